@@ -1,0 +1,1 @@
+"""What the pages share: frame, pickers, charts, the job panel, text formatting."""

@@ -1,0 +1,1 @@
+"""What TensorRT does with a model, and where the precision goes: the core, without a user interface."""

@@ -1,0 +1,1 @@
+"""Pure algorithms over graphs, engine layers and measurements."""

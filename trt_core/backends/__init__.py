@@ -1,0 +1,1 @@
+"""One folder for each library that compiles or runs a model."""

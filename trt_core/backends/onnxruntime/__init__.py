@@ -1,0 +1,1 @@
+"""ONNX Runtime: reference numerics, and latency on the CPU."""

@@ -1,0 +1,1 @@
+"""TensorRT-RTX: parses and compiles ahead of time, without a GPU."""

@@ -1,0 +1,1 @@
+"""Values of the field: frozen, checked at birth, without input or output."""

@@ -1,0 +1,1 @@
+"""Jobs as processes: records, states, launching, cancelling, reaping."""
