@@ -1,0 +1,1 @@
+"""Sample models, their data, and the scripts that made them."""

@@ -1,0 +1,1 @@
+"""Training of the two digit classifiers with NumPy alone."""
