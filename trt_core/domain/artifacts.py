@@ -1,0 +1,125 @@
+"""Stored things and their ancestry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from trt_core.domain.engine import BuildRequest, EngineRecord
+from trt_core.domain.findings import Finding
+from trt_core.domain.precision import Provenance, Recipe, TensorRange
+from trt_core.domain.tensors import TensorSpec
+from trt_core.errors import NotFound
+
+
+class ArtifactKind(Enum):
+    """What a stored thing is; the letter begins its id."""
+
+    MODEL = "m"
+    VARIANT = "v"
+    BUILD = "b"
+    LATENCY = "l"
+    DIVERGENCE = "d"
+    SUPPORT = "s"
+    DATA = "n"
+
+
+_ID = re.compile(r"[mvbldsn]-[0-9a-f]{12}(-[0-9]{1,4})?")
+
+
+def checked_id(text: str, kind: ArtifactKind | None = None) -> str:
+    """The text if it is an artifact's id (of that kind); NotFound otherwise. Only checked ids become paths."""
+    if not _ID.fullmatch(text) or (kind is not None and text[0] != kind.value):
+        what = kind.name.lower() if kind else "artifact"
+        raise NotFound(f"{text[:80]!r} is not the id of a {what}.", remedy="Copy it from the list of runs.")
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """The manifest of one stored folder: file names with their sha256, parents, and free plain values."""
+
+    id: str
+    kind: ArtifactKind
+    created_at: float
+    parents: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        checked_id(self.id, self.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """An uploaded ONNX model. `sha256` covers the file and its external data."""
+
+    id: str
+    sha256: str
+    name: str
+    created_at: float
+    opset: int
+    ir_version: int
+    producer: str
+    parameters: int
+    size_bytes: int
+    node_count: int
+    macs: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    op_histogram: dict[str, int]
+    filename: str = "model.onnx"
+    sample: str = ""  # key in the samples' catalog
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecord:
+    """A stored `.npz`: one array per input, the first axis counts samples."""
+
+    id: str
+    sha256: str
+    name: str
+    created_at: float
+    samples: int
+    arrays: tuple[TensorSpec, ...]
+    size_bytes: int
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantRecord:
+    """A model in another precision, as ONNX: `model.onnx` is built, `twin.onnx` is run for numerics."""
+
+    id: str
+    model_id: str
+    sha256: str
+    created_at: float
+    recipe: Recipe
+    ranges: tuple[TensorRange, ...]
+    quantized_nodes: tuple[str, ...]
+    kept_nodes: tuple[str, ...]
+    provenance: Provenance
+    node_count: int
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRecord:
+    """One attempt at one build request that succeeded."""
+
+    id: str
+    model_id: str
+    created_at: float
+    request: BuildRequest
+    recipe: Recipe
+    attempt: int
+    backend_version: str
+    target: str
+    seconds: float
+    engine_bytes: int
+    engine_sha256: str
+    record: EngineRecord
+    stages: tuple[tuple[str, float], ...] = ()  # (stage, seconds)
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,33 @@
+"""What a backend can do on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trt_core.domain.engine import Sm
+from trt_core.domain.precision import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """The answer of one backend. `missing` says, for each thing it cannot do here, why and what installs it."""
+
+    backend: str
+    title: str
+    version: str = ""
+    can_parse: bool = False
+    can_build: bool = False
+    can_run: bool = False
+    targets: tuple[Sm, ...] = ()
+    precisions: tuple[Precision, ...] = ()
+    has_progress: bool = False
+    has_implicit_calibration: bool = False
+    has_timing_cache: bool = False
+    has_optimization_level: bool = False
+    has_version_compatibility: bool = False
+    has_hardware_compatibility: bool = False
+    missing: tuple[tuple[str, str], ...] = ()  # (ability, reason and remedy)
+
+    def why_not(self, ability: str) -> str:
+        """Reason and remedy for a missing ability, empty when it is there."""
+        return dict(self.missing).get(ability, "")

@@ -1,0 +1,155 @@
+"""Engines: what is asked for, and what the compiler says it made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from trt_core.domain.precision import Precision
+from trt_core.domain.profiles import OptimizationProfile
+from trt_core.errors import InvalidInput
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Sm:
+    """A GPU architecture by compute capability."""
+
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        return f"SM {self.major}.{self.minor}"
+
+    @property
+    def number(self) -> int:
+        """The short form that tools use: 86 for SM 8.6, 120 for SM 12.0."""
+        return self.major * 10 + self.minor
+
+
+def sm_from_text(text: str) -> Sm:
+    """Parse `86`, `8.6`, `sm86`, `SM 8.6` or `sm_120`."""
+    digits = text.strip().lower().removeprefix("sm").strip(" _")
+    if "." in digits:
+        major, _, minor = digits.partition(".")
+    else:
+        major, minor = digits[:-1], digits[-1:]
+    if not (major.isdigit() and minor.isdigit() and len(minor) == 1 and len(major) <= 2):
+        raise InvalidInput(f"Target {text!r} is not a GPU architecture.", remedy="Write it as 86, 8.9 or sm120.")
+    return Sm(major=int(major), minor=int(minor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuilderOptions:
+    """What the compiler is told beside the network; None leaves the library's default."""
+
+    optimization_level: int | None = None
+    workspace_mb: int | None = None
+    tf32: bool = False
+    version_compatible: bool = False
+    hardware_compatibility: str = ""  # "", "ampere_plus" or "same_compute_capability"
+    timing_cache: str = ""  # content hash of a stored timing cache
+    extra: tuple[tuple[str, str], ...] = ()  # backend-specific switches, sorted by name
+
+    def __post_init__(self) -> None:
+        if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
+            raise InvalidInput(
+                f"Optimization level {self.optimization_level} is outside 0..5.", remedy="Choose 0, 1, 2, 3, 4 or 5."
+            )
+        if self.workspace_mb is not None and self.workspace_mb <= 0:
+            raise InvalidInput(f"Workspace of {self.workspace_mb} MB.", remedy="Give a size above zero, or none.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """Everything that decides an engine, apart from chance: the same request has the same id."""
+
+    variant_id: str
+    backend: str
+    target: Sm | None  # None: the GPU of this machine
+    profiles: tuple[OptimizationProfile, ...] = ()
+    options: BuilderOptions = field(default_factory=BuilderOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineTensor:
+    """A tensor at the border of an engine layer. `dtype` as the compiler spells it, lower case (`half`, `int8`)."""
+
+    name: str
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    format: str = ""
+
+    @property
+    def precision(self) -> Precision:
+        """The numeric mode that the dtype stands for."""
+        return _PRECISION_OF.get(self.dtype.lower(), Precision.UNKNOWN)
+
+
+_PRECISION_OF = {
+    "float": Precision.FP32,
+    "float32": Precision.FP32,
+    "fp32": Precision.FP32,
+    "half": Precision.FP16,
+    "float16": Precision.FP16,
+    "fp16": Precision.FP16,
+    "bfloat16": Precision.BF16,
+    "bf16": Precision.BF16,
+    "int8": Precision.INT8,
+    "fp8": Precision.FP8,
+    "float8": Precision.FP8,
+    "fp8e4m3": Precision.FP8,
+    "fp8_e4m3": Precision.FP8,
+    "float8e4m3fn": Precision.FP8,
+    "int4": Precision.INT4,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineLayer:
+    """A fused unit of an engine, in execution order.
+
+    `source_names` are the node names of the file that was built, as the compiler's record lists them (they are not yet
+    mapped to the uploaded model). `kind` is the compiler's LayerType, `kernel` its tactic name; both may be empty.
+    `precision` is what the layer computes in, read from its record, never from the request.
+    """
+
+    index: int
+    name: str
+    kind: str = ""
+    kernel: str = ""
+    precision: Precision = Precision.UNKNOWN
+    source_names: tuple[str, ...] = ()
+    stream: int = 0
+    inputs: tuple[EngineTensor, ...] = ()
+    outputs: tuple[EngineTensor, ...] = ()
+    constants: tuple[EngineTensor, ...] = ()
+
+    @property
+    def is_bookkeeping(self) -> bool:
+        """True for synchronisation records (signal, wait, jumps), which compute nothing."""
+        return self.kind.lower() in {"signal", "wait", "jmp", "cjmp", "trainstation"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRecord:
+    """What the compiler recorded of one build: layers, pass counters, memory.
+
+    `passes` are (pass, engine layers before, after) in the order of the log.
+    """
+
+    layers: tuple[EngineLayer, ...]
+    io_tensors: tuple[EngineTensor, ...] = ()
+    passes: tuple[tuple[str, int, int], ...] = ()
+    activation_bytes: int | None = None
+    weight_bytes: int | None = None
+
+    @cached_property
+    def working_layers(self) -> tuple[EngineLayer, ...]:
+        """The layers that compute or move data."""
+        return tuple(layer for layer in self.layers if not layer.is_bookkeeping)
+
+    @cached_property
+    def precisions(self) -> dict[str, int]:
+        """How many working layers really run in each precision: `{"fp16": 12, "int8": 40}`."""
+        return dict(Counter(layer.precision.value for layer in self.working_layers).most_common())

@@ -1,0 +1,88 @@
+"""Latency runs: every sample kept, with the conditions that made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trt_core.domain.findings import Finding
+from trt_core.errors import InvalidInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyRequest:
+    """How to measure. `shapes` fixes every input; `duration_s` ends the run once `iterations` are done, too."""
+
+    subject_id: str  # a model, a variant or a build
+    backend: str
+    shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    warmup: int = 50
+    iterations: int = 200
+    duration_s: float = 0.0
+    streams: int = 1
+    threads: int = 0  # 0: the library's own choice
+    cuda_graph: bool = False
+    data_id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1 or self.warmup < 0 or self.duration_s < 0 or self.streams < 1:
+            raise InvalidInput(
+                f"iterations {self.iterations}, warm-up {self.warmup}, duration {self.duration_s} s, "
+                f"streams {self.streams}.",
+                remedy="Ask for at least one iteration and one stream, and no negative number.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyConditions:
+    """What a number is worth nothing without. `method` is one readable sentence."""
+
+    device: str
+    backend: str
+    backend_version: str
+    method: str
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    batch: int
+    threads: int
+    warmup: int
+    streams: int = 1
+    cuda_graph: bool = False
+    includes_transfers: bool = False
+    load_before: float | None = None  # the machine's one-minute load average when it began
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyRun:
+    """One measurement. Samples are host wall time of one inference in ms, in the order taken."""
+
+    id: str
+    subject_id: str
+    model_id: str
+    label: str
+    created_at: float
+    conditions: LatencyConditions
+    samples_ms: tuple[float, ...]
+    warmup_ms: tuple[float, ...]
+    wall_s: float
+    layers: tuple[tuple[str, str, float], ...] = ()  # (node, op, mean ms) from a separate profiled run
+    findings: tuple[Finding, ...] = ()
+    enqueue_ms: float | None = None
+    h2d_ms: float | None = None
+    d2h_ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySummary:
+    """Statistics of the samples; percentiles interpolate linearly, `p99_ci95` is a distribution-free interval."""
+
+    count: int
+    min_ms: float
+    mean_ms: float
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    p50_ci95_ms: tuple[float, float] | None
+    p99_ci95_ms: tuple[float, float] | None  # None: too few samples for an interval
+    std_ms: float
+    throughput_per_s: float

@@ -1,0 +1,196 @@
+"""What the core wants from outside, and what is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_core.domain.artifacts import Artifact, ArtifactKind
+from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import BuilderOptions, EngineRecord, Sm
+from trt_core.domain.findings import Finding
+from trt_core.domain.graph import Graph
+from trt_core.domain.jobs import Job, JobState, Progress
+from trt_core.domain.profiles import OptimizationProfile
+from trt_core.domain.support import SupportReport
+from trt_core.domain.tensors import TensorSpec
+
+Array = npt.NDArray[np.generic]
+Feeds = Mapping[str, Array]
+Clock = Callable[[], float]
+
+
+class Reporter(Protocol):
+    """Where a use case says how far it is; `check` raises JobCancelled once somebody asked to stop."""
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far the work is."""
+
+    def log(self, text: str) -> None:
+        """Add lines to the job's log."""
+
+    def check(self) -> None:
+        """Raise JobCancelled when the job was asked to stop."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileInput:
+    """What a compiler gets: a file to build and how."""
+
+    onnx_path: Path
+    target: Sm | None
+    profiles: tuple[OptimizationProfile, ...]
+    options: BuilderOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileOutput:
+    """What a compiler gives: the engine's bytes, its record, and how long parse and build took."""
+
+    engine: memoryview
+    record: EngineRecord
+    log: str
+    parse_seconds: float
+    build_seconds: float
+    backend_version: str
+    findings: tuple[Finding, ...] = ()
+
+
+class Compiler(Protocol):
+    """A library that parses ONNX and builds engines. Runs native code: call it in a worker process."""
+
+    name: str
+
+    def capabilities(self) -> Capabilities:
+        """What it can do on this machine."""
+
+    def support(self, onnx_path: Path, graph: Graph, *, target: Sm | None, reporter: Reporter) -> SupportReport:
+        """Ask the parser about every node."""
+
+    def build(self, request: CompileInput, *, reporter: Reporter) -> CompileOutput:
+        """Build an engine; raises ParseFailed, BuildFailed, JobCancelled or UnsupportedRequest."""
+
+
+class Session(Protocol):
+    """A model that is loaded and can be run."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[str, ...]
+    device: str
+    version: str
+
+    def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> list[Array]:
+        """Run once; `outputs` None means all, in order."""
+
+
+class Runner(Protocol):
+    """A library that runs models."""
+
+    name: str
+
+    def capabilities(self) -> Capabilities:
+        """What it can do on this machine."""
+
+    def load(
+        self, onnx_path: Path, *, extra_outputs: Sequence[str] = (), optimize: bool = True, threads: int = 0
+    ) -> Session:
+        """Load a file; `extra_outputs` are inner tensors to hand back as well."""
+
+
+class ArtifactStore(Protocol):
+    """Immutable folders by id, and one plain record for each."""
+
+    def put(
+        self,
+        kind: ArtifactKind,
+        artifact_id: str,
+        record: object,
+        files: Mapping[str, Path | bytes | memoryview],
+        *,
+        parents: Sequence[str] = (),
+        move: bool = False,
+    ) -> Artifact:
+        """Write aside, then rename into place; an id that is there already is returned as it is."""
+
+    def has(self, artifact_id: str) -> bool:
+        """True when it is there."""
+
+    def path(self, artifact_id: str, filename: str) -> Path:
+        """A file of an artifact; ArtifactNotFound or NotFound when it is not there."""
+
+    def artifact(self, artifact_id: str) -> Artifact:
+        """The manifest."""
+
+    def record(self, artifact_id: str) -> dict[str, object]:
+        """The plain record that was put with it."""
+
+    def ids(self, kind: ArtifactKind, *, parent: str | None = None) -> list[str]:
+        """Ids of that kind, newest first; with `parent`, only its descendants of the first degree."""
+
+    def delete(self, artifact_id: str) -> int:
+        """Delete with all that descends from it; the bytes freed."""
+
+    def used_bytes(self) -> int:
+        """What the workspace holds."""
+
+
+class JobLog(Protocol):
+    """Where jobs are kept. Every state change goes through it, atomically."""
+
+    def add(self, job: Job) -> None:
+        """Keep a new job."""
+
+    def get(self, job_id: str) -> Job:
+        """The job; NotFound otherwise."""
+
+    def jobs(self, *, states: Sequence[JobState] = (), limit: int = 200) -> list[Job]:
+        """Jobs, newest first."""
+
+    def move(self, job_id: str, state: JobState, **changes: object) -> Job:
+        """Move a job along the table and change other fields with it."""
+
+    def heartbeat(self, job_id: str, progress: Progress | None = None) -> bool:
+        """Say that the worker lives; True when cancellation was asked for."""
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; asking twice, or a job that has ended, changes nothing."""
+
+    def start_next(self, *, max_workers: int) -> Job | None:
+        """Move the oldest queued job that may run now to running, honouring exclusive use; None when none may."""
+
+
+class Launcher(Protocol):
+    """Starts and ends worker processes."""
+
+    def launch(self, job: Job) -> int:
+        """Start a process for a job; its pid."""
+
+    def is_alive(self, job: Job) -> bool:
+        """True while the job's process lives."""
+
+    def kill(self, job: Job) -> None:
+        """End the job's process group."""
+
+
+SampleBatches = Callable[[], Iterator[Feeds]]  # each call starts again from the first sample
+
+__all__ = [
+    "Array",
+    "ArtifactStore",
+    "Clock",
+    "CompileInput",
+    "CompileOutput",
+    "Compiler",
+    "Feeds",
+    "JobLog",
+    "Launcher",
+    "Reporter",
+    "Runner",
+    "SampleBatches",
+    "Session",
+]
