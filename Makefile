@@ -3,6 +3,8 @@ PORT ?= 8501
 BIN := $(VENV)/bin
 # Workers for the tests that may run side by side.
 JOBS ?= 2
+# A file's tests stay on one worker (its fixtures are made once), in the order that tests/conftest.py wants.
+PARALLEL := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -24,10 +26,10 @@ run: $(VENV)/.installed $(if $(GPU),$(VENV)/.installed-gpu)
 
 test: $(VENV)/.installed-test
 	@chromium=$$($(BIN)/python scripts/chromium.py) || exit $$?; \
-	ENGINESCOPE_CHROMIUM="$$chromium" scripts/check.sh $(BIN) -n $(JOBS) -m ""
+	ENGINESCOPE_CHROMIUM="$$chromium" scripts/check.sh $(BIN) $(PARALLEL) -m ""
 
 test-fast check: $(VENV)/.installed-test
-	@scripts/check.sh $(BIN) -n $(JOBS)
+	@scripts/check.sh $(BIN) $(PARALLEL)
 
 test-browser: $(VENV)/.installed-test
 	@chromium=$$($(BIN)/python scripts/chromium.py) || exit $$?; \
@@ -53,7 +55,7 @@ install-test: $(VENV)/.installed-test
 # One stamp for each requirements file: a second run has nothing to do, a changed pin installs again.
 $(VENV)/.installed: requirements.txt scripts/bootstrap.sh
 	@scripts/bootstrap.sh $(VENV)
-	@echo "Installing the dashboard into $(VENV) (about 1 GB, once)."
+	@echo "Installing the dashboard into $(VENV) (about 1.2 GB, once)."
 	@$(PIP) -r requirements.txt
 	@touch $@
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,25 +40,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item):
     """Under xdist, hold a lock: shared for ordinary tests, exclusive for those that must be alone.
 
-    One pytest process tree with a lock, rather than two runs, so that one summary counts everything.
+    One run with a lock, rather than two runs after each other, so that one summary counts every test.
     """
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
         return (yield)
-    with (Path(tempfile.gettempdir()) / f"enginescope-tests-{run}.lock").open("w") as lock:
+    with (item.config.cache.mkdir("enginescope") / "alone.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if _needs_to_be_alone(item) else fcntl.LOCK_SH)
         try:
             return (yield)
         finally:
+            # Said aloud, because a forked child would keep the lock alive.
             fcntl.flock(lock, fcntl.LOCK_UN)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the lock once every worker is done."""
-    workers_done = not hasattr(session.config, "workerinput")
-    run = getattr(session.config, "testrunuid", None) or os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if workers_done and run:
-        (Path(tempfile.gettempdir()) / f"enginescope-tests-{run}.lock").unlink(missing_ok=True)
 
 
 @pytest.fixture(autouse=True)
