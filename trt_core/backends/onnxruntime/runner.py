@@ -1,0 +1,197 @@
+"""Models in ONNX Runtime on this machine's processor, inner tensors included."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from trt_core.backends.onnxruntime import arrays, gate
+from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.precision import Precision
+from trt_core.domain.tensors import TensorSpec
+from trt_core.errors import DependencyMissing, InvalidData, NotFound, UnreadableModel
+from trt_core.protocols import Array, Feeds
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+_SILENT = 4
+
+
+class OrtSession:
+    """A model loaded in ONNX Runtime. `device` names the processor, `version` the library."""
+
+    def __init__(self, native: Any, *, version: str, device: str) -> None:
+        self._native = native
+        self.version = version
+        self.device = device
+        self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in native.get_inputs())
+        self.outputs: tuple[str, ...] = tuple(value.name for value in native.get_outputs())
+
+    def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> list[Array]:
+        """Run once and give the outputs (None: all, in order); their memory is ONNX Runtime's, not a copy.
+
+        bfloat16 and 8-bit floats come as `ml_dtypes` arrays. Raises InvalidData where the feeds do not fit,
+        NotFound for an unknown output.
+        """
+        wanted = list(self.outputs if outputs is None else outputs)
+        if unknown := sorted(set(wanted) - set(self.outputs)):
+            raise NotFound(f"The session has no output {unknown[0]!r}.", remedy="Ask for it when the model is loaded.")
+        with gate.running():
+            values = self._native.run_with_ort_values(wanted, self._as_values(feeds))
+            return [arrays.to_array(value) for value in values]
+
+    def bound(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> Callable[[], None]:
+        """A call that runs once on these feeds with everything bound beforehand: nothing to copy, nothing returned."""
+        with gate.running():
+            binding = self._native.io_binding()
+            for name, value in self._as_values(feeds).items():
+                binding.bind_ortvalue_input(name, value)
+            for name in self.outputs if outputs is None else outputs:
+                binding.bind_output(name)
+        native = self._native
+
+        def once() -> None:
+            native.run_with_iobinding(binding)
+
+        return once
+
+    def end_profiling(self) -> Path:
+        """End ONNX Runtime's own profile and give its file; only for a session loaded with `profile_prefix`."""
+        with gate.running():
+            return Path(self._native.end_profiling())
+
+    def _as_values(self, feeds: Feeds) -> dict[str, Any]:
+        expected = {spec.name: spec for spec in self.inputs}
+        if missing := [name for name in expected if name not in feeds]:
+            raise InvalidData(f"Input {missing[0]!r} is missing.", remedy=f"Give {', '.join(expected)}.")
+        if unknown := [name for name in feeds if name not in expected]:
+            raise InvalidData(f"The model has no input {unknown[0]!r}.", remedy=f"Give {', '.join(expected)} only.")
+        return {name: arrays.to_value(feeds[name], spec) for name, spec in expected.items()}
+
+
+class OrtRunner:
+    """ONNX Runtime; on the processor unless `device` is "cuda" and the installed package can use it."""
+
+    name = "ort"
+
+    def __init__(self, device: str = "cpu") -> None:
+        if device not in ("cpu", "cuda"):
+            raise ValueError(f"device is 'cpu' or 'cuda', not {device!r}")
+        self._device = device
+
+    def capabilities(self) -> Capabilities:
+        """What ONNX Runtime can do here."""
+        title = "ONNX Runtime"
+        try:
+            import onnxruntime
+        except ImportError as error:
+            reason = f"ONNX Runtime is not installed ({error}). Install it: pip install onnxruntime"
+            return Capabilities(backend=self.name, title=title, missing=(("run", reason),))
+        missing = () if CUDA in onnxruntime.get_available_providers() else (("cuda", _NO_CUDA),)
+        return Capabilities(
+            backend=self.name,
+            title=title,
+            version=onnxruntime.__version__,
+            can_run=True,
+            precisions=(Precision.FP32,),
+            missing=missing,
+        )
+
+    def load(
+        self,
+        onnx_path: Path,
+        *,
+        extra_outputs: Sequence[str] = (),
+        optimize: bool = True,
+        threads: int = 0,
+        profile_prefix: Path | None = None,
+    ) -> OrtSession:
+        """Load a model; `extra_outputs` are inner tensors to hand back as well, after the model's own outputs.
+
+        Without `optimize` the graph runs node by node as the file has it. `threads` 0 leaves the number to ONNX
+        Runtime. Raises UnreadableModel, UnsupportedRequest (no kernel), NotFound (no such tensor), BackendError.
+        """
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DependencyMissing("ONNX Runtime is not installed.", remedy="pip install onnxruntime") from error
+        if not onnx_path.is_file():
+            raise NotFound(f"There is no file {onnx_path.name!r}.", remedy="Give the path of an ONNX model.")
+        options = self._options(optimize=optimize, threads=threads)
+        if profile_prefix is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(profile_prefix)
+        source: bytes | str = str(onnx_path)
+        if extra_outputs:
+            source = with_outputs(onnx_path, extra_outputs)
+            options.add_session_config_entry(_DATA_FOLDER, str(onnx_path.resolve().parent))
+        providers = [CUDA, CPU] if self._device == "cuda" else [CPU]
+        with gate.loading(onnx_path.name):
+            native = onnxruntime.InferenceSession(source, options, providers=providers)
+        return OrtSession(native, version=onnxruntime.__version__, device=device_text(self._device, threads))
+
+    def _options(self, *, optimize: bool, threads: int) -> Any:
+        import onnxruntime
+
+        # Errors reach the caller as exceptions: on standard error they would only be said twice.
+        onnxruntime.set_default_logger_severity(_SILENT)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _SILENT
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+        options.intra_op_num_threads = threads
+        return options
+
+
+_NO_CUDA = "The installed ONNX Runtime has no CUDA provider. On a GPU host: pip install onnxruntime-gpu"
+
+
+def with_outputs(onnx_path: Path, extra_outputs: Sequence[str]) -> bytes:
+    """The bytes of the model file with further graph outputs; those that it has already are not added twice.
+
+    Serialized protobuf messages merge when they are joined end to end, repeated fields by appending: so nothing is
+    serialized again and the weights are held once. Raises NotFound for a tensor that no top-level node writes.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    content = onnx_path.read_bytes()
+    try:
+        graph = onnx.ModelProto.FromString(content).graph
+    except DecodeError as error:
+        raise UnreadableModel(f"{onnx_path.name} is no ONNX model.", remedy="Export it again.") from error
+    present = {value.name for value in graph.output}
+    known = {name for node in graph.node for name in node.output if name}
+    known |= {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
+    added = [name for name in dict.fromkeys(extra_outputs) if name not in present]
+    if unknown := [name for name in added if name not in known]:
+        raise NotFound(f"The model has no tensor {unknown[0][:200]!r}.", remedy="Name a tensor of its top-level graph.")
+    outputs = [onnx.ValueInfoProto(name=name) for name in added]
+    return content + onnx.ModelProto(graph=onnx.GraphProto(output=outputs)).SerializeToString()
+
+
+def device_text(device: str, threads: int) -> str:
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; which GPU runs is not said by ONNX Runtime."""
+    if device == "cuda":
+        return "CUDA device 0"
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chosen = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "default threads"
+    return f"{_cpu_name()} ({usable} logical CPUs), {chosen}"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def _spec(value: Any) -> TensorSpec:
+    shape = None if value.shape is None else tuple(dim if isinstance(dim, int | str) else None for dim in value.shape)
+    return TensorSpec(name=value.name, dtype=arrays.dtype_of(value.type), shape=shape)
