@@ -15,7 +15,7 @@ gate() {
 
 gate "ruff format" "$bin/ruff" format --check .
 gate "ruff check" "$bin/ruff" check .
-gate "mypy" "$bin/python" -m mypy trt_core
+gate "mypy" "$bin/python" -m mypy trt_core pages
 gate "import-linter" "$bin/lint-imports" --no-cache
 echo "== pytest"
 "$bin/python" -m pytest "$@"

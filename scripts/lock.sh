@@ -14,14 +14,14 @@ pin() { # file, then uv's arguments
   rm "$pins"
 }
 
-pin requirements.txt --universal --python-version 3.11 --extra app --extra rtx pyproject.toml
+pin requirements.txt --universal --fork-strategy fewest --python-version 3.11 --extra app --extra rtx pyproject.toml
 # The wanted test tools alone, held to the versions that the application has.
 "$bin/python" - > requirements-test.in <<'PYTHON'
 import tomllib
 print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["test"]))
 PYTHON
 trap 'rm -f requirements-test.in requirements-gpu86.in' EXIT
-pin requirements-test.txt --universal --python-version 3.11 -c requirements.txt requirements-test.in
+pin requirements-test.txt --universal --fork-strategy fewest --python-version 3.11 -c requirements.txt requirements-test.in
 cat > requirements-gpu86.in <<'PINS'
 cuda-python>=12.9,<12.10
 jinja2
