@@ -18,8 +18,8 @@ class Tensor:
     def __init__(self, value: Array, parents: Sequence[Tensor] = (), pull: Pull | None = None) -> None:
         self.value = np.asarray(value, np.float32)
         self.grad: Array | None = None
-        self._parents = parents
-        self._pull = pull
+        self.parents = parents
+        self.pull = pull
 
     def __add__(self, other: Tensor) -> Tensor:
         return Tensor(
@@ -60,9 +60,9 @@ class Tensor:
         """Fill `grad` of every tensor that this scalar depends on."""
         self.grad = np.ones_like(self.value)
         for node in reversed(_topological(self)):
-            if node._pull is None or node.grad is None:
+            if node.pull is None or node.grad is None:
                 continue
-            for parent, grad in zip(node._parents, node._pull(node.grad), strict=True):
+            for parent, grad in zip(node.parents, node.pull(node.grad), strict=True):
                 parent.grad = grad if parent.grad is None else parent.grad + grad
 
 
@@ -188,5 +188,5 @@ def _topological(root: Tensor) -> list[Tensor]:
         elif id(node) not in seen:
             seen.add(id(node))
             stack.append((node, True))
-            stack.extend((parent, False) for parent in node._parents)
+            stack.extend((parent, False) for parent in node.parents)
     return order

@@ -24,14 +24,14 @@ class GraphWriter:
         self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, op_type: str, scope: str, inputs: list[str], *, domain: str = "", **attributes: Any) -> str:
+    def node(self, op_type: str, scope: str, inputs: list[str], **attributes: Any) -> str:
         """Append a node called `scope/op_type` and answer the name of its only output."""
         name = f"{scope}/{op_type}"
         output = f"{name}_output_0"
-        self._nodes.append(helper.make_node(op_type, inputs, [output], name=name, domain=domain, **attributes))
+        self._nodes.append(helper.make_node(op_type, inputs, [output], name=name, **attributes))
         return output
 
-    def model(self, name: str, *, image: list[int | str], output: str, domains: tuple[str, ...] = ()) -> onnx.ModelProto:
+    def model(self, name: str, *, image: list[int | str], output: str) -> onnx.ModelProto:
         """The finished model: opset 17, IR 8, input `image`, `output` renamed to `logits` [batch, 10]."""
         for node in self._nodes:
             node.output[:] = ["logits" if made == output else made for made in node.output]
@@ -42,7 +42,7 @@ class GraphWriter:
             [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [image[0], CLASSES])],
             self._initializers,
         )
-        opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(domain, 1) for domain in domains)]
+        opsets = [helper.make_opsetid("", 17)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="enginescope-samples")
 
 

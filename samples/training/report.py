@@ -107,12 +107,12 @@ def macs(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def report(folder: Path) -> str:
-    """A Markdown table: top-1 of each sample in FP32, FP16 and INT8."""
+    """A Markdown table of top-1 accuracies: each sample in FP32, FP16 and INT8."""
     images = np.load(folder / "digits" / "test.npz")["image"]
     labels = np.load(folder / "digits" / "test_labels.npz")["labels"]
     calibration = np.load(folder / "digits" / "calibration.npz")["image"]
     lines = [
-        "| sample | size (kB) | FP32 top-1 (%) | FP16, simulated (%) | INT8 (%) | INT8 with kept nodes (%) | kept nodes |",
+        "| sample | size (kB) | FP32 (%) | FP16, simulated (%) | INT8 (%) | INT8 with kept nodes (%) | kept nodes |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, kept in KEPT.items():

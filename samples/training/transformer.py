@@ -30,12 +30,8 @@ class Outlier:
 
 
 OUTLIERS = (
-    Outlier(
-        norm="/encoder/layer0/ffn_norm", readers=("/encoder/layer0/ffn/up",), channels=(7, 41), factor=64.0
-    ),
-    Outlier(
-        norm="/encoder/layer2/ffn_norm", readers=("/encoder/layer2/ffn/up",), channels=(19,), factor=64.0
-    ),
+    Outlier(norm="/encoder/layer0/ffn_norm", readers=("/encoder/layer0/ffn/up",), channels=(7, 41), factor=64.0),
+    Outlier(norm="/encoder/layer2/ffn_norm", readers=("/encoder/layer2/ffn/up",), channels=(19, 50), factor=128.0),
 )
 
 
@@ -127,12 +123,14 @@ class DigitsTransformer:
         dotted = scope.strip("/").replace("/", ".")
         weight = writer.weight(f"{dotted}.weight", self.weights[f"{scope}/weight"].value)
         product = writer.node("MatMul", scope, [source, weight])
-        return writer.node("Add", scope, [product, writer.weight(f"{dotted}.bias", self.weights[f"{scope}/bias"].value)])
+        bias = writer.weight(f"{dotted}.bias", self.weights[f"{scope}/bias"].value)
+        return writer.node("Add", scope, [product, bias])
 
     def _exported_norm(self, writer: GraphWriter, scope: str, source: str) -> str:
         dotted = scope.strip("/").replace("/", ".")
-        inputs = [writer.weight(f"{dotted}.{part}", self.weights[f"{scope}/{part}"].value) for part in ("scale", "bias")]
-        return writer.node("LayerNormalization", scope, [source, *inputs], axis=-1, epsilon=EPSILON)
+        scale = writer.weight(f"{dotted}.scale", self.weights[f"{scope}/scale"].value)
+        bias = writer.weight(f"{dotted}.bias", self.weights[f"{scope}/bias"].value)
+        return writer.node("LayerNormalization", scope, [source, scale, bias], axis=-1, epsilon=EPSILON)
 
     def _exported_embedding(self, writer: GraphWriter) -> str:
         kernel = self.weights["/embedding/patch/weight"].value.reshape(PATCH, PATCH, 1, WIDTH).transpose(3, 2, 0, 1)
