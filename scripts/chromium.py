@@ -51,13 +51,18 @@ def succeeds(command: list[str]) -> bool:
     return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
 
-def install() -> bool:
-    """Try to install a Chromium; whether a command for it succeeded."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+def installed() -> str | None:
+    """Install a Chromium and return its path, or None."""
+    is_root_on_debian = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if is_root_on_debian:
         succeeds(["apt-get", "update"])
-        if succeeds(["apt-get", "install", "-y", "--no-install-recommends", "chromium"]):
-            return True
-    return succeeds([sys.executable, "-m", "playwright", "install", "chromium"])
+        succeeds(["apt-get", "install", "-y", "--no-install-recommends", "chromium"])
+        # Ubuntu's package succeeds and holds no browser, only a pointer to a snap: what counts is that one starts.
+        if path := find():
+            return path
+    with_libraries = ["--with-deps"] if is_root_on_debian else []
+    succeeds([sys.executable, "-m", "playwright", "install", *with_libraries, "chromium"])
+    return find()
 
 
 def main() -> int:
@@ -69,7 +74,7 @@ def main() -> int:
         return 3
     if path is None:
         print("No Chromium found: installing one.", file=sys.stderr)
-        path = find() if install() else None
+        path = installed()
     if path is None:
         print(f"error: The browser tests need a Chromium, and none could be installed. {REMEDY}", file=sys.stderr)
         return 3

@@ -186,3 +186,20 @@ def test_a_browser_that_does_not_start_is_an_error_of_one_line(tmp_path):
     assert answer.returncode == 3
     assert answer.stderr.count("\n") == 1
     assert answer.stderr.startswith(f"error: ENGINESCOPE_CHROMIUM={tmp_path / 'none'} does not start.")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.stem)
+def test_a_decision_has_four_headings_and_fits_a_page(path):
+    lines = path.read_text().splitlines()
+
+    headings = [line.removeprefix("## ") for line in lines if line.startswith("## ")]
+
+    assert headings == ["Context", "Decision", "Alternatives", "Consequences"]
+    assert len(lines) <= 40
+
+
+def test_every_rule_that_the_linter_ignores_is_ignored_for_a_written_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    general = text.split("\nignore = [\n")[1].split("\n]\n")[0]
+
+    assert [line for line in general.splitlines() if not re.match(r'\s+"[A-Z0-9]+", +# \S', line)] == []
