@@ -1,0 +1,124 @@
+"""Whether a model's graph makes sense: opsets, order, names, and the ONNX checker's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from trt_core.errors import UnreadableModel
+from trt_core.onnx_graph.naming import node_name
+from trt_core.onnx_graph.skeleton import make_skeleton, with_node_names
+from trt_core.onnx_graph.tensors import shown, subgraphs
+
+_DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def check_structure(model: Any) -> None:
+    """Raise UnreadableModel for an empty or cyclic graph, a wrong opset, and what the ONNX checker refuses."""
+    import onnx
+
+    if not model.graph.node:
+        raise UnreadableModel("The model has no nodes.", remedy="Export a model that computes something.")
+    check_opset(model)
+    check_order(model.graph)
+    skeleton, _ = make_skeleton(model)
+    try:
+        onnx.checker.check_model(skeleton)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        raise UnreadableModel(
+            f"The ONNX checker refuses the model: {_first_line(str(error), model)}",
+            remedy="Export the model again, with a current exporter.",
+            details=str(error)[:4000],
+        ) from None
+
+
+def check_opset(model: Any) -> None:
+    """Raise UnreadableModel when the default domain's opset is missing, below 1 or newer than the onnx package."""
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    versions = [item.version for item in model.opset_import if item.domain in _DEFAULT_DOMAINS]
+    if not versions:
+        if all(node.domain not in _DEFAULT_DOMAINS for node in model.graph.node):
+            return
+        raise UnreadableModel(
+            "The model names no opset for the default ONNX domain.", remedy="Export the model again, at opset 17 or so."
+        )
+    if len(set(versions)) > 1:
+        raise UnreadableModel(
+            f"The model names the opsets {sorted(set(versions))} for one domain.", remedy="Export the model again."
+        )
+    if not 1 <= versions[0] <= newest:
+        raise UnreadableModel(
+            f"The model asks for opset {versions[0]}; known are 1 to {newest}.",
+            remedy=f"Export the model at an opset up to {newest}.",
+        )
+    if not 1 <= model.ir_version <= onnx.IR_VERSION:
+        raise UnreadableModel(
+            f"The model has IR version {model.ir_version}; known are 1 to {onnx.IR_VERSION}.",
+            remedy="Export the model with an older exporter, or install a newer onnx package.",
+        )
+
+
+def reads(node: Any) -> Iterable[str]:
+    """Names that a node reads, with those that its subgraph bodies take from outside."""
+    yield from (name for name in node.input if name)
+    for body in subgraphs(node):
+        yield from captured(body)
+
+
+def captured(graph: Any) -> list[str]:
+    """Names that a subgraph body takes from the graphs around it, in order of first use."""
+    own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    own |= {sparse.values.name for sparse in graph.sparse_initializer}
+    found: dict[str, None] = {}
+    for node in graph.node:
+        found.update((name, None) for name in reads(node) if name not in own)
+        own.update(node.output)
+    found.update((value.name, None) for value in graph.output if value.name not in own)
+    return list(found)
+
+
+def check_order(graph: Any) -> None:
+    """Raise UnreadableModel naming the nodes of a cycle, if there is one."""
+    producer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    edges = [[producer[name] for name in reads(node) if name in producer] for node in graph.node]
+    if all(source < index for index, sources in enumerate(edges) for source in sources):
+        return
+    cycle = _cycle(edges)
+    if cycle:
+        names = [shown(node_name(graph.node[index])) for index in cycle[:5]]
+        more = f" and {len(cycle) - 5} more" if len(cycle) > 5 else ""
+        raise UnreadableModel(
+            f"The graph has a cycle through {', '.join(names)}{more}.",
+            remedy="A graph must have no cycles: export it again.",
+        )
+
+
+def _cycle(edges: list[list[int]]) -> list[int]:
+    """Indices of one cycle, empty when there is none: depth-first with an explicit stack, as graphs are deep."""
+    state = [0] * len(edges)  # 0 unseen, 1 on the path, 2 done
+    for start in range(len(edges)):
+        if state[start]:
+            continue
+        path, pending = [start], [iter(edges[start])]
+        state[start] = 1
+        while path:
+            following = next(pending[-1], None)
+            if following is None:
+                state[path.pop()] = 2
+                pending.pop()
+            elif state[following] == 1:
+                return path[path.index(following) :]
+            elif state[following] == 0:
+                state[following] = 1
+                path.append(following)
+                pending.append(iter(edges[following]))
+    return []
+
+
+def _first_line(text: str, model: Any) -> str:
+    line = next((line for line in text.splitlines() if line.strip()), "no reason given").strip()
+    line = with_node_names(line, model)
+    line = line if len(line) <= 300 else f"{line[:300]}…"
+    return line if line.endswith(".") else f"{line}."
