@@ -36,7 +36,7 @@ test-browser: $(VENV)/.installed-test
 	ENGINESCOPE_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m browser
 
 test-gpu: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -m gpu
+	@$(BIN)/python -m pytest -m gpu tests/gpu
 
 fix: $(VENV)/.installed-test
 	@$(BIN)/ruff check --fix .
