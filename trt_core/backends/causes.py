@@ -1,0 +1,211 @@
+"""What TensorRT's messages mean: the cause in one sentence, what to do next, and the nodes they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_SENTENCE = 400
+
+# A machine without a driver adds these to every error; they are not its cause.
+_NOISE = re.compile(
+    r"catchCudaError|cudaError(?:InsufficientDriver)? ?35|driver version is insufficient|"
+    r"^In operator\(\) at .*\.(?:cpp|h):\d+|^\s*$"
+)
+_PLACE = re.compile(
+    r"^(?:\[[^\]]*\]\s*)*(?:(?:IBuilder::|I\w+::)?\w+(?:::\w+)*: )?(?:Error Code \d+: )?"
+    r"(?:(?:Internal|API Usage|Myelin) Error )?"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why a parse or build failed. `nodes` are names as the message spells them; a pair stands for a range."""
+
+    sentence: str
+    remedy: str
+    nodes: tuple[str, ...] = ()
+    node_range: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One known message. `sentence` may use the pattern's groups by name."""
+
+    pattern: re.Pattern[str]
+    sentence: str
+    remedy: str
+
+
+def _card(pattern: str, sentence: str, remedy: str) -> Card:
+    return Card(pattern=re.compile(pattern, re.IGNORECASE | re.DOTALL), sentence=sentence, remedy=remedy)
+
+
+_LEAVE_TO_ORT = "Extract it and leave it to ONNX Runtime"
+
+# The first card that matches wins: the more specific message stands before the more general one.
+CARDS: tuple[Card, ...] = (
+    _card(
+        r"(?P<node>[^\s\"']+) has no runners that implement it",
+        "The compiler has no implementation for {node}.",
+        f"{_LEAVE_TO_ORT}, or build for a GPU whose TensorRT implements it.",
+    ),
+    _card(
+        r"Attention operation was not supported by a dedicated kernel",
+        "The Attention op has no dedicated kernel for this precision.",
+        "Build an FP16 or BF16 variant, or export attention as MatMul, Softmax and MatMul.",
+    ),
+    _card(
+        r"Cannot compile for target\(?s?\)? (?P<target>[\w, ]+?),? because the model contains HW-specific datatypes: "
+        r"(?P<dtype>[\w, ]+)",
+        "The target {target} does not have the data type {dtype}.",
+        "Choose a newer target (FP8 needs SM 8.9, BF16 needs SM 8.0) or another precision.",
+    ),
+    _card(
+        r"FP32 GEMM is not supported",
+        "The target has no FP32 matrix multiplication in TensorRT-RTX.",
+        "Build an FP16 variant, or choose SM 8.0 or newer.",
+    ),
+    _card(
+        r"Must have inputs with equal ranks when condition is not a build-time constant",
+        "The two branches of an If give tensors of different rank.",
+        "Export the model with the condition fixed, or make both branches give the same rank.",
+    ),
+    _card(
+        r"dynamic or shape inputs, but no optimization profile",
+        "The model has dynamic inputs and no optimization profile was given.",
+        "Give min, opt and max shapes for every dynamic input.",
+    ),
+    _card(
+        r"no tactics to implement the operation within workspace limit|insufficient workspace",
+        "No implementation fits into the workspace limit.",
+        "Raise the workspace limit, or leave it at the library's default.",
+    ),
+    _card(
+        r"BuildCanceled|build (?:was )?cancel",
+        "The build was cancelled.",
+        "Start it again when you want the engine.",
+    ),
+    _card(
+        r"Quantized constant .* is only allowed before DQ",
+        "A quantized constant without dimensions cannot be built.",
+        "Quantize only Conv, Gemm and MatMul, or give the constant the shape (1,).",
+    ),
+    _card(
+        r"Non-zero zero point is not supported",
+        "A Q/DQ pair has a zero point other than 0.",
+        "Quantize symmetrically: zero point 0 for activations and weights.",
+    ),
+    _card(
+        r"Scale coefficients must all be positive",
+        "A Q/DQ scale is zero or negative.",
+        "Calibrate again with data that reach that tensor; a tensor that stays zero needs a scale of 1.",
+    ),
+    _card(
+        r"has type Int32 but must have type FP8",
+        "A bias is quantized to INT32, which the parser refuses.",
+        "Leave biases in floating point when quantizing.",
+    ),
+    _card(
+        r"minimum dimensions? .* (?:exceed|greater)|optimization profile.*(?:invalid|inconsisten|not valid)"
+        r"|dimensions? .* outside of the optimization profile",
+        "An optimization profile does not fit the network.",
+        "Check min, opt and max of every dynamic input against the model.",
+    ),
+    _card(
+        r"libnvinfer_lean|VERSION_COMPATIBLE",
+        "A version-compatible engine needs the lean runtime, which is not installed.",
+        "Build without version compatibility.",
+    ),
+    _card(
+        r"Network must have at least one output",
+        "The network has no output.",
+        "Mark an output in the ONNX file.",
+    ),
+    _card(
+        r"Plugin not found|creator not (?:found|in registry)|Unable to find plugin|not registered",
+        "No importer and no plugin is known for this op.",
+        f"Provide a plugin for it on the target, or {_LEAVE_TO_ORT[0].lower()}{_LEAVE_TO_ORT[1:]}.",
+    ),
+    _card(
+        r"Failed to import initializer",
+        "The weights of an initializer could not be read, or have a type that is not supported.",
+        "Keep the external data file beside the model and use FP32, FP16, BF16, INT8 or INT4 weights.",
+    ),
+    _card(
+        r"Unsupported (?:ONNX )?data type",
+        "A tensor has a data type that the parser does not support.",
+        "Cast it to FP32, FP16, INT32 or INT64 before export.",
+    ),
+    _card(
+        r"out of memory|OutOfMemory|bad_alloc",
+        "Memory ran out.",
+        "Close other work, or build with smaller max shapes.",
+    ),
+)
+
+
+def without_noise(text: str) -> str:
+    """A message without the lines that a machine without a driver adds to every error."""
+    return "\n".join(line.rstrip() for line in text.split("\n") if not _NOISE.search(line))
+
+
+def cause_of(messages: Sequence[str]) -> Cause:
+    """The cause behind error messages, given in the order of the log.
+
+    The last message that a card knows wins, because later records sum earlier ones up less precisely only when no card
+    knows them; without a card the last message itself is the sentence.
+    """
+    cleaned = [text for text in map(without_noise, messages) if text]
+    for text in reversed(cleaned):
+        found = known_cause(text)
+        if found:
+            return found
+    if not cleaned:
+        return Cause(
+            sentence="The library gave no engine and no reason.", remedy="Read the log; try one node less at a time."
+        )
+    last = cleaned[-1]
+    nodes, node_range = named_nodes(last)
+    return Cause(
+        sentence=one_sentence(last),
+        remedy="Read the log; extract the nodes it names and build them alone.",
+        nodes=nodes,
+        node_range=node_range,
+    )
+
+
+def known_cause(text: str) -> Cause | None:
+    """The first card whose pattern the message holds, or None."""
+    for card in CARDS:
+        found = card.pattern.search(text)
+        if not found:
+            continue
+        groups = {key: (value or "").strip() for key, value in found.groupdict().items()}
+        nodes, node_range = named_nodes(text)
+        return Cause(sentence=card.sentence.format(**groups), remedy=card.remedy, nodes=nodes, node_range=node_range)
+    return None
+
+
+def named_nodes(text: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+    """Names of ONNX nodes in a message, and the range that a ForeignNode stands for (first, last in file order)."""
+    foreign = re.search(r"ForeignNode\[(?P<first>[^\]]+?)\.\.\.(?P<last>[^\]]+)\]", text)
+    node_range = (foreign["first"], foreign["last"]) if foreign else None
+    names: list[str] = []
+    for pattern in (
+        r"(?P<name>[^\s\"'{}]+) has no runners that implement it",
+        r"\[ONNX Layer: (?P<name>[^\]|]+)\]",
+        r"Invalid Node - (?P<name>[^\n]+)",
+        r"(?:Could not find any implementation for node|node) \"?(?P<name>[^\s\"{}:]+)\"?",
+    ):
+        names += [found["name"].strip().rstrip(".,:") for found in re.finditer(pattern, text)]
+    return tuple(dict.fromkeys(name for name in names if name)), node_range
+
+
+def one_sentence(text: str) -> str:
+    """The first line of a message without the place in the library that raised it, ended with a full stop."""
+    line = _PLACE.sub("", without_noise(text).splitlines()[0]) if without_noise(text) else ""
+    line = re.sub(r"\s+", " ", re.sub(r"\(?In \w+(?:::\w+)* at [^)\s]+\)?", "", line)).strip()
+    shortened = line if len(line) <= MAX_SENTENCE else f"{line[:MAX_SENTENCE]} ..."
+    return shortened if shortened.endswith((".", "...")) else f"{shortened}."

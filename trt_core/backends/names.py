@@ -1,0 +1,124 @@
+"""Every name of TensorRT's Python API that the backends touch, and in which version it is there.
+
+The versions are those whose API surface was compared: TensorRT 8.6, 10.16 and 11.4, and TensorRT-RTX 1.7. Values of
+enumerations differ between them (STRONGLY_TYPED is 1 in TensorRT 10 and 0 in 11), so only names are written down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trt_core.errors import DependencyMissing, UnsupportedRequest
+
+TENSORRT_VERSIONS = ("8.6", "10.16", "11.4")
+RTX_VERSION = "1.7"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiName:
+    """One name, the first and last compared TensorRT version that has it, and whether TensorRT-RTX has it.
+
+    `since` is empty for a name that only TensorRT-RTX has; `until` is empty while the name is still there.
+    """
+
+    path: str
+    since: str = "8.6"
+    until: str = ""
+    rtx: bool = True
+
+    def versions(self) -> tuple[str, ...]:
+        """The compared TensorRT versions that have the name."""
+        if not self.since:
+            return ()
+        first = TENSORRT_VERSIONS.index(self.since)
+        last = TENSORRT_VERSIONS.index(self.until) if self.until else len(TENSORRT_VERSIONS) - 1
+        return TENSORRT_VERSIONS[first : last + 1]
+
+
+NAMES: tuple[ApiName, ...] = (
+    ApiName(path="Builder.build_serialized_network"),
+    ApiName(path="Builder.create_builder_config"),
+    ApiName(path="Builder.create_network"),
+    ApiName(path="Builder.create_optimization_profile"),
+    ApiName(path="BuilderFlag.TF32"),
+    ApiName(path="ComputeCapability", since=""),
+    ApiName(path="IBuilderConfig.add_optimization_profile"),
+    ApiName(path="IBuilderConfig.clear_flag"),
+    ApiName(path="IBuilderConfig.get_flag"),
+    ApiName(path="IBuilderConfig.get_memory_pool_limit"),
+    ApiName(path="IBuilderConfig.num_compute_capabilities", since=""),
+    ApiName(path="IBuilderConfig.profiling_verbosity"),
+    ApiName(path="IBuilderConfig.progress_monitor", since="10.16"),
+    ApiName(path="IBuilderConfig.set_compute_capability", since=""),
+    ApiName(path="IBuilderConfig.set_flag"),
+    ApiName(path="IBuilderConfig.set_memory_pool_limit"),
+    ApiName(path="IHostMemory.nbytes"),
+    ApiName(path="ILogger.Severity"),
+    ApiName(path="ILogger.log"),
+    ApiName(path="INetworkDefinition.num_layers"),
+    ApiName(path="IOptimizationProfile.set_shape"),
+    ApiName(path="IProgressMonitor.phase_finish", since="10.16"),
+    ApiName(path="IProgressMonitor.phase_start", since="10.16"),
+    ApiName(path="IProgressMonitor.step_complete", since="10.16"),
+    ApiName(path="MemoryPoolType.WORKSPACE"),
+    ApiName(path="NetworkDefinitionCreationFlag.EXPLICIT_BATCH", until="10.16", rtx=False),
+    ApiName(path="NetworkDefinitionCreationFlag.STRONGLY_TYPED", since="10.16"),
+    ApiName(path="OnnxParser.get_error"),
+    ApiName(path="OnnxParser.get_subgraph_nodes", since="10.16"),
+    ApiName(path="OnnxParser.is_subgraph_supported", since="10.16"),
+    ApiName(path="OnnxParser.num_errors"),
+    ApiName(path="OnnxParser.num_subgraphs", since="10.16"),
+    ApiName(path="OnnxParser.parse_from_file"),
+    ApiName(path="OnnxParser.supports_model", until="10.16", rtx=False),
+    ApiName(path="OnnxParser.supports_model_v2", since="10.16"),
+    ApiName(path="ParserError.code"),
+    ApiName(path="ParserError.desc"),
+    ApiName(path="ParserError.file"),
+    ApiName(path="ParserError.func"),
+    ApiName(path="ParserError.local_function_stack", since="10.16"),
+    ApiName(path="ParserError.node"),
+    ApiName(path="ParserError.node_name", since="10.16"),
+    ApiName(path="ParserError.node_operator", since="10.16"),
+    ApiName(path="ProfilingVerbosity.DETAILED"),
+)
+_BY_PATH = {name.path: name for name in NAMES}
+
+
+def lookup(module: Any, path: str) -> Any:
+    """`BuilderFlag.TF32` of the loaded library; UnsupportedRequest says which version has a name that is not there.
+
+    A path that the table does not hold is a programming mistake (KeyError): add it to the table first.
+    """
+    known = _BY_PATH[path]
+    value = module
+    for part in path.split("."):
+        value = getattr(value, part, None)
+        if value is None:
+            raise UnsupportedRequest(
+                f"{module.__name__} {getattr(module, '__version__', '')} has no {path}.", remedy=_where(known)
+            )
+    return value
+
+
+def check_names(module: Any, *, rtx: bool) -> None:
+    """Raise DependencyMissing when an installed library lacks names that this program relies on."""
+    lacking = [name.path for name in NAMES if name.rtx and rtx and not _has(module, name.path)]
+    if lacking:
+        raise DependencyMissing(
+            f"{module.__name__} {getattr(module, '__version__', '')} lacks {', '.join(lacking)}.",
+            remedy=f"Install TensorRT-RTX {RTX_VERSION}, which this program was written against.",
+        )
+
+
+def _has(module: Any, path: str) -> bool:
+    value = module
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    return value is not None
+
+
+def _where(known: ApiName) -> str:
+    places = [f"TensorRT {version}" for version in known.versions()]
+    places += [f"TensorRT-RTX {RTX_VERSION}"] if known.rtx else []
+    return f"It is there in {', '.join(places)}."

@@ -1,0 +1,136 @@
+"""The gate to TensorRT-RTX: its import, its log, its standard output and its errors."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from trt_core.backends.causes import without_noise
+from trt_core.errors import BackendError, DependencyMissing, TrtCoreError
+
+PIP_LINE = "pip install 'enginescope[rtx]'"
+TAIL_LINES = 60
+_FILE_LINE = "Input filename:   "
+
+
+@dataclass(kw_only=True)
+class NativeLog:
+    """What the library said during one piece of work: (severity, text) in order. STDOUT is C's standard output."""
+
+    records: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, severity: str, text: str) -> None:
+        """Keep a record, without the folder of the file that was parsed."""
+        if text.startswith(_FILE_LINE):
+            text = _FILE_LINE + os.path.basename(text)  # noqa: PTH119 - text of the log, not a path of ours
+        self.records.append((severity, text))
+
+    @property
+    def text(self) -> str:
+        """All records, one after the other, each after its severity."""
+        return "\n".join(f"[{severity}] {text}" for severity, text in self.records)
+
+    def errors(self) -> list[str]:
+        """The error records, cleaned of what a machine without a driver adds, in order."""
+        kept = (without_noise(text) for severity, text in self.records if severity in {"ERROR", "INTERNAL_ERROR"})
+        return [text for text in kept if text]
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines that are not noise: what somebody who looks for the cause reads."""
+        kept = [f"[{severity}] {text}" for severity, text in self.records if without_noise(text)]
+        return "\n".join("\n".join(kept).split("\n")[-lines:])  # not splitlines: metadata holds 0x1E
+
+
+_SINKS: list[NativeLog] = []
+_SINKS_LOCK = Lock()
+
+
+@cache
+def library() -> Any:
+    """The bindings of TensorRT-RTX; DependencyMissing where the wheels are not installed or do not load."""
+    try:
+        # The libraries' package puts them where the bindings find them: it must come first.
+        import tensorrt_rtx_libs  # noqa: F401
+        import tensorrt_rtx_bindings
+    except ImportError as error:
+        raise DependencyMissing(
+            f"TensorRT-RTX is not installed ({error}).", remedy=f"Install it with: {PIP_LINE}"
+        ) from error
+    return tensorrt_rtx_bindings
+
+
+@cache
+def logger() -> Any:
+    """The one logger of this process: it outlives every builder and hands each record to all logs that listen."""
+    trt = library()
+
+    class FanOut(trt.ILogger):  # type: ignore[misc,name-defined,unused-ignore]
+        """Takes every severity: the record of the engine's layers is a VERBOSE one."""
+
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, msg: str) -> None:
+            for sink in tuple(_SINKS):
+                sink.add(severity.name, msg)
+
+    return FanOut()
+
+
+@contextmanager
+def native_calls(what: str) -> Iterator[NativeLog]:
+    """Listen to the library, keep its standard output off ours, and turn what it raises into BackendError.
+
+    `what` names the work in the message: "parse model.onnx".
+    """
+    log = NativeLog()
+    with _SINKS_LOCK:
+        _SINKS.append(log)
+    try:
+        with _standard_output_into(log):
+            yield log
+    except (TrtCoreError, MemoryError):
+        raise
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise BackendError(
+            f"TensorRT-RTX could not {what}: {error}.",
+            remedy="See the job's log for the library's own words.",
+            details=log.tail(),
+        ) from error
+    finally:
+        with _SINKS_LOCK:
+            _SINKS.remove(log)
+
+
+@contextmanager
+def _standard_output_into(log: NativeLog) -> Iterator[None]:
+    """Send file descriptor 1 to a file: the parser prints to C's standard output, which may be a command's result."""
+    _flush()
+    kept = os.dup(1)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 1)
+        try:
+            yield
+        finally:
+            _flush()
+            os.dup2(kept, 1)
+            os.close(kept)
+            caught.seek(0)
+            text = caught.read().decode(errors="replace").strip()
+            if text:
+                log.add("STDOUT", text)
+
+
+def _flush() -> None:
+    """Empty the buffers of Python's and C's standard output: both would end up in the wrong place."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)

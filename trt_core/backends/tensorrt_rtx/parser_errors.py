@@ -1,0 +1,47 @@
+"""The ONNX parser's errors as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trt_core.backends.causes import without_noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeParserError:
+    """One error. `node` is the index in file order, -1 where an input or an initializer is to blame."""
+
+    node: int
+    text: str
+    func: str = ""
+    inner_name: str = ""
+    operator: str = ""
+    tensor: str = ""  # a graph input that was refused
+    stack: tuple[str, ...] = ()  # functions and branches around the node, as the parser lists them
+
+    @property
+    def where(self) -> str:
+        """What the error is about, for the start of a sentence."""
+        if self.node >= 0:
+            return f"Node {self.inner_name or self.node} ({self.operator})" if self.operator else f"Node {self.node}"
+        return f"Input {self.tensor!r}" if self.tensor else "The model"
+
+
+def parser_errors(parser: Any) -> list[NativeParserError]:
+    """All errors that a parser holds, in its order."""
+    return [_plain(parser.get_error(index)) for index in range(parser.num_errors)]
+
+
+def _plain(error: Any) -> NativeParserError:
+    func = error.func()
+    is_input = error.node() < 0 and func == "importInput"
+    return NativeParserError(
+        node=error.node(),
+        text=without_noise(error.desc()),
+        func=func,
+        inner_name=error.node_name(),
+        operator=error.node_operator(),
+        tensor=error.file() if is_input else "",
+        stack=tuple(error.local_function_stack()),
+    )
