@@ -1,0 +1,218 @@
+"""Whole runs compared tensor by tensor, sample after sample, with nothing kept but sums."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from trt_core.analysis.error_sums import ErrorSums
+from trt_core.analysis.histograms import HistogramSet, strided_sample
+from trt_core.domain.divergence import LayerDivergence, OutputDivergence, TensorError
+from trt_core.domain.graph import Graph, Node
+from trt_core.domain.jobs import Progress
+from trt_core.domain.tensors import FLOATING
+from trt_core.errors import InvalidData, InvalidInput
+from trt_core.protocols import Array, Clock, Feeds, Reporter, Runner, SampleBatches, Session
+
+BASELINE = "fp32"
+HISTOGRAM_SAMPLES = 4
+_PROGRESS_SECONDS = 0.2
+_REDUCERS = 2  # NumPy lets go of the interpreter lock; two threads already fill the memory bus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A file to compare with the baseline.
+
+    `tensors` says which of its tensors answers to which tensor of the original model. `isolated` marks a file in which
+    every layer reads the baseline's own tensors.
+    """
+
+    label: str  # "fp16", "int8"
+    path: Path
+    tensors: Mapping[str, str]
+    isolated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a comparison found, in the file's order; `not_compared` are nodes whose tensor no candidate has."""
+
+    layers: tuple[LayerDivergence, ...]
+    outputs: tuple[OutputDivergence, ...]
+    samples: int
+    seconds: float
+    not_compared: tuple[int, ...] = ()
+
+
+def compare_runs(
+    graph: Graph,
+    baseline: Path,
+    candidates: Sequence[Candidate],
+    batches: SampleBatches,
+    *,
+    runner: Runner,
+    reporter: Reporter,
+    samples: int = 16,
+    threads: int = 0,
+    histogram_samples: int = HISTOGRAM_SAMPLES,
+    clock: Clock = time.perf_counter,
+) -> Comparison:
+    """Run the baseline and every candidate on the same samples and accumulate each tensor's error.
+
+    `graph` is that of `baseline`. The baseline runs once a sample, the candidates one after another against it, all
+    unoptimized, so that memory holds the tensors of one batch of the baseline and of one candidate. Raises InvalidInput
+    where there is nothing to compare, InvalidData for no sample, and what the runner raises.
+    """
+    began = clock()
+    watched = _watched(graph, candidates)
+    if not watched:
+        raise InvalidInput("The candidates share no tensor with the model.", remedy="Compare variants of this model.")
+    reporter.progress(Progress(phase="load", fraction=0.0))
+    run = _Run(watched, candidates, histogram_samples)
+    reference = runner.load(baseline, extra_outputs=watched, optimize=False, threads=threads)
+    sessions = [
+        runner.load(one.path, extra_outputs=run.wanted(one), optimize=False, threads=threads) for one in candidates
+    ]
+    done, told = 0, 0.0
+    with ThreadPoolExecutor(_REDUCERS, thread_name_prefix="compare") as pool:
+        for feeds, size in _limited(batches, samples):
+            run.add(reference, sessions, feeds, pool, reporter)
+            done += size
+            if clock() - told >= _PROGRESS_SECONDS or done >= samples:
+                told = clock()
+                reporter.progress(
+                    Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples)
+                )
+    if not done:
+        raise InvalidData("There is no sample to compare on.", remedy="Give data with at least one sample.")
+    layers, missing = run.layers(graph)
+    return Comparison(
+        layers=layers,
+        outputs=run.outputs(graph),
+        samples=done,
+        seconds=clock() - began,
+        not_compared=missing,
+    )
+
+
+def watched_tensor(graph: Graph, node: Node) -> str | None:
+    """A node's first floating output, or its first output where the dtype is not known; None where there is none."""
+    if node.op_type == "Constant":
+        return None
+    for name in node.outputs:
+        spec = graph.tensors.get(name)
+        if name and (spec is None or spec.dtype in FLOATING):
+            return name
+    return None
+
+
+def _watched(graph: Graph, candidates: Sequence[Candidate]) -> list[str]:
+    shared = {name for one in candidates for name in one.tensors}
+    inner = (watched_tensor(graph, node) for node in graph.nodes)
+    names = [*inner, *(spec.name for spec in graph.outputs if spec.is_floating)]
+    return [name for name in dict.fromkeys(names) if name is not None and name in shared]
+
+
+def _limited(batches: SampleBatches, samples: int) -> Iterator[tuple[Feeds, int]]:
+    left = samples
+    for feeds in batches():
+        # The first axis counts samples; inputs that have fewer axes are shared by all.
+        size = max((array.shape[0] for array in feeds.values() if array.ndim), default=1)
+        yield feeds, size
+        left -= size
+        if left <= 0:
+            return
+
+
+class _Run:
+    """The sums of one comparison."""
+
+    def __init__(self, watched: Sequence[str], candidates: Sequence[Candidate], histogram_samples: int) -> None:
+        self._watched = watched
+        self._candidates = candidates
+        self._sums = [{name: ErrorSums() for name in watched if name in one.tensors} for one in candidates]
+        self._histograms = {name: HistogramSet() for name in watched}
+        self._histogram_runs = histogram_samples
+        self._not_floating: set[str] = set()
+
+    def wanted(self, candidate: Candidate) -> list[str]:
+        return [candidate.tensors[name] for name in self._watched if name in candidate.tensors]
+
+    def add(
+        self,
+        reference: Session,
+        sessions: Sequence[Session],
+        feeds: Feeds,
+        pool: ThreadPoolExecutor,
+        reporter: Reporter,
+    ) -> None:
+        reporter.check()
+        exact = dict(zip(self._watched, reference.run(feeds, self._watched), strict=True))
+        self._not_floating |= {name for name, array in exact.items() if array.dtype.name not in FLOATING}
+        sampling = self._histogram_runs > 0
+        self._histogram_runs -= 1
+        if sampling:
+            list(pool.map(lambda item: self._sample(BASELINE, *item), exact.items()))
+        for candidate, session, sums in zip(self._candidates, sessions, self._sums, strict=True):
+            reporter.check()
+            found = dict(zip(sums, session.run(feeds, self.wanted(candidate)), strict=True))
+            # Largest first, so that no thread is left with a big tensor at the end.
+            names = sorted(found, key=lambda name: -found[name].size)
+            list(pool.map(lambda name: self._reduce(name, sums, exact, found), names))  # noqa: B023
+            if sampling and not candidate.isolated:
+                list(pool.map(lambda item: self._sample(candidate.label, *item), found.items()))  # noqa: B023
+
+    def _sample(self, label: str, name: str, array: Array) -> None:
+        if name not in self._not_floating:
+            self._histograms[name].add(label, strided_sample(array))
+
+    def _reduce(
+        self, name: str, sums: Mapping[str, ErrorSums], exact: Mapping[str, Array], found: Mapping[str, Array]
+    ) -> None:
+        if name in self._not_floating:
+            return
+        if exact[name].size != found[name].size:
+            raise InvalidInput(
+                f"Tensor {name!r} is {exact[name].shape} in the model and {found[name].shape} in the candidate.",
+                remedy="Compare variants of this model, made by this program.",
+            )
+        sums[name].add(exact[name], found[name])
+
+    def errors(self, name: str, *, isolated: bool) -> tuple[tuple[str, TensorError], ...]:
+        if name in self._not_floating:
+            return ()
+        pairs = zip(self._candidates, self._sums, strict=True)
+        return tuple(
+            (one.label, sums[name].result()) for one, sums in pairs if one.isolated is isolated and name in sums
+        )
+
+    def layers(self, graph: Graph) -> tuple[tuple[LayerDivergence, ...], tuple[int, ...]]:
+        found, missing = [], []
+        for node in graph.nodes:
+            tensor = watched_tensor(graph, node)
+            if tensor is None:
+                continue
+            accumulated, isolated = self.errors(tensor, isolated=False), self.errors(tensor, isolated=True)
+            if not accumulated and not isolated:
+                missing.append(node.index)
+                continue
+            found.append(
+                LayerDivergence(
+                    index=node.index,
+                    name=node.name,
+                    op_type=node.op_type,
+                    tensor=tensor,
+                    accumulated=accumulated,
+                    isolated=isolated,
+                    histograms=self._histograms[tensor].result(),
+                )
+            )
+        return tuple(found), tuple(missing)
+
+    def outputs(self, graph: Graph) -> tuple[OutputDivergence, ...]:
+        found = ((spec.name, self.errors(spec.name, isolated=False)) for spec in graph.outputs)
+        return tuple(OutputDivergence(name=name, errors=errors) for name, errors in found if errors)

@@ -1,0 +1,122 @@
+"""Where a loss begins: layers that lose much more than their inputs had lost already."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trt_core.domain.divergence import LayerDivergence, TensorError
+from trt_core.domain.graph import Graph
+
+LEAST_LOSS_DB = 6.0  # one bit of precision
+
+# What a healthy layer reaches when its inputs are exact, rounded down: a float with p significand bits stays near
+# 6.02 p + 8 dB (uniform rounding error, values spread evenly over an octave), eight bits over four standard
+# deviations of a normal distribution near 40 dB. Without this limit, every first layer would be an origin.
+_CEILING_DB = {"fp32": 140.0, "tf32": 68.0, "fp16": 68.0, "bf16": 50.0, "int8": 36.0, "fp8": 28.0, "int4": 18.0}
+_UNKNOWN_CEILING_DB = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """One layer at which a precision loses.
+
+    `loss_db` is against the worst of its inputs (inf where it becomes non-finite), `isolated_db` its error by itself
+    where that was measured, `before_db` the worst SQNR of all layers before it in the file.
+    """
+
+    index: int
+    name: str
+    sqnr_db: float
+    loss_db: float
+    before_db: float
+    isolated_db: float | None = None
+
+    @property
+    def guilt(self) -> tuple[float, float]:
+        """Ascending: the strongest isolated error first where it is known, the largest loss otherwise."""
+        return (math.inf if self.isolated_db is None else self.isolated_db, -self.loss_db)
+
+
+def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> tuple[Origin, ...]:
+    """Layers that become non-finite, or lose at least 6 dB against the worst of their inputs, most guilty first.
+
+    An input whose tensor was not compared counts through the nearest compared tensors before it; one that has lost
+    nothing counts as the best that the precision can do.
+    """
+    isolated_only = not any(layer.error(precision) for layer in layers)
+    if isolated_only:
+        return _isolated_origins(layers, precision)
+    measured = {layer.index: error for layer in layers if (error := layer.error(precision)) is not None}
+    reach = _worst_before(graph, measured)
+    ceiling = _CEILING_DB.get(precision, _UNKNOWN_CEILING_DB)
+    found, lowest = [], math.inf
+    for layer in layers:
+        error = measured.get(layer.index)
+        if error is None:
+            continue
+        entering = min(reach[layer.index], ceiling)
+        loss = 0.0 if entering == -math.inf else entering - error.sqnr_db
+        if loss >= LEAST_LOSS_DB:
+            alone = layer.error(precision, isolated=True)
+            found.append(
+                Origin(
+                    index=layer.index,
+                    name=layer.name,
+                    sqnr_db=error.sqnr_db,
+                    loss_db=loss,
+                    before_db=lowest,
+                    isolated_db=None if alone is None else alone.sqnr_db,
+                )
+            )
+        lowest = min(lowest, error.sqnr_db)
+    return tuple(sorted(found, key=lambda origin: origin.guilt))
+
+
+def _isolated_origins(layers: Sequence[LayerDivergence], precision: str) -> tuple[Origin, ...]:
+    # With exact inputs, a layer's own error is its loss.
+    ceiling = _CEILING_DB.get(precision, _UNKNOWN_CEILING_DB)
+    alone = [(layer, error) for layer in layers if (error := layer.error(precision, isolated=True)) is not None]
+    found = [
+        Origin(
+            index=layer.index,
+            name=layer.name,
+            sqnr_db=error.sqnr_db,
+            loss_db=ceiling - error.sqnr_db,
+            before_db=math.inf,
+            isolated_db=error.sqnr_db,
+        )
+        for layer, error in alone
+        if ceiling - error.sqnr_db >= LEAST_LOSS_DB
+    ]
+    return tuple(sorted(found, key=lambda origin: origin.guilt))
+
+
+def _worst_before(graph: Graph, measured: dict[int, TensorError]) -> dict[int, float]:
+    """For each node, the lowest SQNR among the nearest measured nodes before it; inf where there is none."""
+    leaving: dict[int, float] = {}
+    entering: dict[int, float] = {}
+    for node in graph.nodes:
+        sources = [graph.producer_of[name] for name in node.inputs if name in graph.producer_of]
+        entering[node.index] = min((leaving.get(source, math.inf) for source in sources), default=math.inf)
+        error = measured.get(node.index)
+        leaving[node.index] = entering[node.index] if error is None else error.sqnr_db
+    return entering
+
+
+def verdict(precision: str, found: Sequence[Origin]) -> str:
+    """One sentence on where a precision loses, with the guiltiest layer and the state of everything before it."""
+    title = precision.upper()
+    if not found:
+        return f"{title} loses less than {LEAST_LOSS_DB:g} dB at every layer."
+    first = found[0]
+    if first.sqnr_db == -math.inf and first.loss_db == math.inf:
+        text = f"{title} is not finite from {first.name} on"
+    else:
+        text = f"{title} loses {first.loss_db:.1f} dB at {first.name}"
+    if first.before_db == math.inf:
+        return f"{text}."
+    if first.before_db == -math.inf:
+        return f"{text}; layers before it are not finite either."
+    return f"{text}; everything before it is at {first.before_db:.1f} dB or above."
