@@ -113,8 +113,8 @@ def check_external(model: Any, folder: Path) -> None:
 def _check_length(tensor: Any, part: Slice, held: int) -> None:
     if part.offset + part.size > held:
         raise UnreadableModel(
-            f"Tensor {shown(tensor.name)} needs {part.size:,} bytes from byte {part.offset:,} of {shown(part.location)}, "
-            f"which has {held:,}.",
+            f"Tensor {shown(tensor.name)} needs {part.size:,} bytes from byte {part.offset:,} of "
+            f"{shown(part.location)}, which has {held:,}.",
             remedy="The data file is cut or belongs to another model: copy it again.",
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trt_core.domain.tensors import Dim, TensorSpec
-from trt_core.onnx_graph.skeleton import make_skeleton, with_node_names
+from trt_core.onnx_graph.skeleton import make_skeleton
 from trt_core.onnx_graph.tensors import dtype_name
 
 Shape = tuple[int, ...]
@@ -15,7 +15,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Inferred:
-    """Types by tensor name (`onnx.TypeProto`), and the library's words where inference stopped early."""
+    """Types by tensor name (`onnx.TypeProto`), and the library's words where inference stopped early.
+
+    In `problem` nodes are called by their index in the file.
+    """
 
     types: Mapping[str, Any]
     problem: str = ""
@@ -24,14 +27,14 @@ class Inferred:
 def infer_types(model: Any) -> Inferred:
     """Types of inputs, outputs, initializers and inner tensors; tolerant: what cannot be inferred is left out."""
     skeleton, _ = make_skeleton(model)
-    return _infer(skeleton, model)
+    return _infer(skeleton)
 
 
 def infer_types_at(model: Any, shapes: Mapping[str, Shape], *, strict: bool) -> Inferred:
     """The same with input shapes replaced; recorded inner and output shapes, made for other sizes, are dropped."""
     skeleton, _ = make_skeleton(model)
     set_input_shapes(skeleton, shapes)
-    return _infer(skeleton, model, strict=strict)
+    return _infer(skeleton, strict=strict)
 
 
 def set_input_shapes(skeleton: Any, shapes: Mapping[str, Shape]) -> None:
@@ -49,14 +52,14 @@ def set_input_shapes(skeleton: Any, shapes: Mapping[str, Shape]) -> None:
             value.type.tensor_type.ClearField("shape")
 
 
-def _infer(skeleton: Any, model: Any, *, strict: bool = False) -> Inferred:
+def _infer(skeleton: Any, *, strict: bool = False) -> Inferred:
     import onnx
 
     try:
         skeleton = onnx.shape_inference.infer_shapes(skeleton, strict_mode=strict, data_prop=True)
         problem = ""
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
-        problem = with_node_names(" ".join(str(error).split()), model)[:2000]
+        problem = " ".join(str(error).split())[:4000]
     graph = skeleton.graph
     types = {value.name: value.type for value in (*graph.value_info, *graph.output, *graph.input)}
     for tensor in graph.initializer:

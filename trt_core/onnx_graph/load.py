@@ -52,7 +52,7 @@ def _to_read(model: Any, *, weights: bool) -> list[Any]:
 def _parse(path: Path) -> tuple[Any, bool]:
     """The parsed message, and whether it may name external data (the key `location` occurs in its bytes)."""
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         size = path.stat().st_size

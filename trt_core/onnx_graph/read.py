@@ -99,10 +99,7 @@ def _node_count(graph: Any) -> int:
 
 def describe_model(model: onnx.ModelProto, graph: Graph) -> ModelFacts:
     """Facts for a model card; stored elements inside subgraph bodies and Constant nodes count as parameters, too."""
-    opsets = {
-        item.domain.replace("ai.onnx", "") if item.domain == "ai.onnx" else item.domain: item.version
-        for item in model.opset_import
-    }
+    opsets = {"" if item.domain == "ai.onnx" else item.domain: item.version for item in model.opset_import}
     return ModelFacts(
         opset=int(opsets.get("", 0)),
         opsets=tuple(sorted((str(domain), int(version)) for domain, version in opsets.items())),

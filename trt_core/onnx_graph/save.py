@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trt_core.hashing import file_sha256
+
 if TYPE_CHECKING:
     import onnx
 
@@ -22,12 +24,4 @@ def write_model(model: onnx.ModelProto, path: Path) -> dict[str, str]:
         return {path.name: hashlib.sha256(content).hexdigest()}
     data = path.with_name(path.name + ".data")
     onnx.save_model(model, path, save_as_external_data=True, location=data.name, convert_attribute=False)
-    return {item.name: _sha256(item) for item in (path, data) if item.exists()}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
+    return {item.name: file_sha256(item) for item in (path, data) if item.exists()}

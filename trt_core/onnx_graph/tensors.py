@@ -35,7 +35,7 @@ def dtype_name(data_type: int) -> str:
 
 
 def all_tensors(model: Any) -> Iterator[Any]:
-    """Every TensorProto of a model: initializers, sparse ones, attributes, subgraph bodies, functions, training graphs."""
+    """Every TensorProto of a model: initializers, attributes, and those of bodies, functions and training graphs."""
     yield from _graph_tensors(model.graph)
     for function in model.functions:
         yield from _node_tensors(function.node)
