@@ -13,10 +13,12 @@ _NOISE = re.compile(
     r"catchCudaError|cudaError(?:InsufficientDriver)? ?35|driver version is insufficient|"
     r"^In operator\(\) at .*\.(?:cpp|h):\d+|^\s*$"
 )
-_PLACE = re.compile(
-    r"^(?:\[[^\]]*\]\s*)*(?:(?:IBuilder::|I\w+::)?\w+(?:::\w+)*: )?(?:Error Code \d+: )?"
-    r"(?:(?:Internal|API Usage|Myelin) Error )?"
-)
+# `IBuilder::x: Error Code 4: API Usage Error (TEXT In f at /file:12)`: only TEXT says something to a user.
+_WRAPPED = re.compile(r"Error Code \d+: [^(]{1,40}\((?P<text>.*?)\)*$", re.DOTALL)
+_PLACE_BEFORE = re.compile(r"^(?:\[[^\]]*\]\s*|(?:ERROR: )?[\w./]+\.(?:cpp|h|hpp):\d+:?\s*|In function \w+:\s*)+")
+_PLACE_AFTER = re.compile(r"\.? In [\w:()~]+ at \S*?\.(?:cpp|h|hpp):\d+")
+_ASSERTION = re.compile(r"^Assertion (?:failed: )?(?P<code>.*?)(?: failed\.|: (?P<said>[A-Z\"'(].*))?$", re.DOTALL)
+_QUOTED = re.compile(r"&& \"(?P<said>[^\"]+)\"")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Cause:
     remedy: str
     nodes: tuple[str, ...] = ()
     node_range: tuple[str, str] | None = None
+    op_type: str = ""  # every node of that op, where the message names no node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +39,12 @@ class Card:
     pattern: re.Pattern[str]
     sentence: str
     remedy: str
+    op_type: str = ""
 
 
-def _card(pattern: str, sentence: str, remedy: str) -> Card:
-    return Card(pattern=re.compile(pattern, re.IGNORECASE | re.DOTALL), sentence=sentence, remedy=remedy)
+def _card(pattern: str, sentence: str, remedy: str, op_type: str = "") -> Card:
+    compiled = re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    return Card(pattern=compiled, sentence=sentence, remedy=remedy, op_type=op_type)
 
 
 _LEAVE_TO_ORT = "Extract it and leave it to ONNX Runtime"
@@ -55,6 +60,7 @@ CARDS: tuple[Card, ...] = (
         r"Attention operation was not supported by a dedicated kernel",
         "The Attention op has no dedicated kernel for this precision.",
         "Build an FP16 or BF16 variant, or export attention as MatMul, Softmax and MatMul.",
+        op_type="Attention",
     ),
     _card(
         r"Cannot compile for target\(?s?\)? (?P<target>[\w, ]+?),? because the model contains HW-specific datatypes: "
@@ -108,10 +114,19 @@ CARDS: tuple[Card, ...] = (
         "Leave biases in floating point when quantizing.",
     ),
     _card(
-        r"minimum dimensions? .* (?:exceed|greater)|optimization profile.*(?:invalid|inconsisten|not valid)"
-        r"|dimensions? .* outside of the optimization profile",
-        "An optimization profile does not fit the network.",
-        "Check min, opt and max of every dynamic input against the model.",
+        r"Dynamic input tensor (?P<tensor>\S+) is missing dimensions in profile (?P<profile>\d+)",
+        "Optimization profile {profile} has no shapes for the dynamic input {tensor}.",
+        "Give it min, opt and max.",
+    ),
+    _card(
+        r"Dimension mismatch for tensor (?P<tensor>\S+) and profile (?P<profile>\d+)",
+        "Optimization profile {profile} changes a dimension of {tensor} that is fixed in the model.",
+        "Use the model's own size there, or export the model with that dimension dynamic.",
+    ),
+    _card(
+        r"tensor (?P<tensor>\S+) has (?P<own>\d+) dimensions but profile (?P<profile>\d+) has (?P<given>\d+)",
+        "Optimization profile {profile} gives {tensor} {given} dimensions; the model has {own}.",
+        "Give one size for each dimension.",
     ),
     _card(
         r"libnvinfer_lean|VERSION_COMPATIBLE",
@@ -197,6 +212,8 @@ def named_nodes(text: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
         r"(?P<name>[^\s\"'{}]+) has no runners that implement it",
         r"\[ONNX Layer: (?P<name>[^\]|]+)\]",
         r"Invalid Node - (?P<name>[^\n]+)",
+        r"Cannot compile operation '(?P<name>[^']+)'",
+        r"I\w+Layer (?P<name>[^\s:]+):",
         r"(?:Could not find any implementation for node|node) \"?(?P<name>[^\s\"{}:]+)\"?",
     ):
         names += [found["name"].strip().rstrip(".,:") for found in re.finditer(pattern, text)]
@@ -204,8 +221,27 @@ def named_nodes(text: str) -> tuple[tuple[str, ...], tuple[str, str] | None]:
 
 
 def one_sentence(text: str) -> str:
-    """The first line of a message without the place in the library that raised it, ended with a full stop."""
-    line = _PLACE.sub("", without_noise(text).splitlines()[0]) if without_noise(text) else ""
-    line = re.sub(r"\s+", " ", re.sub(r"\(?In \w+(?:::\w+)* at [^)\s]+\)?", "", line)).strip()
-    shortened = line if len(line) <= MAX_SENTENCE else f"{line[:MAX_SENTENCE]} ..."
-    return shortened if shortened.endswith((".", "...")) else f"{shortened}."
+    """What a message says, without the places in the library that raised it, on one line ended with a full stop."""
+    cleaned = without_noise(text)
+    wrapped = _WRAPPED.search(cleaned)
+    line = wrapped["text"] if wrapped else cleaned
+    line = re.sub(r"\s+", " ", _PLACE_AFTER.sub("", _PLACE_BEFORE.sub("", line.strip()))).strip(" ;")
+    if len(line) > MAX_SENTENCE:
+        return f"{line[:MAX_SENTENCE]} ..."
+    return line if not line or line.endswith((".", "?", "!")) else f"{line}."
+
+
+def parser_reason(text: str) -> str:
+    """The parser's reason as a sentence: what stands in quotes or behind the failed assertion, not its code.
+
+    Empty where the parser says nothing but "false".
+    """
+    lines = [line for line in without_noise(text).split("\n") if not line.startswith("Invalid Node - ")]
+    joined = "\n".join(lines).strip()
+    quoted = _QUOTED.search(joined)
+    if quoted:
+        return one_sentence(quoted["said"])
+    asserted = _ASSERTION.match(joined)
+    if asserted:
+        return one_sentence(asserted["said"] or asserted["code"])
+    return "" if joined.lower() in {"", "false"} else one_sentence(joined)

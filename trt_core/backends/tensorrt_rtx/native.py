@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -58,13 +59,12 @@ def library() -> Any:
     """The bindings of TensorRT-RTX; DependencyMissing where the wheels are not installed or do not load."""
     try:
         # The libraries' package puts them where the bindings find them: it must come first.
-        import tensorrt_rtx_libs  # noqa: F401
-        import tensorrt_rtx_bindings
+        import_module("tensorrt_rtx_libs")
+        return import_module("tensorrt_rtx_bindings")
     except ImportError as error:
         raise DependencyMissing(
             f"TensorRT-RTX is not installed ({error}).", remedy=f"Install it with: {PIP_LINE}"
         ) from error
-    return tensorrt_rtx_bindings
 
 
 @cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from trt_core.backends.causes import without_noise
+
+_INITIALIZER = re.compile(r"Failed to import initializer: (?!In node)(\S.*)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,7 @@ class NativeParserError:
     inner_name: str = ""
     operator: str = ""
     tensor: str = ""  # a graph input that was refused
+    initializer: str = ""  # an initializer that could not be imported
     stack: tuple[str, ...] = ()  # functions and branches around the node, as the parser lists them
 
     @property
@@ -25,6 +29,8 @@ class NativeParserError:
         """What the error is about, for the start of a sentence."""
         if self.node >= 0:
             return f"Node {self.inner_name or self.node} ({self.operator})" if self.operator else f"Node {self.node}"
+        if self.initializer:
+            return f"Initializer {self.initializer!r}"
         return f"Input {self.tensor!r}" if self.tensor else "The model"
 
 
@@ -36,12 +42,15 @@ def parser_errors(parser: Any) -> list[NativeParserError]:
 def _plain(error: Any) -> NativeParserError:
     func = error.func()
     is_input = error.node() < 0 and func == "importInput"
+    text = without_noise(error.desc())
+    initializer = _INITIALIZER.search(text) if error.node() < 0 and not is_input else None
     return NativeParserError(
         node=error.node(),
-        text=without_noise(error.desc()),
+        text=text,
         func=func,
         inner_name=error.node_name(),
         operator=error.node_operator(),
         tensor=error.file() if is_input else "",
+        initializer=initializer[1] if initializer else "",
         stack=tuple(error.local_function_stack()),
     )

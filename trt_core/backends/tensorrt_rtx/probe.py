@@ -12,13 +12,12 @@ from pathlib import Path
 
 from trt_core.backends.names import check_names
 from trt_core.backends.tensorrt_rtx.native import PIP_LINE, library, logger
-from trt_core.backends.tensorrt_rtx.targets import targets_of
+from trt_core.backends.tensorrt_rtx.targets import BACKEND, targets_of
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
 from trt_core.domain.precision import Precision
 from trt_core.errors import TrtCoreError
 
-BACKEND = "rtx"
 TITLE = "TensorRT-RTX, ahead of time"
 _MARK = "enginescope-probe "
 _PRECISIONS = tuple(precision for precision in Precision if precision is not Precision.UNKNOWN)
@@ -40,7 +39,7 @@ def capabilities_from(command: list[str], *, timeout_s: float) -> Capabilities:
     root = Path(__file__).resolve().parents[3]
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -101,7 +100,8 @@ def main() -> None:
         trt = library()
         check_names(trt, rtx=True)
         builder = trt.Builder(logger())
-        trt.OnnxParser(builder.create_network(0), logger())
+        network = builder.create_network(0)
+        trt.OnnxParser(network, logger())
         targets = [(target.major, target.minor) for target in targets_of(trt)]
         answer: dict[str, object] = {"version": trt.__version__, "targets": targets}
     except TrtCoreError as error:

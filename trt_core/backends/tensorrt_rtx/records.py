@@ -21,7 +21,8 @@ _SEPARATORS = re.compile("[\x1e\x1f]")
 _ONNX_LAYER = "[ONNX Layer: "
 _OPERATOR = re.compile(r" \([^()]*\)$")
 _TENSOR_KEY = re.compile(
-    r"(?:, |\{ )(Dimensions|Strides|StrideOrder|Datatype|DataType|Format|Location|IOMode|IsShapeInferenceIO|ProfileInfo): "
+    r"(?:, |\{ )(Dimensions|Strides|StrideOrder|Datatype|DataType|Format|Location|IOMode|IsShapeInferenceIO"
+    r"|ProfileInfo): "
 )
 _END_OF_TENSOR = re.compile(r" ?\}(?:, \{|\])")
 

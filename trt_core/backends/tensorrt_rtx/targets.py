@@ -9,6 +9,7 @@ from trt_core.backends.names import lookup
 from trt_core.domain.engine import Sm
 from trt_core.errors import UnsupportedRequest
 
+BACKEND = "rtx"
 DEFAULT_TARGET = Sm(major=8, minor=6)
 _SM_NAME = re.compile(r"^SM(\d{2,3})$")
 _DATA_CENTRE = {(9, 0): "H100 or H200", (10, 0): "B200"}

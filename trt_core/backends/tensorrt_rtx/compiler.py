@@ -1,0 +1,41 @@
+"""TensorRT-RTX behind the `Compiler` protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trt_core.backends.tensorrt_rtx.build import build_engine
+from trt_core.backends.tensorrt_rtx.probe import probe
+from trt_core.backends.tensorrt_rtx.support import ask_parser
+from trt_core.backends.tensorrt_rtx.targets import BACKEND
+from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import Sm
+from trt_core.domain.graph import Graph
+from trt_core.domain.support import SupportReport
+from trt_core.protocols import CompileInput, CompileOutput, Reporter
+
+
+class RtxCompiler:
+    """Parses and compiles ahead of time on the CPU, for one of TensorRT-RTX's own targets."""
+
+    name = BACKEND
+
+    def capabilities(self) -> Capabilities:
+        """What the installed wheels can do, asked once in a process of its own."""
+        return probe()
+
+    def support(self, onnx_path: Path, graph: Graph, *, target: Sm | None, reporter: Reporter) -> SupportReport:
+        """Ask the parser about every node of a file; refused parts are taken out until the rest is settled.
+
+        Raises UnsupportedRequest for an unknown target, DependencyMissing, JobCancelled, and BackendError when the
+        library raises.
+        """
+        return ask_parser(onnx_path, graph, target=target, reporter=reporter)
+
+    def build(self, request: CompileInput, *, reporter: Reporter) -> CompileOutput:
+        """Compile one file for one target (SM 8.6 when none is named).
+
+        Raises ParseFailed and BuildFailed with the cause in one sentence and the log's tail in `details`;
+        InvalidProfile, UnsupportedRequest, DependencyMissing; JobCancelled between two steps of the library.
+        """
+        return build_engine(request, reporter=reporter)
