@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trt_core.errors import UnreadableModel
+from trt_core.hashing import file_sha256
 from trt_core.onnx_graph.external import check_external, external_tensors, read_external
 from trt_core.onnx_graph.structure import check_structure
 from trt_core.onnx_graph.tensors import all_tensors, check_tensor, is_external
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_PROTOBUF_BYTES = 2**31 - 1  # protobuf's own limit for one message
-_BLOCK = 1 << 22
+_LOCATION_KEY = b"location"  # every external tensor has an entry of this name
 _MAGIC = {
     b"PK\x03\x04": "a zip archive (a PyTorch checkpoint is one, too)",
     b"\x80\x02": "a Python pickle",
@@ -49,6 +50,20 @@ def _to_read(model: Any, *, weights: bool) -> list[Any]:
     return [tensor for position, tensor in enumerate(all_tensors(model)) if position >= top and is_external(tensor)]
 
 
+def parse_model(path: Path) -> onnx.ModelProto:
+    """Parse an ONNX file and open nothing else; external tensors stay references, and unchecked."""
+    return _parse(path)[0]
+
+
+def names_external_data(path: Path) -> bool:
+    """False when the file surely keeps all its data inside: the key of every external location is missing."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return mapped.find(_LOCATION_KEY) >= 0
+
+
 def _parse(path: Path) -> tuple[Any, bool]:
     """The parsed message, and whether it may name external data (the key `location` occurs in its bytes)."""
     import onnx
@@ -68,7 +83,7 @@ def _parse(path: Path) -> tuple[Any, bool]:
             head = mapped[:4]
             with memoryview(mapped) as view:
                 model.ParseFromString(view)
-            may_be_external = mapped.find(b"location") >= 0
+            may_be_external = mapped.find(_LOCATION_KEY) >= 0
     except DecodeError:
         raise UnreadableModel(_foreign(path, head), remedy="Upload a complete .onnx file.") from None
     except OSError as error:
@@ -112,12 +127,3 @@ def joined_sha256(hashes: dict[str, str]) -> str:
         return first
     lines = [f"{first}\n", *(f"{digest} {name}\n" for name, digest in sorted(rest))]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

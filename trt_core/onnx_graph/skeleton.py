@@ -95,4 +95,4 @@ def with_node_names(text: str, model: Any) -> str:
         index = int(match[2])
         return match[1] + (shown(node_name(model.graph.node[index])) if index < len(model.graph.node) else match[2])
 
-    return re.sub(r"(node name: |Name: )(\d+)\b", name, text)
+    return re.sub(r"(node name: |Name: |Node\()(\d+)\b", name, text)

@@ -1,0 +1,61 @@
+"""Copying with a running count: hash, size limit and expansion limit in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from trt_core.errors import InvalidInput, UnreadableModel
+
+_BLOCK = 1 << 20
+_FREE_EXPANSION = 16 << 20  # below this, even a highly compressible file harms nobody
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntakeLimits:
+    """How much one upload may bring: bytes in all, files in an archive, and how far an archive may expand."""
+
+    max_bytes: int = 16 << 30
+    max_files: int = 10_000
+    max_ratio: float = 100.0
+
+
+def copy_stream(
+    source: BinaryIO | Path, target: Path, limits: IntakeLimits, *, spent: int = 0, compressed: int | None = None
+) -> tuple[int, str]:
+    """Write a source to a new file; its size and SHA-256.
+
+    `spent` bytes count against the limits already; `compressed` is the size of the archive that the source comes from.
+    The count is of bytes that really arrive, whatever an archive declares. Raises InvalidInput above `max_bytes`,
+    UnreadableModel above `max_ratio`.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    buffer = bytearray(_BLOCK)
+    view = memoryview(buffer)
+    with (
+        source.open("rb", buffering=0) if isinstance(source, Path) else nullcontext(source) as stream,
+        target.open("xb", buffering=0) as out,
+    ):
+        while count := stream.readinto(view):  # type: ignore[attr-defined] # typing.BinaryIO leaves readinto out
+            size += count
+            _check(spent + size, limits, compressed)
+            digest.update(view[:count])
+            out.write(view[:count])
+    return size, digest.hexdigest()
+
+
+def _check(size: int, limits: IntakeLimits, compressed: int | None) -> None:
+    if size > limits.max_bytes:
+        raise InvalidInput(
+            f"The model is larger than the limit of {limits.max_bytes:,} bytes.",
+            remedy="Put it under a configured folder, or raise the limit.",
+        )
+    if compressed is not None and size > max(_FREE_EXPANSION, limits.max_ratio * compressed):
+        raise UnreadableModel(
+            f"The archive expands to more than {limits.max_ratio:g} times its {compressed:,} bytes.",
+            remedy="Upload the .onnx file and its data files themselves.",
+        )
