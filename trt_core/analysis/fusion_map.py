@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from trt_core.analysis.absorption import absorb
 from trt_core.analysis.constants import provably_folded
 from trt_core.analysis.engine_flow import EngineFlow
+from trt_core.analysis.patterns import match_patterns, match_quantized
 from trt_core.analysis.traffic import engine_tensor_bytes, saved_bytes
 from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.fusion import FusionMap, FusionStep, MappedLayer, NodeFate, NodeState
+from trt_core.domain.fusion import FusionMap, FusionStep, MappedLayer, NodeFate, NodeState, PatternMatch
 from trt_core.domain.graph import Graph, Node
 from trt_core.domain.precision import Provenance
 
@@ -55,6 +56,7 @@ def map_fusion(
         stamp=stamp,
         layers=layers,
         nodes=nodes,
+        patterns=(*match_patterns(graph, nodes, layers), *_quantized(variant_graph, sources, fates, layers)),
         steps=(*normalized_steps, *_compiler_steps(record)),
         findings=_findings(variant_graph, ambiguous, nodes),
         saved_bytes=_saved_bytes(variant_graph, sources, fates),
@@ -196,6 +198,17 @@ def _compiler_steps(record: EngineRecord) -> tuple[FusionStep, ...]:
         FusionStep(name=name, before=before, after=after, unit="engine layers")
         for name, before, after in record.passes
         if before != after
+    )
+
+
+def _quantized(
+    variant: Graph, sources: dict[int, _Origin], fates: dict[int, _Fate], layers: tuple[MappedLayer, ...]
+) -> tuple[PatternMatch, ...]:
+    return match_quantized(
+        variant,
+        {index: fate.layers for index, fate in fates.items()},
+        {index: origin.nodes for index, origin in sources.items()},
+        {layer.index: layer for layer in layers},
     )
 
 
