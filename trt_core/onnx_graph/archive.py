@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import IO, cast
 
 from trt_core.errors import UnreadableModel
 from trt_core.onnx_graph.streams import IntakeLimits
@@ -34,11 +34,11 @@ class Archive:
         self.names = list(self._entries)
 
     @contextmanager
-    def open(self, name: str) -> Iterator[BinaryIO]:
+    def open(self, name: str) -> Iterator[IO[bytes]]:
         """The decompressed bytes of one file as a stream; UnreadableModel when they are damaged."""
         try:
             with self._archive.open(self._entries[name]) as stream:
-                yield cast("BinaryIO", stream)
+                yield cast("IO[bytes]", stream)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise UnreadableModel(
                 f"{shown(name)} in the archive cannot be read: {error}.", remedy="Pack the archive again."
@@ -46,7 +46,7 @@ class Archive:
 
 
 @contextmanager
-def open_archive(source: BinaryIO | Path, name: str, limits: IntakeLimits) -> Iterator[Archive]:
+def open_archive(source: IO[bytes] | Path, name: str, limits: IntakeLimits) -> Iterator[Archive]:
     """A zip whose directory was checked.
 
     Raises UnreadableModel: not a zip, too many files, a name that points outside, a link, a nested archive, encrypted,
@@ -70,14 +70,14 @@ def open_archive(source: BinaryIO | Path, name: str, limits: IntakeLimits) -> It
                 raise UnreadableModel(f"The archive holds {shown(entry.filename)} twice.", remedy=_ADVICE)
             seen.add(entry.filename)
         declared = sum(entry.file_size for entry in entries)
-        if declared > limits.max_bytes:
+        if declared > limits.total_bytes:
             raise UnreadableModel(
-                f"The archive declares {declared:,} bytes; the limit is {limits.max_bytes:,}.", remedy=_ADVICE
+                f"The archive declares {declared:,} bytes; the limit is {limits.total_bytes:,}.", remedy=_ADVICE
             )
         yield Archive(archive, size)
 
 
-def _size(source: BinaryIO | Path) -> int:
+def _size(source: IO[bytes] | Path) -> int:
     """Bytes of the archive itself: what its entries declare as compressed may overlap or lie."""
     if isinstance(source, Path):
         return source.stat().st_size

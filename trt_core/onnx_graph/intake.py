@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from trt_core.errors import InvalidInput, NotFound, QuotaExceeded, UnreadableModel
 from trt_core.onnx_graph.archive import open_archive
@@ -26,7 +26,8 @@ _NAME_CHARACTERS = 120
 class StagedModel:
     """A model inside a folder of ours. `files` are relative to `folder`, the .onnx file first, then its external data.
 
-    `name` is the file's own name without its suffix, for display only. `sha256` covers all files.
+    `name` is the file's own name without its suffix, for display only. `sha256` covers all files;
+    `hashes` are each file's own, by relative name.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class StagedModel:
     name: str
     size_bytes: int
     sha256: str
+    hashes: dict[str, str]
     hashes: dict[str, str]  # of each file, by its relative name
 
     @property
@@ -43,7 +45,7 @@ class StagedModel:
 
 
 def stage_upload(
-    files: Mapping[str, BinaryIO | Path], folder: Path, *, limits: IntakeLimits | None = None
+    files: Mapping[str, IO[bytes] | Path], folder: Path, *, limits: IntakeLimits | None = None
 ) -> StagedModel:
     """Stream one .onnx file with its external data, or one .zip that holds them, into `folder`.
 
@@ -85,7 +87,7 @@ def stage_file(path: Path, roots: Sequence[Path], folder: Path, *, limits: Intak
 
 
 def _stage_streams(
-    files: Mapping[str, BinaryIO | Path], folder: Path, limits: IntakeLimits, written: list[Path]
+    files: Mapping[str, IO[bytes] | Path], folder: Path, limits: IntakeLimits, written: list[Path]
 ) -> StagedModel:
     model_name = _only_model(list(files), "upload")
     spent = _Spent(limits)
@@ -105,7 +107,7 @@ def _stage_streams(
 
 
 def _stage_archive(
-    source: BinaryIO | Path, archive_name: str, folder: Path, limits: IntakeLimits, written: list[Path]
+    source: IO[bytes] | Path, archive_name: str, folder: Path, limits: IntakeLimits, written: list[Path]
 ) -> StagedModel:
     with open_archive(source, archive_name, limits) as archive:
         model_name = _only_model(archive.names, "archive")
@@ -138,7 +140,7 @@ class _Spent:
         self._compressed = compressed
         self.size = 0
 
-    def copy(self, source: BinaryIO | Path, target: Path, written: list[Path]) -> str:
+    def copy(self, source: IO[bytes] | Path, target: Path, written: list[Path]) -> str:
         """Stream a source into a new file; its SHA-256."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -159,6 +161,7 @@ def _staged(folder: Path, hashes: dict[str, str], name: str, size: int) -> Stage
         name=PurePosixPath(name.replace("\\", "/")).stem[:_NAME_CHARACTERS] or "model",
         size_bytes=size,
         sha256=joined_sha256(hashes),
+        hashes=hashes,
         hashes=hashes,
     )
 

@@ -6,7 +6,7 @@ import hashlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from trt_core.errors import InvalidInput, UnreadableModel
 
@@ -18,18 +18,18 @@ _FREE_EXPANSION = 16 << 20  # below this, even a highly compressible file harms 
 class IntakeLimits:
     """How much one upload may bring: bytes in all, files in an archive, and how far an archive may expand."""
 
-    max_bytes: int = 16 << 30
+    total_bytes: int = 16 << 30
     max_files: int = 10_000
     max_ratio: float = 100.0
 
 
 def copy_stream(
-    source: BinaryIO | Path, target: Path, limits: IntakeLimits, *, spent: int = 0, compressed: int | None = None
+    source: IO[bytes] | Path, target: Path, limits: IntakeLimits, *, spent: int = 0, compressed: int | None = None
 ) -> tuple[int, str]:
     """Write a source to a new file; its size and SHA-256.
 
     `spent` bytes count against the limits already; `compressed` is the size of the archive that the source comes from.
-    The count is of bytes that really arrive, whatever an archive declares. Raises InvalidInput above `max_bytes`,
+    The count is of bytes that really arrive, whatever an archive declares. Raises InvalidInput above `total_bytes`,
     UnreadableModel above `max_ratio`.
     """
     digest = hashlib.sha256()
@@ -40,7 +40,7 @@ def copy_stream(
         source.open("rb", buffering=0) if isinstance(source, Path) else nullcontext(source) as stream,
         target.open("xb", buffering=0) as out,
     ):
-        while count := stream.readinto(view):  # type: ignore[attr-defined] # typing.BinaryIO leaves readinto out
+        while count := stream.readinto(view):  # type: ignore[attr-defined] # typing.IO leaves readinto out
             size += count
             _check(spent + size, limits, compressed)
             digest.update(view[:count])
@@ -49,9 +49,9 @@ def copy_stream(
 
 
 def _check(size: int, limits: IntakeLimits, compressed: int | None) -> None:
-    if size > limits.max_bytes:
+    if size > limits.total_bytes:
         raise InvalidInput(
-            f"The model is larger than the limit of {limits.max_bytes:,} bytes.",
+            f"The model is larger than the limit of {limits.total_bytes:,} bytes.",
             remedy="Put it under a configured folder, or raise the limit.",
         )
     if compressed is not None and size > max(_FREE_EXPANSION, limits.max_ratio * compressed):
