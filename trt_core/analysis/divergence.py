@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from trt_core.protocols import Array, Clock, Feeds, Reporter, Runner, SampleBatc
 BASELINE = "fp32"
 HISTOGRAM_SAMPLES = 4
 _PROGRESS_SECONDS = 0.2
-_REDUCERS = 2  # NumPy lets go of the interpreter lock; two threads already fill the memory bus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +76,12 @@ def compare_runs(
         runner.load(one.path, extra_outputs=run.wanted(one), optimize=False, threads=threads) for one in candidates
     ]
     done, told = 0, 0.0
-    with ThreadPoolExecutor(_REDUCERS, thread_name_prefix="compare") as pool:
-        for feeds, size in _limited(batches, samples):
-            run.add(reference, sessions, feeds, pool, reporter)
-            done += size
-            if clock() - told >= _PROGRESS_SECONDS or done >= samples:
-                told = clock()
-                reporter.progress(
-                    Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples)
-                )
+    for feeds, size in _limited(batches, samples):
+        run.add(reference, sessions, feeds, reporter)
+        done += size
+        if clock() - told >= _PROGRESS_SECONDS or done >= samples:
+            told = clock()
+            reporter.progress(Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples))
     if not done:
         raise InvalidData("There is no sample to compare on.", remedy="Give data with at least one sample.")
     layers, missing = run.layers(graph)
@@ -142,45 +137,37 @@ class _Run:
     def wanted(self, candidate: Candidate) -> list[str]:
         return [candidate.tensors[name] for name in self._watched if name in candidate.tensors]
 
-    def add(
-        self,
-        reference: Session,
-        sessions: Sequence[Session],
-        feeds: Feeds,
-        pool: ThreadPoolExecutor,
-        reporter: Reporter,
-    ) -> None:
+    def add(self, reference: Session, sessions: Sequence[Session], feeds: Feeds, reporter: Reporter) -> None:
+        # One thread reduces: it fills the memory bus, and a second one was measured to be of no use.
         reporter.check()
         exact = dict(zip(self._watched, reference.run(feeds, self._watched), strict=True))
         self._not_floating |= {name for name, array in exact.items() if array.dtype.name not in FLOATING}
         sampling = self._histogram_runs > 0
         self._histogram_runs -= 1
         if sampling:
-            list(pool.map(lambda item: self._sample(BASELINE, *item), exact.items()))
+            self._sample(BASELINE, exact)
         for candidate, session, sums in zip(self._candidates, sessions, self._sums, strict=True):
             reporter.check()
             found = dict(zip(sums, session.run(feeds, self.wanted(candidate)), strict=True))
-            # Largest first, so that no thread is left with a big tensor at the end.
-            names = sorted(found, key=lambda name: -found[name].size)
-            list(pool.map(lambda name: self._reduce(name, sums, exact, found), names))  # noqa: B023
+            for name, accumulator in sums.items():
+                self._reduce(name, accumulator, exact[name], found[name])
             if sampling and not candidate.isolated:
-                list(pool.map(lambda item: self._sample(candidate.label, *item), found.items()))  # noqa: B023
+                self._sample(candidate.label, found)
 
-    def _sample(self, label: str, name: str, array: Array) -> None:
-        if name not in self._not_floating:
-            self._histograms[name].add(label, strided_sample(array))
+    def _sample(self, label: str, arrays: Mapping[str, Array]) -> None:
+        for name, array in arrays.items():
+            if name not in self._not_floating:
+                self._histograms[name].add(label, strided_sample(array))
 
-    def _reduce(
-        self, name: str, sums: Mapping[str, ErrorSums], exact: Mapping[str, Array], found: Mapping[str, Array]
-    ) -> None:
+    def _reduce(self, name: str, accumulator: ErrorSums, exact: Array, found: Array) -> None:
         if name in self._not_floating:
             return
-        if exact[name].size != found[name].size:
+        if exact.size != found.size:
             raise InvalidInput(
-                f"Tensor {name!r} is {exact[name].shape} in the model and {found[name].shape} in the candidate.",
+                f"Tensor {name!r} is {exact.shape} in the model and {found.shape} in the candidate.",
                 remedy="Compare variants of this model, made by this program.",
             )
-        sums[name].add(exact[name], found[name])
+        accumulator.add(exact, found)
 
     def errors(self, name: str, *, isolated: bool) -> tuple[tuple[str, TensorError], ...]:
         if name in self._not_floating:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -12,7 +13,9 @@ from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
-from trt_core.errors import DependencyMissing, InvalidData, NotFound, UnreadableModel
+from trt_core.errors import DependencyMissing, InvalidData, NotFound
+from trt_core.onnx_graph.load import parse_model
+from trt_core.onnx_graph.naming import node_name
 from trt_core.protocols import Array, Feeds
 
 CPU = "CPUExecutionProvider"
@@ -60,7 +63,7 @@ class OrtSession:
         return once
 
     def end_profiling(self) -> Path:
-        """End ONNX Runtime's own profile and give its file; only for a session loaded with `profile_prefix`."""
+        """End ONNX Runtime's own profile and give its file; only for a session from `load_profiled`."""
         with gate.running():
             return Path(self._native.end_profiling())
 
@@ -102,41 +105,46 @@ class OrtRunner:
         )
 
     def load(
-        self,
-        onnx_path: Path,
-        *,
-        extra_outputs: Sequence[str] = (),
-        optimize: bool = True,
-        threads: int = 0,
-        profile_prefix: Path | None = None,
+        self, onnx_path: Path, *, extra_outputs: Sequence[str] = (), optimize: bool = True, threads: int = 0
     ) -> OrtSession:
         """Load a model; `extra_outputs` are inner tensors to hand back as well, after the model's own outputs.
 
         Without `optimize` the graph runs node by node as the file has it. `threads` 0 leaves the number to ONNX
         Runtime. Raises UnreadableModel, UnsupportedRequest (no kernel), NotFound (no such tensor), BackendError.
         """
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise DependencyMissing("ONNX Runtime is not installed.", remedy="pip install onnxruntime") from error
+        options = self._options(optimize=optimize, threads=threads)
         if not onnx_path.is_file():
             raise NotFound(f"There is no file {onnx_path.name!r}.", remedy="Give the path of an ONNX model.")
-        options = self._options(optimize=optimize, threads=threads)
-        if profile_prefix is not None:
-            options.enable_profiling = True
-            options.profile_file_prefix = str(profile_prefix)
-        source: bytes | str = str(onnx_path)
-        if extra_outputs:
-            source = with_outputs(onnx_path, extra_outputs)
+        source = with_outputs(onnx_path, extra_outputs) if extra_outputs else str(onnx_path)
+        return self._open(source, onnx_path, options, threads)
+
+    def load_profiled(self, onnx_path: Path, *, prefix: Path, threads: int = 0) -> OrtSession:
+        """Load an optimized model whose runs are profiled node by node; `OrtSession.end_profiling` gives the file."""
+        options = self._options(optimize=True, threads=threads)
+        if not onnx_path.is_file():
+            raise NotFound(f"There is no file {onnx_path.name!r}.", remedy="Give the path of an ONNX model.")
+        options.enable_profiling = True
+        options.profile_file_prefix = str(prefix)
+        return self._open(with_names(onnx_path), onnx_path, options, threads)
+
+    def _open(self, source: bytes | str, onnx_path: Path, options: Any, threads: int) -> OrtSession:
+        import onnxruntime
+
+        if isinstance(source, bytes):
             options.add_session_config_entry(_DATA_FOLDER, str(onnx_path.resolve().parent))
         providers = [CUDA, CPU] if self._device == "cuda" else [CPU]
         with gate.loading(onnx_path.name):
             native = onnxruntime.InferenceSession(source, options, providers=providers)
+        if isinstance(source, bytes):
+            # Kept by the library for a fallback to other providers, which never happens here.
+            native._model_bytes = None  # noqa: SLF001
         return OrtSession(native, version=onnxruntime.__version__, device=device_text(self._device, threads))
 
     def _options(self, *, optimize: bool, threads: int) -> Any:
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DependencyMissing("ONNX Runtime is not installed.", remedy="pip install onnxruntime") from error
         # Errors reach the caller as exceptions: on standard error they would only be said twice.
         onnxruntime.set_default_logger_severity(_SILENT)
         options = onnxruntime.SessionOptions()
@@ -144,6 +152,9 @@ class OrtRunner:
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
         options.intra_op_num_threads = threads
+        if not optimize:
+            # Such sessions take turns with each other and with NumPy: threads that wait by spinning are in the way.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return options
 
 
@@ -157,21 +168,28 @@ def with_outputs(onnx_path: Path, extra_outputs: Sequence[str]) -> bytes:
     serialized again and the weights are held once. Raises NotFound for a tensor that no top-level node writes.
     """
     import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-    content = onnx_path.read_bytes()
-    try:
-        graph = onnx.ModelProto.FromString(content).graph
-    except DecodeError as error:
-        raise UnreadableModel(f"{onnx_path.name} is no ONNX model.", remedy="Export it again.") from error
+    graph = parse_model(onnx_path).graph
     present = {value.name for value in graph.output}
     known = {name for node in graph.node for name in node.output if name}
     known |= {tensor.name for tensor in graph.initializer} | {value.name for value in graph.input}
+    del graph  # the parsed weights must be gone before the bytes are read
     added = [name for name in dict.fromkeys(extra_outputs) if name not in present]
     if unknown := [name for name in added if name not in known]:
         raise NotFound(f"The model has no tensor {unknown[0][:200]!r}.", remedy="Name a tensor of its top-level graph.")
     outputs = [onnx.ValueInfoProto(name=name) for name in added]
-    return content + onnx.ModelProto(graph=onnx.GraphProto(output=outputs)).SerializeToString()
+    appended = onnx.ModelProto(graph=onnx.GraphProto(output=outputs)).SerializeToString()
+    with onnx_path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        return b"".join((mapped, appended))
+
+
+def with_names(onnx_path: Path) -> bytes | str:
+    """The path, or where nodes are unnamed the bytes of a copy in which they have the names that we show."""
+    model = parse_model(onnx_path)
+    unnamed = [node for node in model.graph.node if not node.name]
+    for node in unnamed:
+        node.name = node_name(node)
+    return model.SerializeToString() if unnamed else str(onnx_path)
 
 
 def device_text(device: str, threads: int) -> str:
