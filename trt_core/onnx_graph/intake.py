@@ -36,7 +36,6 @@ class StagedModel:
     size_bytes: int
     sha256: str
     hashes: dict[str, str]
-    hashes: dict[str, str]  # of each file, by its relative name
 
     @property
     def path(self) -> Path:
@@ -161,7 +160,6 @@ def _staged(folder: Path, hashes: dict[str, str], name: str, size: int) -> Stage
         name=PurePosixPath(name.replace("\\", "/")).stem[:_NAME_CHARACTERS] or "model",
         size_bytes=size,
         sha256=joined_sha256(hashes),
-        hashes=hashes,
         hashes=hashes,
     )
 
