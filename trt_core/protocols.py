@@ -16,6 +16,7 @@ from trt_core.domain.engine import BuilderOptions, EngineRecord, Sm
 from trt_core.domain.findings import Finding
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobState, Progress
+from trt_core.domain.latency import LatencyRequest, Measured
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.support import SupportReport
 from trt_core.domain.tensors import TensorSpec
@@ -62,9 +63,22 @@ class CompileOutput:
 
 
 class Compiler(Protocol):
-    """A library that parses ONNX and builds engines. Runs native code: call it in a worker process."""
+    """A library that parses ONNX and builds engines.
+
+    `support` and `build` run native code: they belong into a worker process.
+    """
 
     name: str
+    default_target: Sm | None  # None: the GPU of this machine
+
+    def version(self) -> str:
+        """The installed version, without loading the library; empty where it is not installed."""
+
+    def stamp(self, target: Sm | None) -> str:
+        """The sentence that says whose plan an engine's record is."""
+
+    def check_target(self, target: Sm | None) -> None:
+        """Raise UnsupportedRequest for an architecture that it does not build for."""
 
     def capabilities(self) -> Capabilities:
         """What it can do on this machine."""
@@ -102,6 +116,15 @@ class Runner(Protocol):
         """Load a file; `extra_outputs` are inner tensors to hand back as well."""
 
 
+class Meter(Protocol):
+    """A library that can be timed."""
+
+    name: str
+
+    def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
+        """Load a file, warm up, and keep every sample; call it where nothing else uses the device."""
+
+
 class ArtifactStore(Protocol):
     """Immutable folders by id, and one plain record for each."""
 
@@ -114,6 +137,7 @@ class ArtifactStore(Protocol):
         *,
         parents: Sequence[str] = (),
         move: bool = False,
+        hashes: Mapping[str, str] | None = None,
     ) -> Artifact:
         """Write aside, then rename into place; an id that is there already is returned as it is."""
 
@@ -128,6 +152,12 @@ class ArtifactStore(Protocol):
 
     def record(self, artifact_id: str) -> dict[str, object]:
         """The plain record that was put with it."""
+
+    def scratch_folder(self) -> Path:
+        """A fresh folder on the same file system; the caller removes it."""
+
+    def check_room(self, incoming: int) -> None:
+        """Raise QuotaExceeded when that many bytes more do not fit."""
 
     def ids(self, kind: ArtifactKind, *, parent: str | None = None) -> list[str]:
         """Ids of that kind, newest first; with `parent`, only its descendants of the first degree."""
@@ -154,6 +184,9 @@ class JobLog(Protocol):
     def move(self, job_id: str, state: JobState, **changes: object) -> Job:
         """Move a job along the table and change other fields with it."""
 
+    def change(self, job_id: str, **changes: object) -> Job:
+        """Change fields other than the state."""
+
     def heartbeat(self, job_id: str, progress: Progress | None = None) -> bool:
         """Say that the worker lives; True when cancellation was asked for."""
 
@@ -176,6 +209,9 @@ class Launcher(Protocol):
     def kill(self, job: Job) -> None:
         """End the job's process group."""
 
+    def exit_text(self, job: Job) -> str:
+        """How the job's process ended, in words."""
+
 
 SampleBatches = Callable[[], Iterator[Feeds]]  # each call starts again from the first sample
 
@@ -189,6 +225,7 @@ __all__ = [
     "Feeds",
     "JobLog",
     "Launcher",
+    "Meter",
     "Reporter",
     "Runner",
     "SampleBatches",

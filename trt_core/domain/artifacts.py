@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
-from trt_core.domain.engine import BuildRequest, EngineRecord
+from trt_core.domain.engine import BuildRequest
 from trt_core.domain.findings import Finding
 from trt_core.domain.precision import Provenance, Recipe, TensorRange
 from trt_core.domain.tensors import TensorSpec
@@ -107,7 +107,7 @@ class VariantRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRecord:
-    """One attempt at one build request that succeeded."""
+    """One attempt at one build request that succeeded; the engine's record and the fusion map are files beside it."""
 
     id: str
     model_id: str
@@ -120,6 +120,8 @@ class BuildRecord:
     seconds: float
     engine_bytes: int
     engine_sha256: str
-    record: EngineRecord
+    layer_count: int
+    precisions: dict[str, int]  # working layers by the precision they really run in
+    node_states: dict[str, int]  # original nodes by what became of them
     stages: tuple[tuple[str, float], ...] = ()  # (stage, seconds)
     findings: tuple[Finding, ...] = ()

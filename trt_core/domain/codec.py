@@ -7,7 +7,7 @@ import math
 import types
 import typing
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -71,6 +71,6 @@ def _decode_container(origin: Any, args: tuple[Any, ...], value: Any) -> Any:
     return origin(_decode(args[0], item) for item in value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)

@@ -12,8 +12,8 @@ class TensorError:
     """Error of one tensor over all samples.
 
     `sqnr_db` = 10 log10(sum x^2 / sum (x - y)^2), inf when equal; `rel_l2` = ||x - y|| / ||x||; `cosine` of the
-    flattened tensors; `max_abs` and `mean_abs` of |x - y| in the tensor's own unit. Non-finite elements of the candidate
-    are counted in `nan` and `inf` and make `sqnr_db` -inf.
+    flattened tensors; `max_abs` and `mean_abs` of |x - y| in the tensor's own unit. Non-finite elements of the
+    candidate are counted in `nan` and `inf` and make `sqnr_db` -inf.
     """
 
     sqnr_db: float
@@ -62,18 +62,6 @@ class OutputDivergence:
 
     name: str
     errors: tuple[tuple[str, TensorError], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DivergenceRequest:
-    """What to compare on which data."""
-
-    model_id: str
-    variants: tuple[str, ...]  # variant ids, one a candidate
-    data_id: str  # "" : seeded random input, and a finding that says so
-    samples: int = 16
-    mode: str = "cumulative"  # "cumulative", "isolated" or "both"
-    backend: str = "ort"
 
 
 @dataclass(frozen=True, kw_only=True)

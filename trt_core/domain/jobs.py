@@ -63,7 +63,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One piece of work. Times are seconds since the epoch; `request` is what the worker needs, as plain JSON values."""
+    """One piece of work. Times are seconds since the epoch; `request` is the worker's input, as plain JSON values."""
 
     id: str
     kind: JobKind
@@ -79,6 +79,7 @@ class Job:
     pid: int | None = None
     progress: Progress = field(default_factory=Progress)
     cancel_requested: bool = False
+    cancel_asked_at: float | None = None
     result: dict[str, object] | None = None  # ids of what it made
     error: str = ""
     error_kind: str = ""  # class name from the error tree

@@ -10,18 +10,16 @@ from trt_core.errors import InvalidInput
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyRequest:
-    """How to measure. `shapes` fixes every input; `duration_s` ends the run once `iterations` are done, too."""
+    """How to measure one file. `shapes` fixes every input; a run ends once `iterations` and `duration_s` are done."""
 
-    subject_id: str  # a model, a variant or a build
-    backend: str
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     warmup: int = 50
-    iterations: int = 200
+    iterations: int = 500
     duration_s: float = 0.0
     streams: int = 1
     threads: int = 0  # 0: the library's own choice
     cuda_graph: bool = False
-    data_id: str = ""
+    profile_layers: bool = True  # time each node in a separate run
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.warmup < 0 or self.duration_s < 0 or self.streams < 1:
@@ -48,6 +46,20 @@ class LatencyConditions:
     cuda_graph: bool = False
     includes_transfers: bool = False
     load_before: float | None = None  # the machine's one-minute load average when it began
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a meter gives: host wall time of every inference in ms, in the order taken, and under which conditions."""
+
+    samples_ms: tuple[float, ...]
+    warmup_ms: tuple[float, ...]
+    wall_s: float
+    conditions: LatencyConditions
+    layers: tuple[tuple[str, str, float], ...] = ()  # (node, op, mean ms) from a separate profiled run
+    enqueue_ms: float | None = None
+    h2d_ms: float | None = None
+    d2h_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,10 @@ class ShapeRange:
     def __post_init__(self) -> None:
         if not len(self.min) == len(self.opt) == len(self.max):
             raise InvalidProfile(
-                f"Input {self.tensor!r}: min has {len(self.min)}, opt {len(self.opt)} and max {len(self.max)} dimensions.",
+                f"Input {self.tensor!r}: {len(self.min)}, {len(self.opt)} and {len(self.max)} sizes for min, opt, max.",
                 remedy="Give the three shapes the same number of dimensions.",
             )
-        for axis, (low, opt, high) in enumerate(zip(self.min, self.opt, self.max)):
+        for axis, (low, opt, high) in enumerate(zip(self.min, self.opt, self.max, strict=True)):
             if not 0 <= low <= opt <= high:
                 raise InvalidProfile(
                     f"Input {self.tensor!r}, dimension {axis}: min {low}, opt {opt}, max {high}.",
@@ -101,14 +101,14 @@ def _check_against(item: ShapeRange, spec: TensorSpec) -> None:
         return
     if len(item.min) != len(spec.shape):
         raise InvalidProfile(
-            f"Input {spec.name!r} has {len(spec.shape)} dimensions ({spec.shape_text()}), the profile gives {len(item.min)}.",
+            f"Input {spec.name!r} has rank {len(spec.shape)} ({spec.shape_text()}), the profile gives {len(item.min)}.",
             remedy="Give one size for each dimension.",
         )
     for axis, dim in enumerate(spec.shape):
         sizes = (item.min[axis], item.opt[axis], item.max[axis])
         if isinstance(dim, int) and sizes != (dim, dim, dim):
             raise InvalidProfile(
-                f"Input {spec.name!r}, dimension {axis} is {dim} in the model, the profile asks for {sizes[0]}..{sizes[2]}.",
+                f"Input {spec.name!r}, dimension {axis} is {dim}, the profile asks for {sizes[0]}..{sizes[2]}.",
                 remedy=f"Use {dim}, or export the model with that dimension dynamic.",
             )
 

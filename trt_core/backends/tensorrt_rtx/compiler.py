@@ -7,6 +7,7 @@ from pathlib import Path
 from trt_core.backends.tensorrt_rtx.build import build_engine
 from trt_core.backends.tensorrt_rtx.probe import probe
 from trt_core.backends.tensorrt_rtx.support import ask_parser
+from trt_core.backends.tensorrt_rtx.targets import DEFAULT_TARGET, check_target, stamp_of
 from trt_core.backends.tensorrt_rtx.targets import BACKEND
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
@@ -19,6 +20,24 @@ class RtxCompiler:
     """Parses and compiles ahead of time on the CPU, for one of TensorRT-RTX's own targets."""
 
     name = BACKEND
+    default_target: Sm | None = DEFAULT_TARGET
+
+    def version(self) -> str:
+        """The version of the installed wheel, read from its metadata."""
+        import importlib.metadata
+
+        try:
+            return importlib.metadata.version("tensorrt_rtx_cu13_bindings")
+        except importlib.metadata.PackageNotFoundError:
+            return ""
+
+    def stamp(self, target: Sm | None) -> str:
+        """Whose plan an engine's record is."""
+        return stamp_of(self.version(), target or DEFAULT_TARGET)
+
+    def check_target(self, target: Sm | None) -> None:
+        """Refuse an architecture that the library does not compile for."""
+        check_target(target or DEFAULT_TARGET, self.capabilities().targets)
 
     def capabilities(self) -> Capabilities:
         """What the installed wheels can do, asked once in a process of its own."""

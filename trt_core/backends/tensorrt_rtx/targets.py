@@ -24,7 +24,12 @@ def targets_of(trt: Any) -> tuple[Sm, ...]:
 def resolve_target(asked: Sm | None, trt: Any) -> Sm:
     """The target to compile for, SM 8.6 when none is named; UnsupportedRequest for one that the library lacks."""
     target = asked or DEFAULT_TARGET
-    known = targets_of(trt)
+    check_target(target, targets_of(trt))
+    return target
+
+
+def check_target(target: Sm, known: tuple[Sm, ...]) -> None:
+    """Refuse a target that is not among the library's, and say where it can be built."""
     if target not in known:
         gpu = _DATA_CENTRE.get((target.major, target.minor))
         elsewhere = f" For {gpu} use TensorRT on that GPU." if gpu else ""
@@ -32,7 +37,6 @@ def resolve_target(asked: Sm | None, trt: Any) -> Sm:
             f"{target} is not among TensorRT-RTX's targets.",
             remedy=f"Choose {', '.join(str(item) for item in known)}.{elsewhere}",
         )
-    return target
 
 
 def enum_of_target(target: Sm, trt: Any) -> Any:

@@ -1,0 +1,37 @@
+"""ONNX Runtime as a meter: every sample in one run, the time of each node in another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trt_core.backends.onnxruntime.bench import measure
+from trt_core.backends.onnxruntime.profile import profile_ops
+from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.domain.jobs import Progress
+from trt_core.domain.latency import LatencyRequest, Measured
+from trt_core.protocols import Feeds, Reporter
+
+
+class OrtMeter:
+    """Measures ONNX files in ONNX Runtime, on the runner's device."""
+
+    name = "ort"
+
+    def __init__(self, runner: OrtRunner) -> None:
+        self._runner = runner
+
+    def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
+        """Load, warm up, keep every sample; then profile in a run of its own where the request wants layers."""
+        reporter.progress(Progress(phase="Loading"))
+        session = self._runner.load(path, threads=request.threads)
+        measurement = measure(session, feeds, request, reporter)
+        layers: tuple[tuple[str, str, float], ...] = ()
+        if request.profile_layers:
+            layers = profile_ops(self._runner, path, feeds, reporter, threads=request.threads).layers
+        return Measured(
+            samples_ms=measurement.samples_ms,
+            warmup_ms=measurement.warmup_ms,
+            wall_s=measurement.wall_s,
+            conditions=measurement.conditions,
+            layers=layers,
+        )

@@ -1,0 +1,108 @@
+"""The command line's grammar."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of every command."""
+    top = argparse.ArgumentParser(prog="enginescope", description="See what TensorRT does with a model.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    common.add_argument("--workspace", type=Path, help="default $ENGINESCOPE_WORKSPACE, else ./workspace")
+    common.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=summary, description=summary, parents=[common])
+
+    _inspect(command("inspect", "Which nodes the compiler takes, and what the rules find in the model."))
+    quantize = command("quantize", "Make a variant of a model in another precision, as ONNX.")
+    _recipe(quantize, PRECISIONS[2:], required=True)
+    quantize.add_argument("model", metavar="MODEL")
+    quantize.add_argument("-o", "--output", type=Path, help="write the variant here")
+    _build(command("build", "Build an engine and show what became of every node."))
+    fusion = command("fusion", "The map between ONNX nodes and engine layers of a build.")
+    fusion.add_argument("build_id", metavar="BUILD_ID")
+    _bench(command("bench", "Measure latency; every sample is kept."))
+    _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
+    command("runs", "What the workspace holds.")
+    jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
+    jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")
+    jobs.add_argument("job_id", nargs="?", metavar="ID")
+    command("system", "What this machine can do, and what is missing.")
+    return top
+
+
+def _inspect(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL")
+    command.add_argument("--backend", choices=("rtx", "tensorrt"), default="rtx")
+    command.add_argument("--sm", help="target architecture, such as 86")
+    command.add_argument("--prove", action="store_true", help="build, to settle what the parser cannot")
+
+
+def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, required: bool) -> None:
+    command.add_argument("--precision", choices=precisions, required=required, default=None if required else "fp32")
+    command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16", help="what is not quantized runs in this")
+    command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
+    command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
+    command.add_argument("--percentile", type=float, default=99.99)
+    command.add_argument("--keep", action="append", default=[], metavar="NODE=fp32|fp16")
+    command.add_argument("--no-normalize", action="store_true", help="leave BatchNormalization and names as they are")
+
+
+def _build(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL")
+    _recipe(command, PRECISIONS, required=False)
+    command.add_argument("--rebuild", action="store_true", help="another attempt at a build that the store has")
+    command.add_argument("--backend", choices=("rtx", "tensorrt"), default="rtx")
+    command.add_argument("--sm", help="target architecture, such as 86")
+    command.add_argument("--profile", action="append", default=[], metavar="x=MIN:OPT:MAX", dest="profile_words")
+    command.add_argument("--and-profile", action=NextProfile, nargs=0, dest="profile_words")
+    command.add_argument("--optimization-level", type=int)
+    command.add_argument("--workspace-mb", type=int)
+    command.add_argument("--version-compatible", action="store_true")
+    command.add_argument("--hardware-compatibility", choices=("ampere_plus", "same_compute_capability"), default="")
+    command.add_argument("--calibration", choices=("implicit", "explicit"), default="explicit")
+    command.add_argument("--timing-cache", type=Path)
+    command.add_argument("-o", "--output", type=Path, help="write the engine here")
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument("subject", metavar="MODEL|BUILD_ID")
+    command.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
+    command.add_argument("--batch", type=int, default=1)
+    command.add_argument("--shape", action="append", default=[], metavar="x=8x3x32x32")
+    command.add_argument("--warmup", type=int, default=50)
+    command.add_argument("--iterations", type=int, default=500)
+    command.add_argument("--duration", type=float, default=0.0, help="seconds that the run takes at least")
+    command.add_argument("--streams", type=int, default=1)
+    command.add_argument("--threads", type=int, default=0)
+    command.add_argument("--cuda-graph", action="store_true")
+    command.add_argument("--data", type=Path, help="input samples, .npz with one array per input")
+
+
+def _diverge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL")
+    command.add_argument("--against", default="fp16,int8", help="precisions, separated by commas")
+    command.add_argument("--data", type=Path, help="samples, .npz with one array per input")
+    command.add_argument("--calibration-data", type=Path, help="default: the same data")
+    command.add_argument("--samples", type=int, default=16)
+    command.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
+    command.add_argument("--mode", choices=("cumulative", "isolated", "both"), default="cumulative")
+    command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16")
+    command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
+    command.add_argument("--percentile", type=float, default=99.99)
+
+
+class NextProfile(argparse.Action):
+    """`--and-profile`: what follows belongs to a further profile; marked by None in the list of words."""
+
+    def __call__(self, _parser: object, namespace: argparse.Namespace, _values: object, _option: object = None) -> None:
+        """Put the mark into the list."""
+        words = [*getattr(namespace, self.dest), None]
+        setattr(namespace, self.dest, words)

@@ -1,0 +1,240 @@
+"""One function a command: ask the workbench, give an answer."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trt_core.cli import present
+from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobState
+from trt_core.errors import InvalidInput, JobError, TrtCoreError
+from trt_core.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command says: as JSON, as lines, and as an exit code."""
+
+    plain: present.Plain
+    lines: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+
+class Console:
+    """Progress on standard error, one line a phase."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said = ""
+
+    def look(self, job: Job) -> None:
+        """Say what has changed since the last look."""
+        text = job.progress.phase
+        if job.state is JobState.QUEUED and job.waits_for:
+            text = f"waiting for {job.waits_for}"
+        if text and text != self._said and not self._quiet:
+            self._said = text
+            print(text, file=sys.stderr, flush=True)
+
+
+def _finished(bench: Workbench, job: Job, console: Console) -> Job:
+    """Wait for a job; Ctrl-C cancels it; an error that came from its process names the log."""
+    try:
+        return bench.jobs.wait(job.id, on_look=console.look)
+    except KeyboardInterrupt:
+        bench.jobs.cancel(job.id)
+        raise
+    except TrtCoreError as error:
+        if error.exit_code == JobError.exit_code:
+            error.remedy = f"{error.remedy} Log: {bench.jobs.log_path(job.id)}.".strip()
+        raise
+
+
+def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """Layer support."""
+    spec = inspect_spec(bench, options)
+    report = bench.support.find(spec)
+    if report is None:
+        _finished(bench, bench.support.submit(spec), console)
+        report = bench.support.find(spec)
+    if report is None:
+        raise JobError("The job left no report.", remedy="Run it again.")
+    record = bench.library.model(spec.model_id)
+    rules = bench.support.model_findings(spec.model_id)
+    lines = [f"{record.name}: {len(report.nodes)} nodes, {len(report.unsupported)} refused by {report.target}."]
+    lines += [f"  {node.index:4d} {node.op_type} {node.name}: {node.reason}" for node in report.unsupported]
+    return Answer(
+        plain=present.inspection(record, report, rules),
+        lines=lines + _finding_lines((*report.findings, *rules)),
+        exit_code=1 if report.unsupported or report.build_proved is False else 0,
+    )
+
+
+def quantize(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """A variant."""
+    spec = quantize_spec(bench, options, model_record(bench, options.model).id)
+    if bench.variants.find(spec) is None:
+        _finished(bench, bench.variants.submit(spec), console)
+    record = bench.variants.variant(bench.variants.id_of(spec))
+    path = _copied(bench.variants.path(record.id), options.output)
+    lines = [
+        f"{record.recipe.precision.value} variant {record.id}: {len(record.quantized_nodes)} nodes quantized, {path}"
+    ]
+    return Answer(plain=present.variant(record, str(path)), lines=lines + _finding_lines(record.findings))
+
+
+def build(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """An engine and its fusion map."""
+    spec = build_spec(bench, options, model_record(bench, options.model).id)
+    found = bench.builds.find(spec)
+    cached = found is not None
+    if found is None:
+        job = _finished(bench, bench.builds.submit(spec), console)
+        found = bench.builds.build(str((job.result or {})["build"]))
+    path = _copied(bench.builds.engine_path(found.id), options.output)
+    fusion = bench.builds.fusion(found.id)
+    counts = ", ".join(f"{count} {name}" for name, count in found.precisions.items())
+    lines = [
+        f"{found.id}: {len(fusion.nodes)} nodes became {found.layer_count} layers ({counts}), {found.seconds:.2f} s.",
+        fusion.stamp,
+        str(path),
+    ]
+    return Answer(
+        plain=present.build(found, bench.builds.engine_record(found.id), fusion, str(path), cached=cached),
+        lines=lines + _finding_lines(found.findings),
+    )
+
+
+def fusion(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """The fusion map of a build."""
+    del console
+    found = bench.builds.fusion(options.build_id)
+    lines = [found.stamp]
+    names = {node.index: node.name for node in found.nodes}
+    for layer in found.layers:
+        nodes = ", ".join(names[index] for index in layer.nodes)
+        lines.append(f"  {layer.index:4d} {layer.precision.value:8s} {layer.kind:16s} {nodes}")
+    lines.append(", ".join(f"{count} {state.value}" for state, count in found.state_counts.items()))
+    return Answer(plain=present.fusion_map(found), lines=lines)
+
+
+def bench_command(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """A latency run."""
+    spec = bench_spec(bench, options)
+    job = _finished(bench, bench.latency.submit(spec), console)
+    run = bench.latency.run(str((job.result or {})["latency"]))
+    summary = bench.latency.summary(run.id)
+    lines = [
+        f"p50 {summary.p50_ms:.3f} ms, p99 {summary.p99_ms:.3f} ms, {summary.throughput_per_s:.1f} inferences/s",
+        run.conditions.method,
+    ]
+    return Answer(plain=present.latency(run, summary), lines=lines + _finding_lines(run.findings))
+
+
+def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """A divergence run."""
+    spec = diverge_spec(bench, options, model_record(bench, options.model).id)
+    job = _finished(bench, bench.divergence.submit(spec), console)
+    run = bench.divergence.run(str((job.result or {})["divergence"]))
+    lines = [run.method]
+    for precision, names in run.origin:
+        lines.append(f"{precision}: " + (f"begins at {', '.join(names[:5])}" if names else "no layer loses 6 dB"))
+    return Answer(plain=present.divergence(run), lines=lines + _finding_lines(run.findings))
+
+
+def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """What the workspace holds."""
+    del options, console
+    models = bench.library.models()
+    plain: present.Plain = {"workspace": str(bench.settings.workspace), "models": []}
+    lines = []
+    for record in models:
+        builds = bench.builds.builds(record.id)
+        entry = present.model(record)
+        entry["variants"] = [
+            {"id": item.id, "precision": item.recipe.precision.value} for item in bench.variants.variants(record.id)
+        ]
+        entry["builds"] = [
+            {"id": item.id, "precision": item.recipe.precision.value, "target": item.target, "seconds": item.seconds}
+            for item in builds
+        ]
+        entry["latency_runs"] = [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)]
+        entry["divergence_runs"] = [
+            {"id": item.id, "against": list(item.candidates)} for item in bench.divergence.heads(record.id)
+        ]
+        plain["models"].append(entry)
+        lines.append(f"{record.id} {record.name}: {len(entry['variants'])} variants, {len(builds)} builds")
+    plain["data"] = [{"id": item.id, "name": item.name, "samples": item.samples} for item in bench.library.data_sets()]
+    return Answer(plain=plain, lines=lines or ["The workspace is empty."])
+
+
+def jobs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """List jobs, or cancel one."""
+    del console
+    if options.action == "cancel":
+        if not options.job_id:
+            raise InvalidInput("jobs cancel was given no id.", remedy="Write jobs cancel ID.")
+        job = bench.jobs.cancel(options.job_id)
+        return Answer(plain={"job": present.job(job)}, lines=[f"{job.id}: {job.state.value}, asked to stop"])
+    found = bench.jobs.jobs()
+    lines = [f"{job.id} {job.state.value:9s} {job.title} {job.error}".rstrip() for job in found]
+    return Answer(plain={"jobs": [present.job(job) for job in found]}, lines=lines or ["No job yet."])
+
+
+def system(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """What this machine can do."""
+    del options, console
+    machine = bench.machine.look()
+    plain = present.machine(machine)
+    plain["workspace"] = str(bench.settings.workspace)
+    plain["limits"] = {
+        "max_workers": bench.settings.max_workers,
+        "job_memory_mb": bench.settings.job_memory_mb,
+        "quota_mb": bench.settings.quota_mb,
+        "upload_mb": bench.settings.upload_mb,
+    }
+    lines = [f"{machine.system}, {machine.processor}, {machine.cores} cores, GPUs: {', '.join(machine.gpus) or 'none'}"]
+    for item in machine.backends:
+        abilities = [name for name in ("parse", "build", "run") if getattr(item, f"can_{name}")]
+        lines.append(f"{item.title} {item.version}: {', '.join(abilities) or 'not usable'}")
+        lines += [f"  no {ability}: {reason}" for ability, reason in item.missing]
+    return Answer(plain=plain, lines=lines)
+
+
+def _copied(stored: Path, wanted: Path | None) -> Path:
+    """The stored file, or a copy of it (with its external data) where the user wants one."""
+    if wanted is None:
+        return stored
+    if not wanted.parent.is_dir():
+        raise InvalidInput(f"The folder {str(wanted.parent)!r} is not there.", remedy="Make it, or write elsewhere.")
+    shutil.copyfile(stored, wanted)
+    data = stored.with_name(stored.name + ".data")
+    if data.exists():
+        shutil.copyfile(data, wanted.with_name(data.name))
+    return wanted
+
+
+def _finding_lines(findings: tuple[Finding, ...]) -> list[str]:
+    marks = {Severity.BLOCKER: "blocker", Severity.WARNING: "warning", Severity.NOTE: "note"}
+    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() for item in findings]
+
+
+COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] = {
+    "inspect": inspect,
+    "quantize": quantize,
+    "build": build,
+    "fusion": fusion,
+    "bench": bench_command,
+    "diverge": diverge,
+    "runs": runs,
+    "jobs": jobs,
+    "system": system,
+}
+
+__all__ = ["COMMANDS", "Answer", "Console"]

@@ -1,0 +1,163 @@
+"""From arguments to what the workbench is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from trt_core.domain.artifacts import ArtifactKind, ModelRecord
+from trt_core.domain.engine import BuilderOptions, Sm, sm_from_text
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe
+from trt_core.domain.profiles import OptimizationProfile, range_from_text, shape_from_text
+from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+from trt_core.errors import InvalidInput, UnreadableModel
+from trt_core.workbench import Workbench
+
+_ARTIFACT_ID = re.compile(r"[a-z]-[0-9a-f]{12}(-[0-9]{1,4})?")
+
+
+def model_record(bench: Workbench, text: str) -> ModelRecord:
+    """The model that an argument names: a file, or the id of one that the workspace has."""
+    if _ARTIFACT_ID.fullmatch(text) and not Path(text).exists():
+        return bench.library.model(text)
+    path = Path(text)
+    if not path.is_file():
+        raise UnreadableModel(f"There is no file {text!r}.", remedy="Check the path, or give the id of a stored model.")
+    return bench.library.add_file(path, trusted=True)
+
+
+def data_id(bench: Workbench, path: Path | None, model_id: str) -> str:
+    """The id of a data file, brought into the workspace; empty for none."""
+    if path is None:
+        return ""
+    return bench.library.add_data(path, name=path.name, model_id=model_id).id
+
+
+def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
+    """The wish of `inspect`."""
+    model_id = model_record(bench, options.model).id
+    return InspectSpec(model_id=model_id, backend=options.backend, target=_target(options.sm), prove=options.prove)
+
+
+def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> QuantizeSpec:
+    """The wish of `quantize`, and the first half of `build`."""
+    recipe = Recipe(
+        precision=Precision(options.precision),
+        rest=Precision(options.rest),
+        method=CalibrationMethod(options.method),
+        percentile=_percentile(options.percentile),
+        keep=tuple(_keep(text) for text in options.keep),
+        normalize=not options.no_normalize,
+    )
+    data = data_id(bench, options.data, model_id)
+    return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data)
+
+
+def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> BuildSpec:
+    """The wish of `build`."""
+    if options.calibration == "implicit":
+        bench.builds.require_implicit_calibration(options.backend)
+    if options.timing_cache is not None:
+        bench.builds.require_timing_cache(options.backend)
+    return BuildSpec(
+        variant=quantize_spec(bench, options, model_id),
+        backend=options.backend,
+        target=_target(options.sm),
+        profiles=_profiles(options.profile_words),
+        options=BuilderOptions(
+            optimization_level=options.optimization_level,
+            workspace_mb=options.workspace_mb,
+            version_compatible=options.version_compatible,
+            hardware_compatibility=options.hardware_compatibility,
+        ),
+        rebuild=options.rebuild,
+    )
+
+
+def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
+    """The wish of `bench`: a model's file, or the id of a model, variant or build."""
+    text = options.subject
+    is_id = _ARTIFACT_ID.fullmatch(text) and text[0] in (ArtifactKind.VARIANT.value, ArtifactKind.BUILD.value)
+    subject_id = text if is_id else model_record(bench, text).id
+    shapes = []
+    for word in options.shape:
+        name, equals, sizes = word.rpartition("=")
+        if not equals:
+            raise InvalidInput(f"Shape {word!r} names no input.", remedy="Write it as x=8x3x32x32.")
+        shapes.append((name, shape_from_text(sizes, context=word)))
+    if options.batch < 1:
+        raise InvalidInput(f"Batch {options.batch}.", remedy="Ask for one or more.")
+    request = LatencyRequest(
+        shapes=tuple(shapes),
+        warmup=options.warmup,
+        iterations=options.iterations,
+        duration_s=options.duration,
+        streams=options.streams,
+        threads=options.threads,
+        cuda_graph=options.cuda_graph,
+    )
+    model_id = bench.latency.model_of(subject_id)
+    return BenchSpec(
+        subject_id=subject_id,
+        request=request,
+        backend=options.backend,
+        batch=options.batch,
+        data_id=data_id(bench, options.data, model_id),
+    )
+
+
+def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> DivergeSpec:
+    """The wish of `diverge`."""
+    return DivergeSpec(
+        model_id=model_id,
+        against=tuple(_precision(name) for name in options.against.split(",") if name.strip()),
+        data_id=data_id(bench, options.data, model_id),
+        calibration_id=data_id(bench, options.calibration_data, model_id),
+        samples=options.samples,
+        mode=options.mode,
+        rest=Precision(options.rest),
+        method=CalibrationMethod(options.method),
+        percentile=_percentile(options.percentile),
+        backend=options.backend,
+    )
+
+
+def _target(text: str | None) -> Sm | None:
+    return sm_from_text(text) if text else None
+
+
+def _percentile(value: float) -> float:
+    if not 50.0 < value <= 100.0:
+        raise InvalidInput(f"Percentile {value}.", remedy="Choose one above 50 and up to 100, such as 99.99.")
+    return value
+
+
+def _precision(name: str) -> Precision:
+    try:
+        return Precision(name.strip().lower())
+    except ValueError:
+        known = ", ".join(item.value for item in Precision if item is not Precision.UNKNOWN)
+        raise InvalidInput(f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {known}.") from None
+
+
+def _keep(text: str) -> KeepRule:
+    node, equals, precision = text.rpartition("=")
+    if not equals or precision not in ("fp32", "fp16"):
+        raise InvalidInput(f"--keep {text!r} cannot be read.", remedy="Write NODE=fp32 or NODE=fp16.")
+    return KeepRule(node=node, precision=Precision(precision))
+
+
+def _profiles(words: list[str | None]) -> tuple[OptimizationProfile, ...]:
+    groups: list[list[str]] = [[]]
+    for word in words:
+        if word is None:
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    if len(groups) > 1 and not all(groups):
+        raise InvalidInput("--and-profile stands beside an empty profile.", remedy="Give each profile its --profile.")
+    return tuple(
+        OptimizationProfile(ranges=tuple(range_from_text(word) for word in group)) for group in groups if group
+    )

@@ -1,0 +1,172 @@
+"""The job log in SQLite: one row a job, every change in one immediate transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.jobs import Job, JobState, Progress, Use
+from trt_core.errors import NotFound
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created_at);
+"""
+
+
+class SqliteJobLog:
+    """Jobs in a SQLite file, safe for many processes and threads.
+
+    Writers begin with IMMEDIATE: a deferred transaction that reads and then writes meets "database is locked" whatever
+    its timeout. Each call opens its own connection, so that no thread ever shares one.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(self._connect()) as connection:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def add(self, job: Job) -> None:
+        """Keep a new job."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO jobs (id, state, created_at, body) VALUES (?, ?, ?, ?)",
+                (job.id, job.state.value, job.created_at, _text(job)),
+            )
+
+    def get(self, job_id: str) -> Job:
+        """The job; NotFound otherwise."""
+        with contextlib.closing(self._connect()) as connection:
+            return _read(connection, job_id)
+
+    def jobs(self, *, states: Sequence[JobState] = (), limit: int = 200) -> list[Job]:
+        """Jobs, newest first."""
+        wanted = [state.value for state in states or JobState]
+        marks = ",".join("?" * len(wanted))
+        query = f"SELECT body FROM jobs WHERE state IN ({marks}) ORDER BY created_at DESC, rowid DESC LIMIT ?"  # noqa: S608 - only question marks are put in
+        with contextlib.closing(self._connect()) as connection:
+            return [_job(body) for (body,) in connection.execute(query, (*wanted, limit))]
+
+    def move(self, job_id: str, state: JobState, **changes: Any) -> Job:
+        """Move a job along the table and change other fields with it."""
+        with self._writing() as connection:
+            job = _read(connection, job_id).moved_to(state, at=self._clock())
+            return _write(connection, replace(job, **changes))
+
+    def change(self, job_id: str, **changes: Any) -> Job:
+        """Change fields other than the state."""
+        with self._writing() as connection:
+            return _write(connection, replace(_read(connection, job_id), **changes))
+
+    def heartbeat(self, job_id: str, progress: Progress | None = None) -> bool:
+        """Say that the worker lives; True when it should stop: asked to, or no longer running in the log."""
+        with self._writing() as connection:
+            job = _read(connection, job_id)
+            if job.state is not JobState.RUNNING:
+                return True
+            _write(connection, replace(job, heartbeat_at=self._clock(), progress=progress or job.progress))
+            return job.cancel_requested
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; a queued one is cancelled at once, asking twice or too late changes nothing."""
+        with self._writing() as connection:
+            job = _read(connection, job_id)
+            if job.state.is_terminal or job.cancel_requested:
+                return job
+            asked = replace(job, cancel_requested=True, cancel_asked_at=self._clock())
+            if job.state is JobState.QUEUED:
+                asked = asked.moved_to(JobState.CANCELLED, at=self._clock())
+            return _write(connection, asked)
+
+    def start_next(self, *, max_workers: int) -> Job | None:
+        """Move the oldest queued job that may run now to running; None when none may.
+
+        A job that needs its device alone waits until the device is idle, and those behind it wait with it: first come,
+        first served, so that a measurement is never starved by builds. Why a job waits is written into it.
+        """
+        with self._writing() as connection:
+            rows = connection.execute(
+                "SELECT body FROM jobs WHERE state IN ('queued', 'running') ORDER BY created_at, rowid"
+            )
+            jobs = [_job(body) for (body,) in rows]
+            running = [job for job in jobs if job.state is JobState.RUNNING]
+            chosen: Job | None = None
+            ahead: list[Job] = []
+            for job in jobs:
+                if job.state is not JobState.QUEUED:
+                    continue
+                reason = _why_wait(job, running, ahead, max_workers)
+                if not reason and chosen is None:
+                    chosen = replace(job.moved_to(JobState.RUNNING, at=self._clock()), waits_for="")
+                    _write(connection, chosen)
+                    running.append(chosen)
+                    continue
+                ahead.append(job)
+                if reason and reason != job.waits_for:
+                    _write(connection, replace(job, waits_for=reason))
+            return chosen
+
+
+def _why_wait(job: Job, running: Sequence[Job], ahead: Sequence[Job], max_workers: int) -> str:
+    """Why a queued job may not start, or nothing."""
+    if len(running) >= max_workers:
+        return f"a free worker ({len(running)} of {max_workers} busy)"
+    for other in running:
+        if other.device == job.device and Use.EXCLUSIVE in (job.use, other.use):
+            return f"{job.device}, held by {other.title}"
+    for other in ahead:
+        if other.device == job.device and other.use is Use.EXCLUSIVE:
+            return f"{job.device}, wanted before by {other.title}"
+    return ""
+
+
+def _text(job: Job) -> str:
+    return json.dumps(to_plain(job), separators=(",", ":"))
+
+
+def _job(body: str) -> Job:
+    return from_plain(Job, json.loads(body))
+
+
+def _read(connection: sqlite3.Connection, job_id: str) -> Job:
+    row = connection.execute("SELECT body FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise NotFound(f"There is no job {job_id[:80]!r}.", remedy="See the list of jobs.")
+    return _job(row[0])
+
+
+def _write(connection: sqlite3.Connection, job: Job) -> Job:
+    connection.execute("UPDATE jobs SET state = ?, body = ? WHERE id = ?", (job.state.value, _text(job), job.id))
+    return job

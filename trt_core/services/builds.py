@@ -1,0 +1,295 @@
+"""Engines: asked for, built, found again, explained."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.engine import BuildRequest, EngineRecord
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.fusion import FusionMap, FusionStep
+from trt_core.domain.jobs import Job, JobKind
+from trt_core.domain.precision import Precision
+from trt_core.domain.profiles import check_profile, static_profile
+from trt_core.domain.requests import BuildSpec
+from trt_core.errors import DependencyMissing, UnsupportedRequest
+from trt_core.hashing import bytes_sha256
+from trt_core.protocols import CompileInput, CompileOutput, Reporter
+from trt_core.services.context import Context, Stages, content_id
+from trt_core.services.library import Library
+from trt_core.services.variants import Variants
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A build and whether the store had it."""
+
+    record: BuildRecord
+    cached: bool
+
+
+class Builds:
+    """Turn a variant into a stored engine with its fusion map."""
+
+    def __init__(self, context: Context, library: Library, variants: Variants) -> None:
+        self._context = context
+        self._library = library
+        self._variants = variants
+
+    # Asking ------------------------------------------------------------------------------------------------------
+
+    def resolved(self, spec: BuildSpec) -> BuildSpec:
+        """The same wish with everything decided that was left open; InvalidProfile for profiles that do not fit."""
+        inputs = self._library.model(spec.variant.model_id).inputs
+        profiles = spec.profiles
+        if not profiles and not all(item.is_static for item in inputs):
+            profiles = (static_profile(inputs),)
+        for profile in profiles:
+            check_profile(profile, inputs)
+        target = spec.target or self._context.compiler(spec.backend).default_target
+        return replace(spec, variant=self._variants.resolved(spec.variant), target=target, profiles=profiles)
+
+    def check(self, spec: BuildSpec) -> None:
+        """Refuse what cannot be built, before anything is queued.
+
+        Raises DependencyMissing or GpuUnavailable, UnsupportedRequest for a target or precision that the backend does
+        not know, InvalidProfile for shapes that the model's own nodes cannot take.
+        """
+        spec = self.resolved(spec)
+        compiler = self._context.compiler(spec.backend)
+        capabilities = compiler.capabilities()
+        if not capabilities.can_build:
+            raise DependencyMissing(f"{capabilities.title} does not build here.", remedy=capabilities.why_not("build"))
+        compiler.check_target(spec.target)
+        wanted = spec.variant.recipe.precision
+        if wanted not in capabilities.precisions:
+            names = ", ".join(item.value for item in capabilities.precisions)
+            raise UnsupportedRequest(
+                f"{capabilities.title} does not build {wanted.value}.", remedy=f"It builds {names}."
+            )
+        self._check_shapes(spec)
+
+    def require_implicit_calibration(self, backend: str) -> None:
+        """Refuse implicit calibration where the backend has only Q/DQ."""
+        capabilities = self._context.compiler(backend).capabilities()
+        if not capabilities.has_implicit_calibration:
+            raise UnsupportedRequest(
+                f"{capabilities.title} has no implicit calibration; INT8 is carried by Q/DQ pairs in the ONNX.",
+                remedy="Use --calibration explicit, or TensorRT 8.6 or 10.x on a GPU host.",
+            )
+
+    def require_timing_cache(self, backend: str) -> None:
+        """Refuse a timing cache where the backend times nothing."""
+        capabilities = self._context.compiler(backend).capabilities()
+        if not capabilities.has_timing_cache:
+            raise UnsupportedRequest(
+                f"{capabilities.title} has no timing cache: it compiles ahead of time and times no tactic.",
+                remedy="Leave --timing-cache out.",
+            )
+
+    def id_of(self, spec: BuildSpec) -> str:
+        """The id of a resolved wish, its attempt left out."""
+        request = self._request(spec)
+        version = self._context.compiler(spec.backend).version()
+        return content_id(ArtifactKind.BUILD, {"request": to_plain(request), "version": version})
+
+    def _request(self, spec: BuildSpec) -> BuildRequest:
+        wanted = spec.variant.recipe.precision
+        options = replace(spec.options, tf32=wanted is Precision.TF32)
+        return BuildRequest(
+            variant_id=self._variants.id_of(spec.variant),
+            backend=spec.backend,
+            target=spec.target,
+            profiles=spec.profiles,
+            options=options,
+        )
+
+    def submit(self, spec: BuildSpec) -> Job:
+        """Queue a build; refused at once when it cannot work."""
+        self.check(spec)
+        spec = self.resolved(spec)
+        model = self._library.model(spec.variant.model_id)
+        precision = spec.variant.recipe.precision.value.upper()
+        title = f"{precision} build of {model.name} for {spec.target or 'this GPU'}"
+        return self._context.queue.submit(Job(id="", kind=JobKind.BUILD, title=title, request={"spec": to_plain(spec)}))
+
+    def find(self, spec: BuildSpec) -> BuildRecord | None:
+        """The newest attempt at this wish, if there is one and no further one is wanted."""
+        spec = self.resolved(spec)
+        attempts = self._attempts(self.id_of(spec))
+        return self.build(attempts[-1]) if attempts and not spec.rebuild else None
+
+    def _attempts(self, build_id: str) -> list[str]:
+        found = []
+        attempt = build_id
+        while self._context.store.has(attempt):
+            found.append(attempt)
+            attempt = f"{build_id}-{len(found) + 1}"
+        return found
+
+    # Looking -----------------------------------------------------------------------------------------------------
+
+    def build(self, build_id: str) -> BuildRecord:
+        """One build."""
+        return from_plain(BuildRecord, self._context.store.record(checked_id(build_id, ArtifactKind.BUILD)))
+
+    def builds(self, model_id: str = "") -> list[BuildRecord]:
+        """All builds, newest first; with a model, only its own."""
+        found = self._context.store.ids(ArtifactKind.BUILD, parent=model_id or None)
+        return [self.build(build_id) for build_id in found]
+
+    def engine_path(self, build_id: str) -> Path:
+        """The serialized engine."""
+        return self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "model.engine")
+
+    def engine_record(self, build_id: str) -> EngineRecord:
+        """What the compiler recorded."""
+        path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "record.json")
+        return from_plain(EngineRecord, json.loads(path.read_bytes()))
+
+    def fusion(self, build_id: str) -> FusionMap:
+        """The map between the uploaded model's nodes and the engine's layers."""
+        path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "fusion.json")
+        return from_plain(FusionMap, json.loads(path.read_bytes()))
+
+    def log(self, build_id: str) -> str:
+        """The compiler's verbose log."""
+        path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "build.log.gz")
+        return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+
+    # Doing -------------------------------------------------------------------------------------------------------
+
+    def perform(self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None) -> Built:
+        """Build in the calling process; the same wish again is answered from the store."""
+        stages = stages or Stages()
+        spec = self.resolved(spec)
+        build_id = self.id_of(spec)
+        attempts = self._attempts(build_id)
+        if attempts and not spec.rebuild:
+            return Built(record=self.build(attempts[-1]), cached=True)
+        variant = self._variants.perform(spec.variant, reporter, stages=stages)
+        compiled = self._compile(spec, variant, reporter, stages)
+        attempt = len(attempts) + 1
+        return Built(record=self._keep(spec, variant, compiled, attempt, stages), cached=False)
+
+    def _check_shapes(self, spec: BuildSpec) -> None:
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.onnx_graph.shapes import check_profiles
+
+        if spec.profiles:
+            model = load_model(self._library.model_path(spec.variant.model_id), weights=False)
+            check_profiles(model, spec.profiles)
+
+    def _compile(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter, stages: Stages) -> CompileOutput:
+        request = self._request(spec)
+        compiled = self._context.compiler(spec.backend).build(
+            CompileInput(
+                onnx_path=self._variants.path(variant.id),
+                target=request.target,
+                profiles=request.profiles,
+                options=request.options,
+            ),
+            reporter=reporter,
+        )
+        stages.add("parse", compiled.parse_seconds)
+        stages.add("build", compiled.build_seconds)
+        return compiled
+
+    def _keep(
+        self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, attempt: int, stages: Stages
+    ) -> BuildRecord:
+        build_id = self.id_of(spec) + (f"-{attempt}" if attempt > 1 else "")
+        with stages.stage("fusion map"):
+            fusion = self._map(build_id, spec, variant, compiled)
+            findings = self._findings(spec, variant, compiled, fusion)
+        with stages.stage("store engine"):
+            engine_sha256 = bytes_sha256(compiled.engine)
+            record = BuildRecord(
+                id=build_id,
+                model_id=variant.model_id,
+                created_at=self._context.clock(),
+                request=self._request(spec),
+                recipe=variant.recipe,
+                attempt=attempt,
+                backend_version=compiled.backend_version,
+                target=str(spec.target or "this GPU"),
+                seconds=compiled.parse_seconds + compiled.build_seconds,
+                engine_bytes=compiled.engine.nbytes,
+                engine_sha256=engine_sha256,
+                layer_count=len(compiled.record.working_layers),
+                precisions=compiled.record.precisions,
+                node_states={state.value: count for state, count in fusion.state_counts.items()},
+                stages=stages.listed(),
+                findings=findings,
+            )
+            files: dict[str, Path | bytes | memoryview] = {
+                "model.engine": compiled.engine,
+                "record.json": _json(compiled.record),
+                "fusion.json": _json(fusion),
+                "build.log.gz": gzip.compress(compiled.log.encode("utf-8", "replace"), 1),
+            }
+            self._context.store.put(
+                ArtifactKind.BUILD,
+                build_id,
+                record,
+                files,
+                parents=(variant.model_id, variant.id),
+                hashes={"model.engine": engine_sha256},
+            )
+        return record
+
+    def _map(self, build_id: str, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput) -> FusionMap:
+        from trt_core.analysis.fusion_map import map_fusion
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.onnx_graph.read import read_graph
+
+        return map_fusion(
+            build_id=build_id,
+            stamp=self._context.compiler(spec.backend).stamp(spec.target),
+            graph=self._library.graph(variant.model_id),
+            provenance=variant.provenance,
+            variant_graph=read_graph(load_model(self._variants.path(variant.id), weights=False)),
+            record=compiled.record,
+            normalized_steps=_steps(variant, len(self._library.graph(variant.model_id).nodes)),
+        )
+
+    def _findings(
+        self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, fusion: FusionMap
+    ) -> tuple[Finding, ...]:
+        from trt_core.analysis.engine_rules import engine_findings
+
+        own: tuple[Finding, ...] = ()
+        inputs = self._library.model(variant.model_id).inputs
+        if spec.profiles == (static_profile(inputs),) and spec.profiles[0].ranges:
+            own = (
+                Finding(
+                    rule="static-default-profile",
+                    severity=Severity.NOTE,
+                    message="Every dynamic dimension is built for size 1 only: no profile with a range was asked for.",
+                    remedy="Give min, opt and max for the shapes that the engine will meet.",
+                ),
+            )
+        engine = engine_findings(compiled.record, variant.recipe.precision, fusion)
+        return (*engine, *own, *compiled.findings, *variant.findings, *fusion.findings)
+
+
+def _steps(variant: VariantRecord, before: int) -> tuple[FusionStep, ...]:
+    """Our own steps on the file, in order, with the nodes that each took out."""
+    steps = []
+    for name in dict.fromkeys(item.by for item in variant.provenance.removed):
+        after = before - sum(item.by == name for item in variant.provenance.removed)
+        steps.append(FusionStep(name=name, before=before, after=after))
+        before = after
+    inserted = sum(node.inserted for node in variant.provenance.nodes)
+    if inserted:
+        label = f"{variant.recipe.precision.value.upper()} casts and Q/DQ"
+        steps.append(FusionStep(name=label, before=before, after=before + inserted))
+    return tuple(steps)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(to_plain(value), separators=(",", ":")).encode()

@@ -1,0 +1,203 @@
+"""Divergence runs: variants made, their numerics twins run, errors kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.divergence import DivergenceRun
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobKind, Progress
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.profiles import static_profile
+from trt_core.domain.requests import DivergeSpec, QuantizeSpec
+from trt_core.errors import GpuUnavailable, InvalidInput
+from trt_core.protocols import Feeds, Reporter, SampleBatches
+from trt_core.services.context import Context
+from trt_core.services.library import Library
+from trt_core.services.variants import Variants
+
+if TYPE_CHECKING:
+    from trt_core.analysis.divergence import Candidate, Comparison
+
+_METHOD = (
+    "Simulated in ONNX Runtime {version} on the CPU: every low-precision node's output is rounded to its format, "
+    "arithmetic inside a node is FP32 (FP32 accumulation). {samples} samples; the baseline is the file as uploaded."
+)
+
+
+class Divergences:
+    """Compare FP32 with low precision, layer by layer."""
+
+    def __init__(self, context: Context, library: Library, variants: Variants) -> None:
+        self._context = context
+        self._library = library
+        self._variants = variants
+
+    def submit(self, spec: DivergeSpec) -> Job:
+        """Queue a comparison."""
+        self._check(spec)
+        against = ", ".join(item.value.upper() for item in spec.against)
+        title = f"Divergence of {self._library.model(spec.model_id).name}: {against}"
+        return self._context.queue.submit(
+            Job(id="", kind=JobKind.DIVERGE, title=title, request={"spec": to_plain(spec)})
+        )
+
+    def _check(self, spec: DivergeSpec) -> None:
+        if spec.backend != "ort":
+            raise GpuUnavailable(
+                "Divergence inside a TensorRT engine needs an NVIDIA GPU, and this machine has none.",
+                remedy="Compare the numerics twins with --backend ort.",
+            )
+        for precision in spec.against:
+            if precision in (Precision.FP32, Precision.TF32):
+                raise InvalidInput(
+                    f"{precision.value} cannot be compared: its variant computes what the baseline computes here.",
+                    remedy="Compare fp16, bf16, int8, fp8 or int4.",
+                )
+            self._variants.resolved(self._wish(spec, precision))
+
+    def _wish(self, spec: DivergeSpec, precision: Precision) -> QuantizeSpec:
+        recipe = Recipe(precision=precision, rest=spec.rest, method=spec.method, percentile=spec.percentile)
+        return QuantizeSpec(model_id=spec.model_id, recipe=recipe, data_id=spec.calibration_id or spec.data_id)
+
+    def perform(self, spec: DivergeSpec, reporter: Reporter) -> DivergenceRun:
+        """Compare in the calling process, and keep the errors."""
+        from trt_core.analysis.divergence import compare_runs
+
+        self._check(spec)
+        graph = self._library.graph(spec.model_id)
+        folder = self._context.store.scratch_folder()
+        try:
+            candidates = [
+                item for precision in spec.against for item in self._candidates(spec, precision, folder, reporter)
+            ]
+            comparison = compare_runs(
+                graph,
+                self._library.model_path(spec.model_id),
+                candidates,
+                self._batches(spec),
+                runner=self._context.runner,
+                reporter=reporter,
+                samples=spec.samples,
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        run = self._run(spec, comparison)
+        head = replace(run, layers=())
+        files = {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()}
+        self._context.store.put(ArtifactKind.DIVERGENCE, run.id, head, files, parents=(spec.model_id,))
+        return run
+
+    def _candidates(
+        self, spec: DivergeSpec, precision: Precision, folder: Path, reporter: Reporter
+    ) -> Iterator[Candidate]:
+        from trt_core.analysis.divergence import Candidate
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.onnx_graph.save import write_model
+        from trt_core.precision.shadow import make_shadow
+        from trt_core.precision.twin import make_twin
+
+        reporter.check()
+        variant = self._variants.perform(self._wish(spec, precision), reporter)
+        label = precision.value
+        reporter.progress(Progress(phase=f"Writing the {label.upper()} numerics twin"))
+        twin = make_twin(load_model(self._variants.path(variant.id)), variant.recipe)
+        names = {name: name for node in twin.graph.node for name in node.output if name}
+        if spec.mode in ("cumulative", "both"):
+            path = folder / f"{label}.onnx"
+            write_model(twin, path)
+            yield Candidate(label=label, path=path, tensors=names)
+        if spec.mode in ("isolated", "both"):
+            shadow = make_shadow(load_model(self._library.model_path(spec.model_id)), twin, names)
+            path = folder / f"{label}_isolated.onnx"
+            write_model(shadow.model, path)
+            yield Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
+
+    def _batches(self, spec: DivergeSpec) -> SampleBatches:
+        from trt_core.store.npz import batches, random_feeds
+
+        if spec.data_id:
+            return partial(batches, self._library.data_path(spec.data_id), limit=spec.samples)
+        inputs = self._library.model(spec.model_id).inputs
+        shapes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in inputs}
+        shapes.update({item.tensor: item.opt for item in static_profile(inputs).ranges})
+
+        def seeded() -> Iterator[Feeds]:
+            for seed in range(spec.samples):
+                yield random_feeds(inputs, shapes, seed=seed)
+
+        return seeded
+
+    def _run(self, spec: DivergeSpec, comparison: Comparison) -> DivergenceRun:
+        from trt_core.analysis.origins import origins
+
+        graph = self._library.graph(spec.model_id)
+        labels = tuple(item.value for item in spec.against)
+        version = self._context.runner.capabilities().version
+        return DivergenceRun(
+            id=f"{ArtifactKind.DIVERGENCE.value}-{uuid.uuid4().hex[:12]}",
+            model_id=spec.model_id,
+            created_at=self._context.clock(),
+            baseline="fp32, the file as uploaded, ONNX Runtime without graph optimization",
+            candidates=labels,
+            method=_METHOD.format(version=version, samples=comparison.samples),
+            layers=comparison.layers,
+            outputs=comparison.outputs,
+            origin=tuple(
+                (label, tuple(item.name for item in origins(graph, comparison.layers, label))) for label in labels
+            ),
+            samples=comparison.samples,
+            seconds=comparison.seconds,
+            findings=_findings(spec, comparison),
+        )
+
+    def run(self, run_id: str) -> DivergenceRun:
+        """One run with every layer."""
+        path = self._context.store.path(checked_id(run_id, ArtifactKind.DIVERGENCE), "run.json")
+        return from_plain(DivergenceRun, json.loads(path.read_bytes()))
+
+    def heads(self, model_id: str = "") -> list[DivergenceRun]:
+        """Runs without their layers, newest first; with a model, only its own."""
+        store = self._context.store
+        found = store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
+        return [from_plain(DivergenceRun, store.record(run_id)) for run_id in found]
+
+
+def _findings(spec: DivergeSpec, comparison: Comparison) -> tuple[Finding, ...]:
+    found = []
+    if not spec.data_id:
+        found.append(
+            Finding(
+                rule="random-input",
+                severity=Severity.WARNING,
+                message="The input is seeded noise, not data: errors on real samples differ.",
+                remedy="Give an .npz of real samples.",
+            )
+        )
+    if comparison.samples < spec.samples:
+        found.append(
+            Finding(
+                rule="fewer-samples",
+                severity=Severity.NOTE,
+                message=f"{spec.samples} samples were asked for; the data hold {comparison.samples}.",
+            )
+        )
+    if comparison.not_compared:
+        found.append(
+            Finding(
+                rule="not-compared",
+                severity=Severity.NOTE,
+                message=f"{len(comparison.not_compared)} nodes have no tensor that the variants still have.",
+                evidence="Folded nodes leave no tensor behind; their work is compared at the node that took it over.",
+            )
+        )
+    return tuple(found)

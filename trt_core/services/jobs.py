@@ -1,0 +1,67 @@
+"""Jobs as users see them: listed, watched, cancelled, read."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from trt_core.domain.jobs import Job, JobState
+from trt_core.errors import NotFound
+from trt_core.jobs.queue import error_of
+from trt_core.services.context import Context
+
+_JOB_ID = re.compile(r"j-[0-9a-f]{12}")
+
+
+class Jobs:
+    """What ran, runs, waits and failed."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def job(self, job_id: str) -> Job:
+        """One job, after a look at its process."""
+        self._context.queue.tend()
+        return self._context.jobs.get(self._checked(job_id))
+
+    def jobs(self, *, active: bool = False, limit: int = 200) -> list[Job]:
+        """Jobs, newest first; `active` leaves those that have ended out."""
+        self._context.queue.tend()
+        states = (JobState.QUEUED, JobState.RUNNING) if active else ()
+        return self._context.jobs.jobs(states=states, limit=limit)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop; asking again, or too late, changes nothing."""
+        return self._context.queue.cancel(self._checked(job_id))
+
+    def log_path(self, job_id: str) -> Path:
+        """The file that holds the job's log; it need not exist yet."""
+        return self._context.settings.workspace / "jobs" / f"{self._checked(job_id)}.log"
+
+    def log(self, job_id: str, *, last_bytes: int = 1 << 16) -> str:
+        """The end of a job's log."""
+        path = self.log_path(job_id)
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - last_bytes))
+            return file.read().decode("utf-8", "replace")
+
+    def wait(self, job_id: str, *, on_look: Callable[[Job], None], interval_s: float = 0.05) -> Job:
+        """Wait until a job has ended; `on_look` sees it at every look. Raises what the job ended with."""
+        while True:
+            job = self.job(job_id)
+            on_look(job)
+            if job.state.is_terminal:
+                error = error_of(job)
+                if error is not None:
+                    raise error
+                return job
+            time.sleep(interval_s)
+
+    def _checked(self, job_id: str) -> str:
+        if not _JOB_ID.fullmatch(job_id):
+            raise NotFound(f"{job_id[:80]!r} is not the id of a job.", remedy="See the list of jobs.")
+        return job_id

@@ -1,0 +1,171 @@
+"""Latency runs: asked for, measured, kept with every sample."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.jobs import Job, JobKind, Use
+from trt_core.domain.latency import LatencyRequest, LatencyRun, LatencySummary, Measured
+from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
+from trt_core.domain.requests import BenchSpec
+from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
+from trt_core.protocols import Feeds, Reporter
+from trt_core.services.context import Context
+from trt_core.services.library import Library
+from trt_core.services.variants import Variants
+
+if TYPE_CHECKING:
+    from trt_core.analysis.latency_compare import LatencyComparison
+    from trt_core.domain.findings import Finding
+
+
+class Latencies:
+    """Measure what can be run here, and say what it was measured on."""
+
+    def __init__(self, context: Context, library: Library, variants: Variants) -> None:
+        self._context = context
+        self._library = library
+        self._variants = variants
+
+    def model_of(self, subject_id: str) -> str:
+        """The model that a model's, a variant's or a build's id leads to."""
+        kind = checked_id(subject_id)[0]
+        if kind == ArtifactKind.MODEL.value:
+            return self._library.model(subject_id).id
+        return str(self._context.store.record(subject_id)["model_id"])
+
+    def resolved(self, spec: BenchSpec) -> BenchSpec:
+        """The same wish with a shape for every input; refuses what cannot be measured here."""
+        self._check_backend(spec)
+        inputs = self._library.model(self.model_of(spec.subject_id)).inputs
+        given = dict(spec.request.shapes)
+        usual = static_profile(inputs, batch=spec.batch)
+        shapes = []
+        for item in inputs:
+            ranged = usual.range_of(item.name)
+            static = tuple(size for size in item.shape or () if isinstance(size, int))
+            shapes.append((item.name, given.pop(item.name, ranged.opt if ranged else static)))
+        if given:
+            raise InvalidData(f"The model has no input {next(iter(given))!r}.", remedy="See the model's inputs.")
+        ranges = (ShapeRange(tensor=name, min=shape, opt=shape, max=shape) for name, shape in shapes)
+        check_profile(OptimizationProfile(ranges=tuple(ranges)), inputs)
+        return replace(spec, request=replace(spec.request, shapes=tuple(shapes)))
+
+    def _check_backend(self, spec: BenchSpec) -> None:
+        if spec.backend == "tensorrt":
+            raise GpuUnavailable(
+                "TensorRT latency needs an NVIDIA GPU with the tensorrt package, and this machine has none.",
+                remedy="Run Enginescope on the GPU host, or measure ONNX Runtime here with --backend ort.",
+            )
+        if spec.backend not in self._context.meters:
+            known = ", ".join(self._context.meters)
+            raise UnsupportedRequest(f"There is no meter {spec.backend!r} here.", remedy=f"Use {known}.")
+        if checked_id(spec.subject_id)[0] == ArtifactKind.BUILD.value:
+            raise UnsupportedRequest(
+                f"{spec.subject_id} is an engine, which ONNX Runtime does not run.",
+                remedy="Measure the model or the variant it was built from.",
+            )
+        if spec.request.cuda_graph:
+            raise UnsupportedRequest("ONNX Runtime on the CPU has no CUDA graphs.", remedy="Leave --cuda-graph out.")
+
+    def submit(self, spec: BenchSpec) -> Job:
+        """Queue a measurement; it waits until the processor is its own."""
+        spec = self.resolved(spec)
+        job = Job(
+            id="",
+            kind=JobKind.BENCH,
+            title=f"Latency of {self._label(spec)}",
+            request={"spec": to_plain(spec)},
+            use=Use.EXCLUSIVE,
+        )
+        return self._context.queue.submit(job)
+
+    def perform(self, spec: BenchSpec, reporter: Reporter) -> LatencyRun:
+        """Measure in the calling process, and keep every sample."""
+        from trt_core.analysis.latency_findings import run_findings
+
+        spec = self.resolved(spec)
+        meter = self._context.meters[spec.backend]
+        measured = meter.measure(self._path(spec.subject_id), self._feeds(spec), spec.request, reporter=reporter)
+        run = self._run(spec, measured)
+        run = replace(run, findings=run_findings(run))
+        self._context.store.put(
+            ArtifactKind.LATENCY,
+            run.id,
+            replace(run, samples_ms=(), warmup_ms=(), layers=()),
+            {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()},
+            parents=tuple(dict.fromkeys((run.model_id, run.subject_id))),
+        )
+        return run
+
+    def _path(self, subject_id: str) -> Path:
+        if subject_id[0] == ArtifactKind.MODEL.value:
+            return self._library.model_path(subject_id)
+        return self._variants.path(subject_id)
+
+    def _feeds(self, spec: BenchSpec) -> Feeds:
+        from trt_core.store.npz import batches, random_feeds
+
+        shapes = dict(spec.request.shapes)
+        if not spec.data_id:
+            return random_feeds(self._library.model(self.model_of(spec.subject_id)).inputs, shapes)
+        wanted = max((shape[0] for shape in shapes.values() if shape), default=1)
+        first = next(batches(self._library.data_path(spec.data_id), batch=wanted))
+        for name, shape in shapes.items():
+            if tuple(first[name].shape) != shape:
+                raise InvalidData(
+                    f"The data give {name!r} the shape {first[name].shape}, the run wants {shape}.",
+                    remedy="Use a batch that the data can fill, or another shape.",
+                )
+        return first
+
+    def _label(self, spec: BenchSpec) -> str:
+        name = self._library.model(self.model_of(spec.subject_id)).name
+        if spec.subject_id[0] == ArtifactKind.VARIANT.value:
+            name = f"{name}, {self._variants.variant(spec.subject_id).recipe.precision.value.upper()} variant"
+        return f"{name} in ONNX Runtime, batch {_batch(spec.request)}"
+
+    def _run(self, spec: BenchSpec, measured: Measured) -> LatencyRun:
+        return LatencyRun(
+            id=f"{ArtifactKind.LATENCY.value}-{uuid.uuid4().hex[:12]}",
+            subject_id=spec.subject_id,
+            model_id=self.model_of(spec.subject_id),
+            label=self._label(spec),
+            created_at=self._context.clock(),
+            **{item.name: getattr(measured, item.name) for item in fields(Measured)},
+        )
+
+    def run(self, run_id: str) -> LatencyRun:
+        """One run with every sample."""
+        path = self._context.store.path(checked_id(run_id, ArtifactKind.LATENCY), "run.json")
+        return from_plain(LatencyRun, json.loads(path.read_bytes()))
+
+    def heads(self, model_id: str = "") -> list[LatencyRun]:
+        """Runs without their samples, newest first; with a model, only its own."""
+        store = self._context.store
+        found = store.ids(ArtifactKind.LATENCY, parent=model_id or None)
+        return [from_plain(LatencyRun, store.record(run_id)) for run_id in found]
+
+    def summary(self, run_id: str) -> LatencySummary:
+        """The statistics of a run."""
+        from trt_core.analysis.latency import summarize
+
+        run = self.run(run_id)
+        return summarize(run.samples_ms, wall_s=run.wall_s, batch=run.conditions.batch)
+
+    def compare(self, run_id: str, other_id: str) -> tuple[LatencyComparison, tuple[Finding, ...]]:
+        """The ratio of two runs with its interval, and what differs in their conditions."""
+        from trt_core.analysis.latency_compare import compare, conditions_differ
+
+        one, other = self.run(run_id), self.run(other_id)
+        return compare(one.samples_ms, other.samples_ms), conditions_differ(one.conditions, other.conditions)
+
+
+def _batch(request: LatencyRequest) -> int:
+    return max((shape[0] for _, shape in request.shapes if shape), default=1)

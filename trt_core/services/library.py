@@ -1,0 +1,232 @@
+"""Models and sample data: brought in, described, deleted."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.graph import Graph
+from trt_core.errors import InvalidData, NotFound
+from trt_core.hashing import file_sha256
+from trt_core.services.context import Context, Stages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """An entry of the samples' catalog."""
+
+    key: str
+    title: str
+    sentence: str
+    model: Path
+    calibration: Path | None
+    test: Path | None
+    labels: Path | None
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What the workspace holds."""
+
+    used_bytes: int
+    quota_bytes: int
+    disk_free_bytes: int
+
+
+def _sample(root: Path, entry: dict[str, Any]) -> Sample:
+    files = {key: root / entry[key] if entry.get(key) else None for key in ("calibration", "test", "labels")}
+    return Sample(
+        key=entry["key"],
+        title=entry["title"],
+        sentence=entry["sentence"],
+        model=root / entry["model"],
+        note=entry.get("note") or "",
+        **files,
+    )
+
+
+class Library:
+    """What has been brought into the workspace."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._graph = lru_cache(maxsize=8)(self._read_graph)
+
+    # Models ------------------------------------------------------------------------------------------------------
+
+    def add_upload(self, files: Mapping[str, BinaryIO | Path], *, stages: Stages | None = None) -> ModelRecord:
+        """Bring in an `.onnx`, an `.onnx` with its data files, or a `.zip`, by file name."""
+        from trt_core.onnx_graph.intake import IntakeLimits, stage_upload
+
+        limits = IntakeLimits(total_bytes=self._context.settings.upload_mb << 20)
+        return self._add(lambda folder: stage_upload(files, folder, limits=limits), stages=stages or Stages())
+
+    def add_file(self, path: Path, *, trusted: bool = False, stages: Stages | None = None) -> ModelRecord:
+        """Bring in a file of this machine: any when `trusted` (the command line), else one under a configured root."""
+        from trt_core.onnx_graph.intake import IntakeLimits, stage_file
+
+        roots = (path.resolve().parent,) if trusted else self._context.settings.model_roots
+        limits = IntakeLimits(total_bytes=self._context.settings.quota_mb << 20)
+        return self._add(lambda folder: stage_file(path, roots, folder, limits=limits), stages=stages or Stages())
+
+    def add_sample(self, key: str) -> ModelRecord:
+        """Bring in a sample with its data."""
+        sample = next((item for item in self.samples() if item.key == key), None)
+        if sample is None:
+            raise NotFound(f"There is no sample {key!r}.", remedy="See the samples gallery.")
+        record = self.add_file(sample.model, trusted=True)
+        for path in (sample.calibration, sample.test):
+            if path is not None:
+                self.add_data(path, name=f"{sample.key}/{path.name}", model_id=record.id)
+        return record
+
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that come with the project."""
+        root = self._context.settings.samples
+        catalog = root / "catalog.json"
+        if not catalog.exists():
+            return ()
+        entries: list[dict[str, Any]] = json.loads(catalog.read_text())
+        return tuple(_sample(root, entry) for entry in entries)
+
+    def models(self) -> list[ModelRecord]:
+        """All models, newest first."""
+        store = self._context.store
+        return [self.model(model_id) for model_id in store.ids(ArtifactKind.MODEL)]
+
+    def model(self, model_id: str) -> ModelRecord:
+        """One model."""
+        return from_plain(ModelRecord, self._context.store.record(checked_id(model_id, ArtifactKind.MODEL)))
+
+    def model_path(self, model_id: str) -> Path:
+        """Its file; external data lie beside it."""
+        return self._context.store.path(model_id, self.model(model_id).filename)
+
+    def graph(self, model_id: str) -> Graph:
+        """Its graph with inferred shapes; cached."""
+        return self._graph(checked_id(model_id, ArtifactKind.MODEL))
+
+    def _read_graph(self, model_id: str) -> Graph:
+        stored = self._context.store.path(model_id, "graph.json")
+        return from_plain(Graph, json.loads(stored.read_bytes()))
+
+    def _add(self, stage: Callable[[Path], Any], *, stages: Stages) -> ModelRecord:
+        from trt_core.onnx_graph.load import check_model, load_model
+        from trt_core.onnx_graph.read import describe_model, read_graph
+
+        store = self._context.store
+        folder = store.scratch_folder()
+        try:
+            store.check_room(0)
+            with stages.stage("copy and hash"):
+                staged = stage(folder)
+            model_id = f"{ArtifactKind.MODEL.value}-{staged.sha256[:12]}"
+            if store.has(model_id):
+                return self.model(model_id)
+            with stages.stage("read"):
+                model = load_model(staged.path, weights=False)
+                check_model(model)
+                graph = read_graph(model)
+                facts = describe_model(model, graph)
+            record = ModelRecord(
+                id=model_id,
+                sha256=staged.sha256,
+                name=staged.name,
+                created_at=self._context.clock(),
+                size_bytes=staged.size_bytes,
+                filename=staged.path.name,
+                opset=facts.opset,
+                ir_version=facts.ir_version,
+                producer=facts.producer,
+                parameters=facts.parameters,
+                node_count=facts.node_count,
+                macs=facts.macs,
+                inputs=facts.inputs,
+                outputs=facts.outputs,
+                op_histogram=facts.op_histogram,
+                findings=facts.findings,
+            )
+            with stages.stage("store"):
+                files: dict[str, Path | bytes | memoryview] = {
+                    item.as_posix(): staged.folder / item for item in staged.files
+                }
+                files["graph.json"] = json.dumps(to_plain(graph), separators=(",", ":")).encode()
+                store.put(ArtifactKind.MODEL, model_id, record, files, move=True, hashes=staged.hashes)
+            return record
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # Data --------------------------------------------------------------------------------------------------------
+
+    def add_data(self, source: Path | BinaryIO, *, name: str, model_id: str = "") -> DataRecord:
+        """Bring in an `.npz`, checked against the model's inputs when a model is named."""
+        from trt_core.store.npz import read_data
+
+        store = self._context.store
+        folder = store.scratch_folder()
+        try:
+            path = folder / "data.npz"
+            with path.open("wb") as target:
+                if isinstance(source, Path):
+                    if not source.is_file():
+                        raise InvalidData(f"There is no file {str(source)!r}.", remedy="Check the path.")
+                    with source.open("rb") as opened:
+                        shutil.copyfileobj(opened, target, 1 << 20)
+                else:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            facts = read_data(path, self.model(model_id).inputs if model_id else None)
+            sha256 = file_sha256(path)
+            data_id = f"{ArtifactKind.DATA.value}-{sha256[:12]}"
+            record = DataRecord(
+                id=data_id,
+                sha256=sha256,
+                name=name,
+                created_at=self._context.clock(),
+                samples=facts.samples,
+                arrays=facts.arrays,
+                size_bytes=path.stat().st_size,
+                findings=facts.findings,
+            )
+            store.put(ArtifactKind.DATA, data_id, record, {"data.npz": path}, move=True, hashes={"data.npz": sha256})
+            return self.data(data_id)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def data(self, data_id: str) -> DataRecord:
+        """One set of samples."""
+        return from_plain(DataRecord, self._context.store.record(checked_id(data_id, ArtifactKind.DATA)))
+
+    def data_path(self, data_id: str) -> Path:
+        """Its `.npz`."""
+        return self._context.store.path(data_id, "data.npz")
+
+    def data_sets(self, model_id: str = "") -> list[DataRecord]:
+        """All sets of samples, newest first; with a model, those whose arrays are named like its inputs."""
+        found = [self.data(data_id) for data_id in self._context.store.ids(ArtifactKind.DATA)]
+        if not model_id:
+            return found
+        wanted = {spec.name for spec in self.model(model_id).inputs}
+        return [record for record in found if {spec.name for spec in record.arrays} == wanted]
+
+    # Both --------------------------------------------------------------------------------------------------------
+
+    def delete(self, artifact_id: str) -> int:
+        """Delete a thing with all that was made from it; the bytes freed."""
+        return self._context.store.delete(artifact_id)
+
+    def usage(self) -> Usage:
+        """What the workspace holds, and what it may."""
+        settings = self._context.settings
+        return Usage(
+            used_bytes=self._context.store.used_bytes(),
+            quota_bytes=settings.quota_mb << 20,
+            disk_free_bytes=shutil.disk_usage(settings.workspace).free,
+        )

@@ -1,0 +1,53 @@
+"""What a wish would cost: what the store has of it already, and how long the rest took before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from trt_core.domain.artifacts import BuildRecord
+from trt_core.domain.requests import BuildSpec
+from trt_core.services.builds import Builds
+from trt_core.services.variants import Variants
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOutlook:
+    """Before a build: the engine or the variant that the store has, and the seconds to expect (None: no history)."""
+
+    stored: BuildRecord | None
+    has_variant: bool
+    expected_s: float | None
+    based_on: str = ""
+
+
+class Outlooks:
+    """Look ahead, from what the workspace holds."""
+
+    def __init__(self, builds: Builds, variants: Variants) -> None:
+        self._builds = builds
+        self._variants = variants
+
+    def of_build(self, spec: BuildSpec) -> BuildOutlook:
+        """What this build would find and take; the wish must be one that `Builds.check` accepts."""
+        resolved = self._builds.resolved(spec)
+        expected, based_on = self._expected(resolved)
+        return BuildOutlook(
+            stored=self._builds.find(spec),
+            has_variant=self._variants.find(resolved.variant) is not None,
+            expected_s=expected,
+            based_on=based_on,
+        )
+
+    def _expected(self, spec: BuildSpec) -> tuple[float | None, str]:
+        """The median over earlier builds of this model, those in the same precision if there are any."""
+        earlier = self._builds.builds(spec.variant.model_id)
+        precision = spec.variant.recipe.precision
+        alike = [item for item in earlier if item.recipe.precision is precision]
+        chosen = alike or earlier
+        if not chosen:
+            return None, ""
+        what = f"in {precision.value.upper()}" if alike else "in other precisions"
+        plural = "build" if len(chosen) == 1 else "builds"
+        seconds = median(sum(taken for _, taken in item.stages) or item.seconds for item in chosen)
+        return seconds, f"{len(chosen)} earlier {plural} of this model {what}"

@@ -1,0 +1,59 @@
+"""What an operator decides, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trt_core.errors import InvalidInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Limits and folders. Every field has an environment variable, named in `VARIABLES`."""
+
+    workspace: Path
+    model_roots: tuple[Path, ...] = ()  # server folders whose models may be picked without an upload
+    max_workers: int = 2
+    job_memory_mb: int = 12_288
+    quota_mb: int = 20_480
+    upload_mb: int = 512
+    samples: Path = Path(__file__).parents[1] / "samples"
+
+
+VARIABLES: dict[str, str] = {
+    "ENGINESCOPE_WORKSPACE": "folder for models, engines and runs (default ./workspace)",
+    "ENGINESCOPE_MODEL_ROOTS": "folders on the server whose models may be picked, separated as in PATH",
+    "ENGINESCOPE_MAX_WORKERS": "jobs at once (default 2)",
+    "ENGINESCOPE_JOB_MEMORY_MB": "memory that one job may use (default 12288)",
+    "ENGINESCOPE_QUOTA_MB": "disk that the workspace may use (default 20480)",
+    "ENGINESCOPE_UPLOAD_MB": "largest upload after unpacking (default 512)",
+}
+
+
+def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Path | None = None) -> Settings:
+    """Settings from the environment; `workspace` given by hand wins.
+
+    Raises InvalidInput for a number that is none, or not above zero.
+    """
+    env = os.environ if environment is None else environment
+    roots = tuple(Path(part).resolve() for part in env.get("ENGINESCOPE_MODEL_ROOTS", "").split(os.pathsep) if part)
+    return Settings(
+        workspace=(workspace or Path(env.get("ENGINESCOPE_WORKSPACE") or "workspace")).resolve(),
+        model_roots=roots,
+        max_workers=_number(env, "ENGINESCOPE_MAX_WORKERS", 2),
+        job_memory_mb=_number(env, "ENGINESCOPE_JOB_MEMORY_MB", 12_288),
+        quota_mb=_number(env, "ENGINESCOPE_QUOTA_MB", 20_480),
+        upload_mb=_number(env, "ENGINESCOPE_UPLOAD_MB", 512),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise InvalidInput(f"{name} is {text!r}.", remedy="Set it to a whole number above zero.")
+    return int(text)

@@ -1,0 +1,141 @@
+"""The facade: wires everything, and is the only thing that pages, command line and worker call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trt_core.backends.onnxruntime.meter import OrtMeter
+from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
+from trt_core.domain.codec import from_plain
+from trt_core.domain.jobs import Job, JobKind
+from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+from trt_core.jobs.processes import ProcessLauncher
+from trt_core.jobs.queue import JobQueue
+from trt_core.jobs.sqlite_log import SqliteJobLog
+from trt_core.protocols import Compiler, Launcher, Reporter, Runner
+from trt_core.services.builds import Builds
+from trt_core.services.context import Context
+from trt_core.services.divergence import Divergences
+from trt_core.services.jobs import Jobs
+from trt_core.services.latency import Latencies
+from trt_core.services.library import Library
+from trt_core.services.machine import MachineReport
+from trt_core.services.outlook import Outlooks
+from trt_core.services.support import Support
+from trt_core.services.variants import Variants
+from trt_core.settings import Settings, settings_from
+from trt_core.store.folder_store import FolderStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """One workspace and everything that can be done in it."""
+
+    settings: Settings
+    library: Library
+    support: Support
+    variants: Variants
+    builds: Builds
+    outlook: Outlooks
+    latency: Latencies
+    divergence: Divergences
+    jobs: Jobs
+    machine: MachineReport
+
+    def perform(self, job: Job, reporter: Reporter) -> dict[str, Any]:
+        """Do the work of a job in the calling process; the ids of what it made."""
+        return _PERFORMERS[job.kind](self, job.request["spec"], reporter)
+
+
+def open_workbench(
+    settings: Settings | None = None,
+    *,
+    compilers: Mapping[str, Compiler] | None = None,
+    runner: Runner | None = None,
+    launcher: Launcher | None = None,
+    scratch: str = "",
+) -> Workbench:
+    """The workbench of a workspace, which is made when it is not there; what is not handed in is the real thing."""
+    settings = settings or settings_from()
+    settings.workspace.mkdir(parents=True, exist_ok=True)
+    store = FolderStore(settings.workspace, quota_bytes=settings.quota_mb << 20, scratch=scratch)
+    log = SqliteJobLog(settings.workspace / "jobs.sqlite")
+    queue = JobQueue(
+        log,
+        launcher or ProcessLauncher(settings.workspace),
+        max_workers=settings.max_workers,
+        clear_scratch=store.clear_scratch,
+    )
+    real = runner or OrtRunner()
+    context = Context(
+        settings=settings,
+        store=store,
+        jobs=log,
+        queue=queue,
+        compilers=_compilers() if compilers is None else compilers,
+        runner=real,
+        meters={"ort": OrtMeter(real)} if isinstance(real, OrtRunner) else {},
+    )
+    library = Library(context)
+    variants = Variants(context, library)
+    builds = Builds(context, library, variants)
+    return Workbench(
+        settings=settings,
+        library=library,
+        support=Support(context, library, builds),
+        variants=variants,
+        builds=builds,
+        outlook=Outlooks(builds, variants),
+        latency=Latencies(context, library, variants),
+        divergence=Divergences(context, library, variants),
+        jobs=Jobs(context),
+        machine=MachineReport(context),
+    )
+
+
+def _compilers() -> dict[str, Compiler]:
+    return {"rtx": RtxCompiler()}
+
+
+def _inspect(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    wish = from_plain(InspectSpec, spec)
+    bench.support.perform(wish, reporter)
+    return {"support": bench.support.id_of(wish), "model": wish.model_id}
+
+
+def _quantize(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    record = bench.variants.perform(from_plain(QuantizeSpec, spec), reporter)
+    return {"variant": record.id, "model": record.model_id}
+
+
+def _build(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    built = bench.builds.perform(from_plain(BuildSpec, spec), reporter)
+    return {"build": built.record.id, "model": built.record.model_id, "cached": built.cached}
+
+
+def _bench(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.latency.perform(from_plain(BenchSpec, spec), reporter)
+    return {"latency": run.id, "model": run.model_id}
+
+
+def _diverge(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.divergence.perform(from_plain(DivergeSpec, spec), reporter)
+    return {"divergence": run.id, "model": run.model_id}
+
+
+_PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
+    JobKind.INSPECT: _inspect,
+    JobKind.QUANTIZE: _quantize,
+    JobKind.BUILD: _build,
+    JobKind.BENCH: _bench,
+    JobKind.DIVERGE: _diverge,
+}
+
+
+def workspace_of(path: Path | str | None) -> Workbench:
+    """The workbench of a folder, other settings from the environment."""
+    return open_workbench(settings_from(workspace=Path(path) if path else None))

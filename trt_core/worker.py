@@ -1,0 +1,143 @@
+"""The process of one job: `python -m trt_core.worker JOB_ID --workspace DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+from trt_core.domain.jobs import Job, JobState, Progress
+from trt_core.errors import JobCancelled, JobError, TrtCoreError
+from trt_core.jobs.sqlite_log import SqliteJobLog
+from trt_core.settings import settings_from
+from trt_core.workbench import open_workbench
+
+_BEAT_S = 0.2  # at most five progress writes a second
+_GRACE_S = 5.0
+
+
+class JobReporter:
+    """Progress, log and cancellation of one job; a thread of its own carries the heartbeat.
+
+    When native code does not come back within the grace period after a cancel request, or memory runs over the limit,
+    the thread ends the process: what was being made lies in scratch folders and is removed.
+    """
+
+    def __init__(self, log: SqliteJobLog, job: Job, *, memory_mb: int) -> None:
+        self._log = log
+        self._job = job
+        self._memory_bytes = memory_mb << 20
+        self._progress = job.progress
+        self._cancelled_at: float | None = None
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def start(self) -> None:
+        """Begin to send heartbeats."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the heartbeats, before the job's last state is written."""
+        self._done.set()
+        self._thread.join(timeout=5)
+
+    def progress(self, progress: Progress) -> None:
+        """Say how far the work is; written with the next heartbeat."""
+        self._progress = progress
+
+    def log(self, text: str) -> None:
+        """Add lines to the job's log."""
+        print(text, flush=True)
+
+    def check(self) -> None:
+        """Raise JobCancelled when the job was asked to stop."""
+        if self._cancelled_at is not None:
+            raise JobCancelled("The job was cancelled.")
+
+    def _beat(self) -> None:
+        while not self._done.wait(_BEAT_S):
+            try:
+                asked = self._log.heartbeat(self._job.id, self._progress)
+            except sqlite3.Error as error:
+                # A full disk must not end the work; a long silence is noticed by the queue.
+                print(f"heartbeat: {error}", file=sys.stderr, flush=True)
+                continue
+            if asked and self._cancelled_at is None:
+                self._cancelled_at = time.monotonic()
+            if self._cancelled_at is not None and time.monotonic() - self._cancelled_at > _GRACE_S:
+                self._give_up(
+                    JobState.CANCELLED, "Cancelled; native code did not stop, so the worker ended itself.", ""
+                )
+            used = _resident_bytes()
+            if used > self._memory_bytes:
+                text = f"The job used {used >> 20} MiB of memory; {self._memory_bytes >> 20} are allowed."
+                self._give_up(
+                    JobState.FAILED, text, "Raise ENGINESCOPE_JOB_MEMORY_MB, or use a smaller model or batch."
+                )
+
+    def _give_up(self, state: JobState, error: str, remedy: str) -> None:
+        if self._done.is_set():
+            return
+        try:
+            self._log.move(self._job.id, state, error=error, remedy=remedy, error_kind="JobFailed")
+        finally:
+            os._exit(1)
+
+
+def _resident_bytes() -> int:
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do one job and write down how it ended."""
+    parser = argparse.ArgumentParser(prog="trt_core.worker")
+    parser.add_argument("job_id")
+    parser.add_argument("--workspace", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    faulthandler.enable()
+    settings = settings_from(workspace=options.workspace)
+    log = SqliteJobLog(settings.workspace / "jobs.sqlite")
+    job = log.get(options.job_id)
+    reporter = JobReporter(log, job, memory_mb=settings.job_memory_mb)
+    reporter.start()
+    bench = open_workbench(settings, scratch=job.id)
+    try:
+        result = bench.perform(job, reporter)
+    except JobCancelled:
+        changes: dict[str, object] = {"error": "Cancelled."}
+        state = JobState.CANCELLED
+    except TrtCoreError as error:
+        print(f"error: {error}\n{error.details}", file=sys.stderr, flush=True)
+        changes = {"error": error.message, "remedy": error.remedy, "error_kind": type(error).__name__}
+        state = JobState.FAILED
+    except Exception as error:  # noqa: BLE001 - the border of the process: a bug becomes a failed job with its trace
+        traceback.print_exc()
+        text = f"{type(error).__name__}: {error}"
+        changes = {"error": text, "remedy": "This is a bug; its log has the trace.", "error_kind": "JobFailed"}
+        state = JobState.FAILED
+    else:
+        changes = {"result": result, "progress": Progress(phase="Done", fraction=1.0)}
+        state = JobState.SUCCEEDED
+    reporter.stop()
+    return _finish(log, job.id, state, changes)
+
+
+def _finish(log: SqliteJobLog, job_id: str, state: JobState, changes: dict[str, object]) -> int:
+    try:
+        log.move(job_id, state, **changes)
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0 if state is JobState.SUCCEEDED else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
