@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
 from trt_core.errors import UnreadableModel
 from trt_core.onnx_graph.streams import IntakeLimits
@@ -38,7 +38,7 @@ class Archive:
         """The decompressed bytes of one file as a stream; UnreadableModel when they are damaged."""
         try:
             with self._archive.open(self._entries[name]) as stream:
-                yield cast("IO[bytes]", stream)
+                yield stream
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise UnreadableModel(
                 f"{shown(name)} in the archive cannot be read: {error}.", remedy="Pack the archive again."
