@@ -111,7 +111,8 @@ class Divergences:
         label = precision.value
         reporter.progress(Progress(phase=f"Writing the {label.upper()} numerics twin"))
         twin = make_twin(load_model(self._variants.path(variant.id)), variant.recipe)
-        names = {name: name for node in twin.graph.node for name in node.output if name}
+        known = self._library.graph(spec.model_id).producer_of
+        names = {name: name for node in twin.graph.node for name in node.output if name in known}
         if spec.mode in ("cumulative", "both"):
             path = folder / f"{label}.onnx"
             write_model(twin, path)

@@ -139,8 +139,7 @@ class Variants:
             return self._store(record, made.model, spec)
 
     def _calibrate(self, spec: QuantizeSpec, model: onnx.ModelProto, reporter: Reporter) -> Calibration:
-        from trt_core.precision.calibrate import calibrate
-        from trt_core.precision.variant import tensors_to_calibrate
+        from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
         from trt_core.store.npz import batches
 
         # Folding keeps tensor names, so that ranges are taken on the file as uploaded: nothing has to be written first.
