@@ -57,6 +57,11 @@ CARDS: tuple[Card, ...] = (
         f"{_LEAVE_TO_ORT}, or build for a GPU whose TensorRT implements it.",
     ),
     _card(
+        r"Could not find any implementation for node (?P<node>[^\s.]+(?:\.\.\.[^\s.]+)?)",
+        "The compiler found no implementation for {node}.",
+        f"{_LEAVE_TO_ORT}, or raise the workspace limit.",
+    ),
+    _card(
         r"Attention operation was not supported by a dedicated kernel",
         "The Attention op has no dedicated kernel for this precision.",
         "Build an FP16 or BF16 variant, or export attention as MatMul, Softmax and MatMul.",
@@ -199,7 +204,13 @@ def known_cause(text: str) -> Cause | None:
             continue
         groups = {key: (value or "").strip() for key, value in found.groupdict().items()}
         nodes, node_range = named_nodes(text)
-        return Cause(sentence=card.sentence.format(**groups), remedy=card.remedy, nodes=nodes, node_range=node_range)
+        return Cause(
+            sentence=card.sentence.format(**groups),
+            remedy=card.remedy,
+            nodes=nodes,
+            node_range=node_range,
+            op_type=card.op_type,
+        )
     return None
 
 

@@ -25,11 +25,16 @@ def prove_by_build(report: SupportReport, failure: BackendError | None) -> Suppo
             for node in report.nodes
         )
         return replace(report, nodes=proved, build_proved=True, build_reason="")
-    cause = cause_of([text for text in (failure.details, failure.message) if text])
+    cause = cause_of([*_error_records(failure.details), failure.message])
     refused = _named(report, cause)
     doubtful = set() if refused else _inside_range(report, cause.node_range)
     nodes = [_after_failure(node, failure, refused=refused, doubtful=doubtful) for node in report.nodes]
     return replace(report, nodes=_renumbered(nodes), build_proved=False, build_reason=failure.message)
+
+
+def _error_records(details: str) -> list[str]:
+    """The errors in a log's tail: other records list nodes that nobody blames."""
+    return re.findall(r"^\[(?:INTERNAL_)?ERROR\] (.*(?:\n(?!\[[A-Z_]+\] ).*)*)", details, re.MULTILINE)
 
 
 def _after_failure(node: NodeSupport, failure: BackendError, *, refused: set[int], doubtful: set[int]) -> NodeSupport:

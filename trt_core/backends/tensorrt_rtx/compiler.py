@@ -7,8 +7,7 @@ from pathlib import Path
 from trt_core.backends.tensorrt_rtx.build import build_engine
 from trt_core.backends.tensorrt_rtx.probe import probe
 from trt_core.backends.tensorrt_rtx.support import ask_parser
-from trt_core.backends.tensorrt_rtx.targets import DEFAULT_TARGET, check_target, stamp_of
-from trt_core.backends.tensorrt_rtx.targets import BACKEND
+from trt_core.backends.tensorrt_rtx.targets import BACKEND, DEFAULT_TARGET, check_target, stamp_of
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
 from trt_core.domain.graph import Graph

@@ -99,7 +99,9 @@ def _layer(line: str, index: int) -> EngineLayer | None:
         name=name,
         kind=kind,
         kernel=tactic,
-        precision=precision_of_layer(kind=kind, kernel=tactic, inputs=inputs, outputs=outputs),
+        precision=precision_of_layer(
+            name=name, kind=kind, kernel=tactic, inputs=inputs, outputs=outputs, constants=constants
+        ),
         source_names=source_names(metadata),
         stream=int(stream[1]) if stream else 0,
         inputs=inputs,
@@ -121,9 +123,11 @@ def _tensors(text: str) -> tuple[tuple[EngineTensor, ...], str]:
     position = text.find("{ Name: ")
     if position < 0 or position > 2:
         return (), text
+    has_keys = True  # once a search found none, none are left: searching again would cost quadratic time
     while True:
         start = position + len("{ Name: ")
-        keyed = _TENSOR_KEY.search(text, start)
+        keyed = _TENSOR_KEY.search(text, start) if has_keys else None
+        has_keys = keyed is not None
         end = _END_OF_TENSOR.search(text, keyed.end() if keyed else start)
         if end is None:
             return tuple(found), ""

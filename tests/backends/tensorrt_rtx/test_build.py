@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests import models
+from tests.backends.tensorrt_rtx.conftest import Listener
+from trt_core.backends.proof import prove_by_build
+from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
+from trt_core.domain.engine import BuilderOptions, Sm
+from trt_core.domain.precision import Precision
+from trt_core.domain.profiles import OptimizationProfile, range_from_text
+from trt_core.domain.support import Evidence
+from trt_core.errors import BuildFailed, JobCancelled, ParseFailed, StoreError, UnsupportedRequest
+from trt_core.onnx_graph.load import load_model
+from trt_core.onnx_graph.read import read_graph
+from trt_core.protocols import CompileInput
+
+pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT-RTX's wheels are not installed")
+
+
+def request_for(path: Path, *ranges: str, target: Sm | None = None, **options) -> CompileInput:
+    profile = OptimizationProfile(ranges=tuple(range_from_text(text) for text in ranges))
+    return CompileInput(
+        onnx_path=path, target=target, profiles=(profile,) if ranges else (), options=BuilderOptions(**options)
+    )
+
+
+def build(path: Path, *ranges: str, reporter=None, **options):
+    return RtxCompiler().build(request_for(path, *ranges, **options), reporter=reporter or Listener())
+
+
+def static(nodes, *, inputs, outputs, initializers=(), opset=17) -> onnx.ModelProto:
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def test_a_small_network_becomes_an_engine_with_a_record(tmp_path, listener):
+    path = models.saved(models.conv_block(), tmp_path / "conv.onnx")
+    output = build(path, "image=1x3x8x8:2x3x8x8:4x3x8x8", reporter=listener)
+    assert bytes(output.engine[:4]) == b"vtrt"
+    assert output.backend_version.startswith("1.")
+    assert {layer.precision for layer in output.record.working_layers if layer.outputs} == {Precision.FP32}
+    assert output.record.io_tensors[0].name == "image"
+    assert output.record.passes
+    assert output.record.weight_bytes
+    assert output.parse_seconds > 0
+    assert output.build_seconds > 0
+    assert not output.findings
+
+
+def test_progress_names_the_library_s_phases_and_only_goes_forward(tmp_path, listener):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    build(path, "x=1x8", reporter=listener)
+    phases = {progress.phase for progress in listener.seen}
+    assert any(phase.startswith("Building engine > ") for phase in phases)
+    shares = [progress.fraction for progress in listener.seen]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.5
+
+
+def test_the_engine_s_bytes_stay_valid_after_everything_else_is_gone(tmp_path):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    engine = build(path, "x=1x8").engine
+    before = bytes(engine)
+    gc.collect()
+    build(path, "x=2x8")
+    gc.collect()
+    assert bytes(engine) == before
+
+
+def test_external_data_are_read_from_beside_the_file(tmp_path):
+    path = models.saved_with_data(models.mlp(), tmp_path / "mlp.onnx")
+    assert build(path, "x=1x8").engine.nbytes > 0
+
+
+@pytest.mark.parametrize("checks", [0, 1, 2, 20])
+def test_a_build_that_is_told_to_stop_raises_what_it_was_told(tmp_path, checks):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(JobCancelled, match="You stopped it"):
+        build(path, "x=1x8", reporter=Listener(checks))
+
+
+def test_an_error_inside_the_progress_report_is_not_swallowed(tmp_path):
+    class Broken(Listener):
+        def progress(self, progress):
+            if "Building engine" in progress.phase:
+                raise StoreError("The workspace is gone.")
+
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(StoreError, match="The workspace is gone"):
+        build(path, "x=1x8", reporter=Broken())
+
+
+@pytest.mark.parametrize(
+    ("ranges", "sentence"),
+    [
+        ((), "The model has dynamic inputs and no optimization profile was given."),
+        (("z=1x8",), "Optimization profile 0 has no shapes for the dynamic input x."),
+        (("x=1x9",), "Optimization profile 0 changes a dimension of x that is fixed in the model."),
+        (("x=1x8x1",), "Optimization profile 0 gives x 3 dimensions; the model has 2."),
+    ],
+)
+def test_a_profile_that_fails_late_is_explained(tmp_path, ranges, sentence):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(BuildFailed) as failure:
+        build(path, *ranges)
+    assert failure.value.message == sentence
+    assert failure.value.remedy
+    assert "[ERROR]" in failure.value.details
+    assert "catchCudaError" not in failure.value.details
+    assert str(tmp_path) not in failure.value.details
+
+
+def suppression() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("NonMaxSuppression", ["b", "s", "most", "overlap", "least"], ["kept"], name="suppress"),
+        helper.make_node("Cast", ["kept"], ["y"], name="cast", to=TensorProto.FLOAT),
+    ]
+    limits = [
+        numpy_helper.from_array(np.array([5], dtype=np.int64), "most"),
+        numpy_helper.from_array(np.array([0.5], dtype=np.float32), "overlap"),
+        numpy_helper.from_array(np.array([0.1], dtype=np.float32), "least"),
+    ]
+    boxes = [models.value("b", [1, 10, 4]), models.value("s", [1, 2, 10])]
+    return static(nodes, inputs=boxes, outputs=[models.value("y", [None, 3])], initializers=limits)
+
+
+def test_an_op_that_the_parser_takes_and_the_compiler_does_not_is_refused_by_the_build(tmp_path):
+    path = models.saved(suppression(), tmp_path / "nms.onnx")
+    believed = RtxCompiler().support(path, read_graph(load_model(path)), target=None, reporter=Listener())
+    assert believed.fully_supported
+    with pytest.raises(BuildFailed, match=r"no implementation for suppress") as failure:
+        build(path)
+    known = prove_by_build(believed, failure.value)
+    assert [(node.supported, node.evidence) for node in known.nodes] == [
+        (False, Evidence.BUILD),
+        (True, Evidence.PARSER),
+    ]
+
+
+def test_a_node_that_the_parser_refuses_is_named(tmp_path):
+    nodes = [helper.make_node("Nowhere", ["x"], ["y"], name="lost", domain="custom")]
+    proto = static(nodes, inputs=[models.value("x", [1])], outputs=[models.value("y", [1])])
+    proto.opset_import.append(helper.make_opsetid("custom", 1))
+    with pytest.raises(ParseFailed, match=r"Node lost \(Nowhere\): No importer and no plugin is known"):
+        build(models.saved(proto, tmp_path / "custom.onnx"))
+
+
+def fp8_matmul() -> onnx.ModelProto:
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"], name="q"),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"], name="dq"),
+        helper.make_node("MatMul", ["d", "w"], ["y"], name="mm"),
+    ]
+    weights = [
+        numpy_helper.from_array(np.float32(0.1).reshape(()), "scale"),
+        helper.make_tensor("zero", TensorProto.FLOAT8E4M3FN, [], [0.0]),
+        numpy_helper.from_array(rng.standard_normal((64, 64), dtype=np.float32), "w"),
+    ]
+    ends = {"inputs": [models.value("x", [16, 64])], "outputs": [models.value("y", [16, 64])]}
+    return static(nodes, **ends, initializers=weights, opset=19)
+
+
+def test_a_target_without_the_data_type_is_said_and_a_newer_one_builds(tmp_path):
+    path = models.saved(fp8_matmul(), tmp_path / "fp8.onnx")
+    with pytest.raises(BuildFailed, match=r"The target sm86 does not have the data type fp8_e4m3"):
+        build(path)
+    assert build(path, target=Sm(major=8, minor=9)).engine.nbytes > 0
+
+
+@pytest.mark.parametrize(
+    ("target", "advice"),
+    [(Sm(major=9, minor=0), "For H100 or H200 use TensorRT"), (Sm(major=10, minor=0), "For B200 use TensorRT")],
+)
+def test_a_data_centre_gpu_is_refused_with_what_to_use_instead(tmp_path, target, advice):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(UnsupportedRequest, match="is not among TensorRT-RTX's targets") as refusal:
+        build(path, "x=1x8", target=target)
+    assert advice in refusal.value.remedy
+    assert "SM 8.6" in refusal.value.remedy
+
+
+def test_options_without_effect_are_findings(tmp_path):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    output = build(path, "x=1x8", optimization_level=5, timing_cache="abc")
+    assert [finding.rule for finding in output.findings] == [
+        "rtx-optimization-level-ignored",
+        "rtx-timing-cache-ignored",
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"version_compatible": True},
+        {"hardware_compatibility": "ampere_plus"},
+        {"extra": (("calibration_cache", "x"),)},
+        {"extra": (("unheard_of", "1"),)},
+    ],
+)
+def test_options_that_would_change_the_engine_and_cannot_are_refused(tmp_path, options):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(UnsupportedRequest):
+        build(path, "x=1x8", **options)
+
+
+def test_a_workspace_that_is_too_small_is_the_cause(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(rng.standard_normal((8, 3, 3, 3), dtype=np.float32), "w")]
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"], name="conv"), helper.make_node("Relu", ["c"], ["y"], name="r")]
+    size = [256, 3, 64, 64]
+    proto = static(nodes, inputs=[models.value("x", size)], outputs=[models.value("y", None)], initializers=weights)
+    path = models.saved(proto, tmp_path / "conv.onnx")
+    with pytest.raises(BuildFailed, match="No implementation fits into the workspace limit"):
+        build(path, workspace_mb=1)
+
+
+def test_nothing_of_the_library_reaches_standard_output(tmp_path):
+    path = models.saved(fp8_matmul(), tmp_path / "fp8.onnx")
+    code = (
+        "import sys, os; from pathlib import Path\n"
+        "from tests.backends.tensorrt_rtx.test_build import build, BuildFailed\n"
+        "try: build(Path(sys.argv[1]))\n"
+        "except BuildFailed: pass\n"
+        "os.write(1, b'only this')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=True)
+    assert done.stdout == b"only this"
