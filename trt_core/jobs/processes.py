@@ -11,6 +11,9 @@ from pathlib import Path
 
 from trt_core.domain.jobs import Job
 
+# Kept for the life of this process, whoever started them: workers outlive their launcher, and must be reaped.
+_CHILDREN: dict[str, subprocess.Popen[bytes]] = {}
+
 
 class ProcessLauncher:
     """One process a job. Output of the process and of native code in it goes to the job's log file."""
@@ -18,7 +21,6 @@ class ProcessLauncher:
     def __init__(self, workspace: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self._workspace = workspace
         self._environment = dict(environment or {})
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def log_path(self, job_id: str) -> Path:
         """Where the output of a job goes."""
@@ -39,7 +41,7 @@ class ProcessLauncher:
                 cwd=Path(__file__).parents[2],
                 env={**os.environ, **self._environment},
             )
-        self._children[job.id] = child
+        _CHILDREN[job.id] = child
         return child.pid
 
     def is_alive(self, job: Job) -> bool:
@@ -57,10 +59,14 @@ class ProcessLauncher:
 
     def exit_text(self, job: Job) -> str:
         """How a child ended, in words, where this process started it."""
-        child = self._children.get(job.id)
-        code = child.poll() if child else None
-        if code is None:
+        child = _CHILDREN.get(job.id)
+        if child is None:
             return "its process is gone"
+        try:
+            # A dying process has lost its command line already while its exit code is still to come.
+            code = child.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            return "its process does not answer"
         if code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process ended with exit code {code}"
@@ -72,10 +78,10 @@ class ProcessLauncher:
                 os.killpg(job.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 return
-        child = self._children.get(job.id)
+        child = _CHILDREN.get(job.id)
         if child is not None:
             child.wait(timeout=10)
 
     def _reap(self) -> None:
-        for child in self._children.values():
+        for child in list(_CHILDREN.values()):
             child.poll()

@@ -1,0 +1,91 @@
+"""Real worker processes: they finish, fail, stop when asked, and are missed when they die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trt_core.domain.jobs import Job, JobState
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import BenchSpec, QuantizeSpec
+from trt_core.settings import Settings
+from trt_core.workbench import Workbench, open_workbench
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "digits_cnn" / "model.onnx"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    return open_workbench(Settings(workspace=tmp_path))
+
+
+def long_measurement(bench: Workbench) -> Job:
+    """A job that would run for a minute."""
+    model = bench.library.add_file(SAMPLE, trusted=True)
+    request = LatencyRequest(duration_s=60, warmup=1, iterations=1)
+    return bench.latency.submit(BenchSpec(subject_id=model.id, request=request))
+
+
+def until(bench: Workbench, job: Job, is_so: Callable[[Job], bool], *, seconds: float = 20) -> Job:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        seen = bench.jobs.job(job.id)
+        if is_so(seen):
+            return seen
+        time.sleep(0.05)
+    pytest.fail(f"after {seconds} s the job is {seen}\n{bench.jobs.log(job.id)}")
+
+
+def is_measuring(job: Job) -> bool:
+    return job.state is JobState.RUNNING and job.progress.phase == "measure"
+
+
+def test_a_job_does_its_work_in_another_process(bench: Workbench):
+    model = bench.library.add_file(SAMPLE, trusted=True)
+    spec = QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP16))
+
+    done = until(bench, bench.variants.submit(spec), lambda job: job.state.is_terminal)
+
+    assert done.state is JobState.SUCCEEDED, bench.jobs.log(done.id)
+    assert done.pid != os.getpid()
+    assert bench.variants.variant(str(done.result["variant"])).recipe.precision is Precision.FP16
+
+
+def test_a_cancelled_worker_stops_and_leaves_no_scratch(bench: Workbench):
+    job = until(bench, long_measurement(bench), is_measuring)
+
+    bench.jobs.cancel(job.id)
+    bench.jobs.cancel(job.id)
+
+    ended = until(bench, job, lambda job: job.state.is_terminal, seconds=8)
+    assert ended.state is JobState.CANCELLED
+    assert list((bench.settings.workspace / "tmp").iterdir()) == []
+
+
+def test_a_killed_worker_is_a_lost_job_that_says_how_it_died(bench: Workbench):
+    job = until(bench, long_measurement(bench), is_measuring)
+
+    os.kill(job.pid, signal.SIGKILL)
+
+    lost = until(bench, job, lambda job: job.state.is_terminal, seconds=5)
+    assert lost.state is JobState.LOST
+    assert "SIGKILL" in lost.error
+    next_job = until(bench, long_measurement(bench), is_measuring)
+    bench.jobs.cancel(next_job.id)
+    until(bench, next_job, lambda job: job.state.is_terminal)
+
+
+def test_a_worker_over_its_memory_limit_ends_itself(bench: Workbench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ENGINESCOPE_JOB_MEMORY_MB", "20")
+
+    ended = until(bench, long_measurement(bench), lambda job: job.state.is_terminal)
+
+    assert ended.state is JobState.FAILED
+    assert "20 are allowed" in ended.error
+    assert "ENGINESCOPE_JOB_MEMORY_MB" in ended.remedy
