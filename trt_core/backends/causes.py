@@ -154,7 +154,7 @@ CARDS: tuple[Card, ...] = (
         "Keep the external data file beside the model and use FP32, FP16, BF16, INT8 or INT4 weights.",
     ),
     _card(
-        r"Unsupported (?:ONNX )?data type",
+        r"Unsupported (?:ONNX )?data type|Failed to convert ONNX dat[ae] type",
         "A tensor has a data type that the parser does not support.",
         "Cast it to FP32, FP16, INT32 or INT64 before export.",
     ),

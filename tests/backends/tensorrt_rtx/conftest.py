@@ -12,12 +12,13 @@ class Listener:
     def __init__(self, checks: int | None = None) -> None:
         self.seen: list[Progress] = []
         self.checks = checks
+        self.logged = ""
 
     def progress(self, progress: Progress) -> None:
         self.seen.append(progress)
 
     def log(self, text: str) -> None:
-        pass
+        self.logged += text
 
     def check(self) -> None:
         if self.checks is not None:

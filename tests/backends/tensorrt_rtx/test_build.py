@@ -119,6 +119,31 @@ def test_a_profile_that_fails_late_is_explained(tmp_path, ranges, sentence):
     assert str(tmp_path) not in failure.value.details
 
 
+def test_an_input_that_the_parser_refuses_is_named(tmp_path):
+    ends = [models.value("words", [1], TensorProto.STRING)], [models.value("y", [1], TensorProto.STRING)]
+    proto = static([helper.make_node("Identity", ["words"], ["y"])], inputs=ends[0], outputs=ends[1])
+    with pytest.raises(ParseFailed, match=r"Input 'words': A tensor has a data type that the parser does not support"):
+        build(models.saved(proto, tmp_path / "words.onnx"))
+
+
+def test_a_node_with_wrong_shapes_is_named_in_the_parser_s_words(tmp_path, listener):
+    with pytest.raises(ParseFailed, match=r"Node .* \(Reshape\): reshape changes volume") as failure:
+        build(models.saved(wrong_reshape(), tmp_path / "r.onnx"), reporter=listener)
+    assert "layer support" in failure.value.remedy
+    assert "[ERROR]" in listener.logged  # the whole log of a failure is kept
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(ParseFailed, match=r"gone\.onnx|The model: "):
+        build(tmp_path / "gone.onnx")
+
+
+def wrong_reshape() -> onnx.ModelProto:
+    shape = numpy_helper.from_array(np.array([3, 5], dtype=np.int64), "shape")
+    node = helper.make_node("Reshape", ["x", "shape"], ["y"], name="bad")
+    return static([node], inputs=[models.value("x", [1, 4])], outputs=[models.value("y", None)], initializers=[shape])
+
+
 def suppression() -> onnx.ModelProto:
     nodes = [
         helper.make_node("NonMaxSuppression", ["b", "s", "most", "overlap", "least"], ["kept"], name="suppress"),
@@ -191,10 +216,11 @@ def test_a_data_centre_gpu_is_refused_with_what_to_use_instead(tmp_path, target,
 
 def test_options_without_effect_are_findings(tmp_path):
     path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
-    output = build(path, "x=1x8", optimization_level=5, timing_cache="abc")
+    output = build(path, "x=1x8", optimization_level=5, timing_cache="abc", tf32=True)
     assert [finding.rule for finding in output.findings] == [
         "rtx-optimization-level-ignored",
         "rtx-timing-cache-ignored",
+        "rtx-tf32-not-visible",
     ]
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
-from trt_core.backends.causes import without_noise
+from trt_core.backends.causes import one_sentence, without_noise
 from trt_core.errors import BackendError, DependencyMissing, TrtCoreError
 
 PIP_LINE = "pip install 'enginescope[rtx]'"
@@ -99,9 +99,9 @@ def native_calls(what: str) -> Iterator[NativeLog]:
             yield log
     except (TrtCoreError, MemoryError):
         raise
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+    except (RuntimeError, TypeError) as error:  # a constructor that fails raises TypeError
         raise BackendError(
-            f"TensorRT-RTX could not {what}: {error}.",
+            f"TensorRT-RTX could not {what}: {one_sentence(str(error))}",
             remedy="See the job's log for the library's own words.",
             details=log.tail(),
         ) from error

@@ -52,4 +52,13 @@ def _without_effect(options: BuilderOptions) -> list[Finding]:
                 remedy="Leave it out, or use TensorRT on a GPU.",
             )
         )
+    if options.tf32:
+        found.append(
+            Finding(
+                rule="rtx-tf32-not-visible",
+                severity=Severity.NOTE,
+                message="TF32 is allowed, but the plan does not show where it is used: such layers are listed as FP32.",
+                remedy="Compare latencies on a GPU with and without TF32.",
+            )
+        )
     return found
