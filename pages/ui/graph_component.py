@@ -1,0 +1,210 @@
+"""The interactive graph: a component of our own that draws a `GraphView` as SVG, offline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from trt_core.analysis.graph_boxes import GraphBox
+from trt_core.analysis.graph_groups import GroupedGraph
+from trt_core.analysis.graph_view import GraphView, collapsed_view, op_counts
+
+# Colour, letter code and words for each kind of op; muted, because the strong colours mean precisions.
+OP_COLOURS: dict[str, tuple[str, str, str]] = {
+    "compute": ("#4A6FA5", "Mx", "convolution, matrix product"),
+    "norm": ("#8E7CC3", "Nm", "normalization"),
+    "activation": ("#B7794B", "Ac", "activation"),
+    "elementwise": ("#7E9A3C", "El", "elementwise"),
+    "pool": ("#B5607A", "Rd", "pooling, reduction"),
+    "move": ("#7B8794", "Mv", "shape and data movement"),
+    "quantize": ("#3E5C5A", "QD", "quantize, dequantize"),
+    "control": ("#A33F3F", "Ct", "control flow"),
+    "constant": ("#B8B0A2", "Cn", "constant"),
+    "other": ("#5F5F5F", "Ot", "other ops"),
+}
+PRECISION_COLOURS: dict[str, tuple[str, str, str]] = {
+    "fp32": ("#009E73", "F32", "FP32"),
+    "tf32": ("#66C2A5", "T32", "TF32"),
+    "fp16": ("#0072B2", "F16", "FP16"),
+    "bf16": ("#56B4E9", "B16", "BF16"),
+    "int8": ("#E69F00", "I8", "INT8"),
+    "fp8": ("#D55E00", "F8", "FP8"),
+    "int4": ("#CC79A7", "I4", "INT4"),
+    "unknown": ("#999999", "?", "not known"),
+}
+_SPARE = ("#4A6FA5", "#B7794B", "#7E9A3C", "#8E7CC3", "#B5607A", "#3E5C5A", "#7B8794")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSelection:
+    """What the reader did: the selected box, and a request (`toggle` a box, `find` a text, `reset` the groups)."""
+
+    selected: str | None
+    request: str | None = None
+    target: str | None = None  # a box id for `toggle`, what was typed for `find`
+
+
+@cache
+def _component() -> Any:
+    folder = Path(__file__).parent
+    # Read once a process: the text is ours, and no data is ever put into it.
+    return st.components.v2.component(
+        "enginescope.graph",
+        css=(folder / "graph.css").read_text(encoding="utf-8"),
+        js=(folder / "graph.js").read_text(encoding="utf-8"),
+    )
+
+
+def model_graph(
+    view: GraphView,
+    *,
+    key: str,
+    colours: Mapping[str, str] | None = None,
+    selected: str | None = None,
+    highlight: Collection[int] = (),
+    height: int = 560,
+    focus: str | None = None,
+) -> GraphSelection:
+    """Draw a view and say what the reader did.
+
+    `colours` gives a colour (`#rrggbb`) by colour key where the precision and op palettes do not know it; `highlight`
+    are node indices, whose boxes stand out; `focus` is a box to bring to the middle.
+    """
+    lit = frozenset(highlight)
+    data = _payload(view, lit, colours or {})
+    data |= {
+        "selected": selected,
+        "height": height,
+        "focus": focus,
+        "focus_stamp": st.session_state.get(f"{key}.turn", 0),
+    }
+    result = _component()(
+        key=f"{key}.component",
+        data=data,
+        default={"selected": selected},
+        height="content",
+        on_selected_change=_nothing,
+        on_request_change=_nothing,
+    )
+    request = result.request if isinstance(result.request, dict) else {}
+    chosen = result.selected if isinstance(result.selected, str) else None
+    target = request.get("id") if request.get("do") == "toggle" else request.get("text")
+    return GraphSelection(
+        selected=chosen,
+        request=str(request["do"]) if "do" in request else None,
+        target=str(target) if target is not None else None,
+    )
+
+
+def graph_panel(
+    grouped: GroupedGraph,
+    *,
+    key: str,
+    key_of: Mapping[int, str] | None = None,
+    colours: Mapping[str, str] | None = None,
+    highlight: Collection[int] = (),
+    height: int = 560,
+) -> GraphBox | None:
+    """The graph with groups that open and close; returns the selected box.
+
+    Which groups are open is kept in the session under `key`, and begins anew with another graph or grouping.
+    """
+    state = st.session_state.setdefault(f"{key}.open", {})
+    identity = (id(grouped.graph), grouped.grouping)
+    if state.get("identity") != identity:
+        state.clear()
+        state |= {"identity": identity, "expanded": grouped.first_expansion(), "selected": None, "focus": None}
+    view = collapsed_view(grouped, expanded=state["expanded"], key_of=key_of)
+    done = model_graph(
+        view,
+        key=key,
+        colours=colours,
+        selected=state["selected"],
+        highlight=highlight,
+        height=height,
+        focus=state["focus"],
+    )
+    state["selected"] = done.selected
+    if done.request is not None and _answer(grouped, state, done, key):
+        st.rerun()
+    return view.box(done.selected) if done.selected else None
+
+
+def _nothing() -> None:
+    """Streamlit reports a value only where a callback is named for it."""
+
+
+def _answer(grouped: GroupedGraph, state: dict[str, Any], done: GraphSelection, key: str) -> bool:
+    """Carry out a request on the session's state; whether there is something new to draw."""
+    state["focus"] = None
+    if done.request == "reset":
+        state["expanded"] = grouped.first_expansion()
+        return True
+    if done.request == "toggle" and done.target:
+        state["expanded"] = state["expanded"] ^ {done.target}
+        return True
+    if done.request == "find" and done.target:
+        found = _find(grouped, done.target)
+        if found is not None:
+            state["expanded"] = state["expanded"] | set(found[1])
+            state["focus"] = found[0]
+            st.session_state[f"{key}.turn"] = st.session_state.get(f"{key}.turn", 0) + 1
+            return True
+        st.toast(f"No node has this text in its name or op: {len(grouped.graph.nodes)} nodes searched.")
+    return False
+
+
+def _find(grouped: GroupedGraph, text: str) -> tuple[str, tuple[str, ...]] | None:
+    """The first box whose name, label or op holds the text, and the groups around it."""
+    wanted = text.casefold()
+    nodes = grouped.graph.nodes
+    for group, around in grouped.walk():
+        main = nodes[group.members[-1]] if group.kind in ("node", "op") else None
+        texts = (main.name, main.op_type) if main else (group.label,)
+        if any(wanted in candidate.casefold() for candidate in texts):
+            return group.id, around
+    return None
+
+
+def _payload(view: GraphView, lit: frozenset[int], colours: Mapping[str, str]) -> dict[str, Any]:
+    boxes = [_row(box, lit) for box in view.boxes]
+    edges = [[edge.source, edge.target, [n for point in edge.points for n in point], edge.text] for edge in view.edges]
+    shape = json.dumps([[row[:9] for row in boxes], edges], separators=(",", ":"))
+    return {
+        "boxes": boxes,
+        "edges": edges,
+        "span": [view.width, view.height],
+        "nodes": len({node for box in view.boxes for node in box.members}),
+        "stamp": hashlib.sha256(shape.encode()).hexdigest()[:16],
+        "dim": bool(lit),
+        "colours": _palette(view, colours),
+    }
+
+
+def _row(box: GraphBox, lit: frozenset[int]) -> list[Any]:
+    share = f"{100 * box.macs_share:.3g} % of MACs" if box.macs_share and box.macs_share >= 0.0005 else ""
+    is_single = box.kind in ("node", "op", "input", "output")
+    second = box.short if is_single else " · ".join(filter(None, (f"{box.node_count} nodes", share)))
+    state = 2 if box.is_expanded else int(box.is_expandable)
+    detail = " · ".join(filter(None, (box.detail, share))) if is_single else op_counts(box)
+    shares = [list(share) for share in box.shares]
+    is_lit = bool(lit) and not lit.isdisjoint(box.members)
+    place = [box.x, box.y, box.width, box.height]
+    return [box.id, box.label, detail, box.kind, *place, state, box.colour_key, shares, second, box.parent, is_lit]
+
+
+def _palette(view: GraphView, colours: Mapping[str, str]) -> list[list[str]]:
+    """Key, colour, letter code and words of every key in the view, in the palettes' order."""
+    present = dict.fromkeys(key for box in view.boxes for key, _ in box.shares)
+    known = PRECISION_COLOURS | OP_COLOURS
+    rows = [[key, colours.get(key, known[key][0]), *known[key][1:]] for key in known if key in present]
+    for number, key in enumerate(name for name in present if name not in known):
+        rows.append([key, colours.get(key, _SPARE[number % len(_SPARE)]), key[:3], key])
+    return rows
