@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 from trt_core.errors import UnreadableModel
 from trt_core.onnx_graph.load import check_model, load_model, model_sha256
+from trt_core.onnx_graph.read import describe_model, read_graph
 
 
 def refusal(model: onnx.ModelProto) -> UnreadableModel:
@@ -209,6 +211,75 @@ def test_names_of_five_thousand_characters_are_read_and_cut_in_messages():
     model.graph.node[0].input[0] = long
 
     assert "nnn…" in str(refusal(model))
+
+
+def calling(*bodies: list[str]) -> onnx.ModelProto:
+    """Functions F0, F1 ..., each a chain of calls; the model calls F0."""
+    functions = []
+    for index, body in enumerate(bodies):
+        nodes = [
+            helper.make_node(op, [f"t{i}"], [f"t{i + 1}"], domain="local" if op.startswith("F") else "")
+            for i, op in enumerate(body)
+        ]
+        imports = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+        functions.append(helper.make_function("local", f"F{index}", ["t0"], [f"t{len(body)}"], nodes, imports))
+    node = helper.make_node("F0", ["x"], ["y"], domain="local")
+    return models.model(
+        [node], [models.value("x", [1])], [models.value("y", [1])], domains=["local"], functions=functions
+    )
+
+
+def test_functions_that_call_themselves_are_refused():
+    assert "'F0' calls itself" in str(refusal(calling(["F0"])))
+    assert "calls itself" in str(refusal(calling(["Relu", "F1"], ["F2"], ["F1"])))
+
+
+def test_functions_that_multiply_are_refused_without_expanding_them():
+    check_model(calling(["F1", "F1"], ["Relu"] * 10))
+
+    doubling = [[f"F{index + 1}"] * 2 for index in range(40)]
+    assert "expand to 1,099,511,627,776 nodes" in str(refusal(calling(*doubling, ["Relu"])))
+
+
+@pytest.mark.parametrize("old", [b"first", b"Relu", b"batch", b"w1"])
+def test_names_that_are_not_utf8_are_refused(old: bytes, tmp_path: Path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(models.mlp().SerializeToString().replace(old, b"\xff" * len(old)))
+
+    assert "not UTF-8" in str(refusal(load_model(path)))
+
+
+@pytest.mark.parametrize("old", [b"location", b"weights.bin"])
+def test_locations_that_are_not_utf8_are_refused(old: bytes, tmp_path: Path):
+    path = models.saved_with_data(models.mlp(), tmp_path / "m.onnx")
+    path.write_bytes(path.read_bytes().replace(old, b"\xff" * len(old), 1))
+
+    assert "not UTF-8" in str(load_refusal(path))
+
+
+def test_external_data_without_a_location_are_refused(tmp_path: Path):
+    model = models.mlp()
+    model.graph.initializer[0].ClearField("raw_data")
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+
+    assert "keeps its data at ''" in str(refusal(load_model(models.saved(model, tmp_path / "m.onnx"))))
+
+
+def test_random_damage_is_survived_or_refused_but_never_crashes(tmp_path: Path):
+    rng = random.Random(7)
+    originals = [build().SerializeToString() for build in (models.mlp, models.branching, models.calling_function)]
+    for _ in range(300):
+        content = bytearray(rng.choice(originals))
+        for _ in range(rng.choice([1, 3])):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        path = tmp_path / "m.onnx"
+        path.write_bytes(content)
+        try:
+            model = load_model(path)
+            check_model(model)
+        except UnreadableModel:
+            continue
+        describe_model(model, read_graph(model))
 
 
 @pytest.mark.parametrize("location", ["weights.bin", "folder/weights.bin"])

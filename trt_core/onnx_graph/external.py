@@ -49,6 +49,11 @@ def safe_location(location: str, tensor: str = "") -> str:
 def slice_of(tensor: Any) -> Slice:
     """Location, offset and size of an external tensor; UnreadableModel when the entries do not fit the tensor."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
+    if not all(isinstance(text, str) for pair in entries.items() for text in pair):
+        raise UnreadableModel(
+            f"The external data of {shown(tensor.name)} are described in bytes that are not UTF-8.",
+            remedy="The file is damaged: export or copy the model again.",
+        )
     location = safe_location(entries.get("location", ""), tensor.name)
     size = declared_bytes(tensor)
     offset, length = (_whole(tensor, key, entries.get(key)) for key in ("offset", "length"))

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trt_core.errors import NotFound
+from trt_core.onnx_graph.functions import called_functions
 from trt_core.onnx_graph.inference import Inferred, infer_types
 from trt_core.onnx_graph.structure import captured, reads
-from trt_core.onnx_graph.tensors import subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -45,7 +45,7 @@ def extract_nodes(
     border = {*inputs, *(value.name for value in graph.output)}
     inner = (name for node in graph.node for name in node.output if name and name not in border)
     graph.value_info.extend(_value_info(name, types) for name in inner if name in types)
-    part.functions.extend(_functions(model, graph))
+    part.functions.extend(called_functions(model, graph.node))
     return part
 
 
@@ -85,23 +85,3 @@ def _value_info(name: str, types: dict[str, Any]) -> Any:
 
 def _is_untyped(kind: Any) -> bool:
     return bool(kind.HasField("tensor_type") and not kind.tensor_type.elem_type)
-
-
-def _functions(model: Any, graph: Any) -> list[Any]:
-    """The model's functions that these nodes call, directly or through other functions."""
-    known = {(function.domain, function.name): function for function in model.functions}
-    called: dict[tuple[str, str], None] = {}
-    pending = list(_calls(graph.node))
-    while pending:
-        key = pending.pop()
-        if key in known and key not in called:
-            called[key] = None
-            pending.extend(_calls(known[key].node))
-    return [function for key, function in known.items() if key in called]
-
-
-def _calls(nodes: Iterable[Any]) -> Iterable[tuple[str, str]]:
-    for node in nodes:
-        yield (node.domain, node.op_type)
-        for body in subgraphs(node):
-            yield from _calls(body.node)

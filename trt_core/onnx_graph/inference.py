@@ -58,7 +58,7 @@ def _infer(skeleton: Any, *, strict: bool = False) -> Inferred:
     try:
         skeleton = onnx.shape_inference.infer_shapes(skeleton, strict_mode=strict, data_prop=True)
         problem = ""
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as error:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
         problem = " ".join(str(error).split())[:4000]
     graph = skeleton.graph
     types = {value.name: value.type for value in (*graph.value_info, *graph.output, *graph.input)}

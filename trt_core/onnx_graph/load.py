@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from trt_core.errors import UnreadableModel
 from trt_core.hashing import file_sha256
-from trt_core.onnx_graph.external import check_external, external_tensors, read_external
+from trt_core.onnx_graph.external import check_external, external_tensors, read_external, slice_of
 from trt_core.onnx_graph.structure import check_structure
 from trt_core.onnx_graph.tensors import all_tensors, check_tensor, is_external
+from trt_core.onnx_graph.text import check_text
 
 if TYPE_CHECKING:
     import onnx
@@ -101,11 +102,15 @@ def _foreign(path: Path, head: bytes) -> str:
 def check_model(model: onnx.ModelProto) -> None:
     """Refuse a model that nothing downstream could work with.
 
-    Raises UnreadableModel: no nodes, a cycle, a wrong or missing opset, tensors that hold other than what they
-    declare, and whatever the ONNX checker finds. Ops that no ONNX release defines are let through: they may be plugins.
+    Raises UnreadableModel: names that are not UTF-8, no nodes, a cycle, a wrong or missing opset, tensors that hold
+    other than what they declare, functions that call themselves, and whatever the ONNX checker finds. Ops that no ONNX
+    release defines are let through: they may be plugins.
     """
+    check_text(model)
     for tensor in all_tensors(model):
-        if not is_external(tensor):
+        if is_external(tensor):
+            slice_of(tensor)
+        else:
             check_tensor(tensor)
     check_structure(model)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trt_core.errors import UnreadableModel
+from trt_core.onnx_graph.functions import check_functions
 from trt_core.onnx_graph.naming import node_name
 from trt_core.onnx_graph.skeleton import make_skeleton, with_node_names
 from trt_core.onnx_graph.tensors import shown, subgraphs
@@ -21,6 +22,7 @@ def check_structure(model: Any) -> None:
         raise UnreadableModel("The model has no nodes.", remedy="Export a model that computes something.")
     check_opset(model)
     check_order(model.graph)
+    check_functions(model)
     skeleton, _ = make_skeleton(model)
     try:
         onnx.checker.check_model(skeleton)
