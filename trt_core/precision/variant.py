@@ -90,17 +90,6 @@ def make_variant(
     )
 
 
-def tensors_to_calibrate(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
-    """Activations whose ranges the recipe needs, on the model that will be run (the normalized one, as a rule).
-
-    Rules about single nodes are left aside, so that one calibration serves every mixed-precision plan.
-    """
-    if not recipe.needs_data:
-        return ()
-    draft = read_draft(model)
-    return plan_quantization(draft, infer_types(draft), recipe.precision).activations
-
-
 def quantizable_nodes(
     model: onnx.ModelProto, recipe: Recipe, *, normalized: Normalized | None = None
 ) -> tuple[str, ...]:

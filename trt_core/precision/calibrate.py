@@ -1,0 +1,136 @@
+"""Ranges of activations, from data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Progress
+from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, CalibrationMethod, Precision, Recipe, TensorRange
+from trt_core.errors import InvalidData
+from trt_core.precision.draft import read_draft
+from trt_core.precision.formats import FLOAT, symmetric_scale
+from trt_core.precision.histogram import MagnitudeHistogram
+from trt_core.precision.inference import infer_types
+from trt_core.precision.targets import plan_quantization
+from trt_core.precision.thresholds import choose_threshold
+from trt_core.protocols import Array, Feeds, Reporter, Runner, SampleBatches, Session
+
+if TYPE_CHECKING:
+    import onnx
+
+PHASE = "Calibrating"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Ranges, and what was noticed on the way."""
+
+    ranges: tuple[TensorRange, ...]
+    findings: tuple[Finding, ...]
+    samples: int
+
+
+def tensors_to_calibrate(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
+    """Activations whose ranges the recipe needs, on the model that will be run (the normalized one, as a rule).
+
+    Rules about single nodes are left aside, so that one calibration serves every mixed-precision plan.
+    """
+    if not recipe.needs_data:
+        return ()
+    draft = read_draft(model)
+    return plan_quantization(draft, infer_types(draft), recipe.precision).activations
+
+
+def calibrate(
+    model_path: Path,
+    tensors: Sequence[str],
+    batches: SampleBatches,
+    *,
+    method: CalibrationMethod,
+    percentile: float = 99.99,
+    runner: Runner,
+    reporter: Reporter,
+    samples: int | None = None,
+) -> Calibration:
+    """Run the model over all batches and choose a symmetric range for each tensor.
+
+    Memory does not grow with the number of samples: one histogram of 2,048 bins a tensor. `samples` only makes
+    progress a share of the whole. `scale` is that of INT8, `high / 127`. Raises InvalidData for no samples and NaN.
+    """
+    histograms = {name: MagnitudeHistogram() for name in tensors}
+    session: Session | None = None
+    seen = 0
+    for feeds in batches():
+        reporter.check()
+        inner = [name for name in tensors if name not in feeds]
+        if session is None:
+            session = runner.load(model_path, extra_outputs=inner)
+        results = dict(zip(inner, session.run(feeds, inner), strict=True)) if inner else {}
+        for name in tensors:
+            _observe(histograms[name], name, np.asarray(results[name] if name in results else feeds[name]))
+        seen += _batch_size(feeds)
+        reporter.progress(Progress(phase=PHASE, fraction=seen / samples if samples else None, step=seen, steps=samples))
+    if seen == 0:
+        raise InvalidData("The calibration data hold no samples.", remedy="Give at least one sample, better 500.")
+    ranges = tuple(_range(name, histograms[name], method, percentile) for name in tensors)
+    return Calibration(ranges=ranges, findings=tuple(_findings(histograms, seen)), samples=seen)
+
+
+def _observe(histogram: MagnitudeHistogram, name: str, values: Array) -> None:
+    if values.dtype.kind != "f":
+        raise InvalidData(f"Tensor {name!r} is {values.dtype}, which has no range to calibrate.")
+    if np.isnan(values).any():
+        raise InvalidData(
+            f"Tensor {name!r} holds NaN on the calibration data.", remedy="Find the sample and leave it out."
+        )
+    histogram.add(values)
+
+
+def _batch_size(feeds: Feeds) -> int:
+    return max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)
+
+
+def _range(name: str, histogram: MagnitudeHistogram, method: CalibrationMethod, percentile: float) -> TensorRange:
+    """The symmetric range; its lower end is 0 where nothing negative was seen."""
+    threshold = choose_threshold(histogram, method, percentile)
+    return TensorRange(
+        tensor=name,
+        low=-threshold if histogram.low < 0 else 0.0,
+        high=threshold,
+        scale=float(symmetric_scale(threshold, Precision.INT8, FLOAT)),
+    )
+
+
+def _findings(histograms: Mapping[str, MagnitudeHistogram], samples: int) -> Iterator[Finding]:
+    if samples < ADVISED_CALIBRATION_SAMPLES:
+        yield Finding(
+            rule="few-calibration-samples",
+            severity=Severity.WARNING,
+            message=f"{samples} calibration samples; NVIDIA advises about {ADVISED_CALIBRATION_SAMPLES}.",
+            remedy="Calibrate with more samples of the data that the model will see: rare large values set the ranges.",
+        )
+    dead = tuple(name for name, histogram in histograms.items() if histogram.amax == 0.0)
+    if dead:
+        yield Finding(
+            rule="dead-tensor",
+            severity=Severity.WARNING,
+            message=f"Zero on all samples, so that the scale is 1: {len(dead)} tensor{'s' if len(dead) > 1 else ''}.",
+            remedy="Check the data, or keep the node that reads the tensor in FP16.",
+            nodes=dead,
+        )
+    infinite = tuple(name for name, histogram in histograms.items() if histogram.infinities)
+    if infinite:
+        left_out = sum(histograms[name].infinities for name in infinite)
+        yield Finding(
+            rule="infinite-values",
+            severity=Severity.WARNING,
+            message=f"{left_out} infinite values were left out of the ranges.",
+            remedy="Look for an overflow in the FP32 model; masks often hold infinities on purpose.",
+            nodes=infinite,
+        )
