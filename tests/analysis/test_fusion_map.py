@@ -113,6 +113,25 @@ def test_a_layout_change_that_a_kernel_of_the_compilers_own_does_is_given_to_tha
     assert COMPILER_MADE in fusion.layers[1].kind
 
 
+def test_a_layout_change_is_found_where_the_compiler_moved_its_quantization_ahead_of_it() -> None:
+    graph = graph_of(
+        ("a", "MatMul", ["x", "w"], ["p"]),
+        ("t", "Transpose", ["p"], ["q"]),
+        ("r", "Reshape", ["q", "to"], ["s"]),
+        ("quantize", "QuantizeLinear", ["s", "scale"], ["u"]),
+        ("dequantize", "DequantizeLinear", ["u", "scale"], ["v"]),
+        ("b", "MatMul", ["v", "w"], ["y"]),
+        initializers=["w", "to", "scale"],
+    )
+    record = record_of(
+        layer(0, ["a", "quantize"], ["x"], ["i"]),
+        layer(1, ["t"], ["i"], ["j"]),
+        layer(2, ["dequantize", "b"], ["j"], ["y"]),
+    )
+    fate = mapped(graph, record).nodes[2]
+    assert (fate.state, fate.layers) == (NodeState.ABSORBED, (1, 2))
+
+
 def test_constants_and_shapes_of_static_tensors_are_folded_and_unread_nodes_are_dead() -> None:
     graph = graph_of(
         ("k", "Constant", [], ["one"]),

@@ -68,23 +68,31 @@ def absorb(node: Node, graph: Graph, held: dict[int, tuple[int, ...]], flow: Eng
     own (Conv, MatMul, pooling, Softmax ...) are explained only when both sides lie in one and the same layer.
     """
     near = neighbours(node, graph, held)
-    return (
+    found = (
         _inside_one_layer(near, flow)
         or _written_in_place(node, near, flow)
         or _quantization(node, near, flow)
         or _between_layers(node, near, flow)
         or _at_the_border(node, near, graph, flow)
     )
+    if found is None and node.op_type in LAYOUT_OPS:
+        # The compiler moves Q/DQ and casts across layout changes, so a layer's order need not be the file's.
+        found = _between_layers(node, neighbours(node, graph, held, across=QDQ_OPS | CAST_OPS), flow)
+    return found
 
 
-def neighbours(node: Node, graph: Graph, held: dict[int, tuple[int, ...]]) -> Neighbours:
-    """Walk from a node against and along the data until nodes that layers name."""
-    before, from_input = _walk(node, graph, held, forward=False)
-    after, to_output = _walk(node, graph, held, forward=True)
+def neighbours(
+    node: Node, graph: Graph, held: dict[int, tuple[int, ...]], *, across: frozenset[str] = frozenset()
+) -> Neighbours:
+    """Walk from a node against and along the data until nodes that layers name; on past those with an op `across`."""
+    before, from_input = _walk(node, graph, held, across, forward=False)
+    after, to_output = _walk(node, graph, held, across, forward=True)
     return Neighbours(before=before, after=after, from_input=from_input, to_output=to_output)
 
 
-def _walk(node: Node, graph: Graph, held: dict[int, tuple[int, ...]], *, forward: bool) -> tuple[tuple[int, ...], bool]:
+def _walk(
+    node: Node, graph: Graph, held: dict[int, tuple[int, ...]], across: frozenset[str], *, forward: bool
+) -> tuple[tuple[int, ...], bool]:
     found: dict[int, None] = {}
     border = False
     ends = {spec.name for spec in (graph.outputs if forward else graph.inputs)}
@@ -98,9 +106,8 @@ def _walk(node: Node, graph: Graph, held: dict[int, tuple[int, ...]], *, forward
                 if index in seen:
                     continue
                 seen.add(index)
-                if held.get(index):
-                    found.update(dict.fromkeys(held[index]))
-                else:
+                found.update(dict.fromkeys(held.get(index, ())))
+                if not held.get(index) or graph.nodes[index].op_type in across:
                     waiting.append(graph.nodes[index])
     return tuple(found), border
 
