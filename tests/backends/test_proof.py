@@ -44,6 +44,12 @@ def test_a_failed_build_refuses_the_node_that_its_message_names():
     assert [node.partition for node in refuted.nodes] == [0, -1, 1]
 
 
+def test_the_library_s_own_layer_names_lead_back_to_their_node():
+    details = "[ERROR] IConditionalOutputLayer n2_OutputLayer: Must have inputs with equal ranks"
+    refuted = prove_by_build(report("Relu", "Relu", "If"), BuildFailed("x", details=details))
+    assert [node.supported for node in refuted.nodes] == [True, True, False]
+
+
 def test_a_message_about_an_op_refuses_every_node_of_that_op():
     failure = BuildFailed("x", details="[ERROR] Attention operation was not supported by a dedicated kernel.")
     refuted = prove_by_build(report("Attention", "Relu", "Attention"), failure)

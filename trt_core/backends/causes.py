@@ -119,6 +119,11 @@ CARDS: tuple[Card, ...] = (
         "Leave biases in floating point when quantizing.",
     ),
     _card(
+        r"missing values for shape input tensor (?P<tensor>\S+?)\.?(?:\s|$)",
+        "The model computes shapes from the values of its input {tensor}, and a profile here gives shapes only.",
+        "Make those values constant in the model, or export it so that shapes follow from other inputs' shapes.",
+    ),
+    _card(
         r"Dynamic input tensor (?P<tensor>\S+) is missing dimensions in profile (?P<profile>\d+)",
         "Optimization profile {profile} has no shapes for the dynamic input {tensor}.",
         "Give it min, opt and max.",

@@ -25,7 +25,7 @@ def prove_by_build(report: SupportReport, failure: BackendError | None) -> Suppo
             for node in report.nodes
         )
         return replace(report, nodes=proved, build_proved=True, build_reason="")
-    cause = cause_of([*_error_records(failure.details), failure.message])
+    cause = cause_of(_error_records(failure.details) or [failure.message])
     refused = _named(report, cause)
     doubtful = set() if refused else _inside_range(report, cause.node_range)
     nodes = [_after_failure(node, failure, refused=refused, doubtful=doubtful) for node in report.nodes]

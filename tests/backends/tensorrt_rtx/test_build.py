@@ -179,6 +179,14 @@ def test_a_node_that_the_parser_refuses_is_named(tmp_path):
         build(models.saved(proto, tmp_path / "custom.onnx"))
 
 
+def test_an_input_whose_values_make_shapes_is_explained(tmp_path):
+    node = helper.make_node("Reshape", ["x", "sizes"], ["y"], name="reshape")
+    inputs = [models.value("x", [2, 6]), models.value("sizes", [2], TensorProto.INT64)]
+    proto = static([node], inputs=inputs, outputs=[models.value("y", [None, None])])
+    with pytest.raises(BuildFailed, match="from the values of its input sizes"):
+        build(models.saved(proto, tmp_path / "shape.onnx"), "x=2x6")
+
+
 def fp8_matmul() -> onnx.ModelProto:
     rng = np.random.default_rng(0)
     nodes = [

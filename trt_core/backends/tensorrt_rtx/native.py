@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from trt_core.backends.causes import one_sentence, without_noise
-from trt_core.errors import BackendError, DependencyMissing, TrtCoreError
+from trt_core.errors import BackendError, DependencyMissing
 
 PIP_LINE = "pip install 'enginescope[rtx]'"
 TAIL_LINES = 60
@@ -51,7 +51,7 @@ class NativeLog:
 
 
 _SINKS: list[NativeLog] = []
-_SINKS_LOCK = Lock()
+_ONE_AT_A_TIME = RLock()  # file descriptor 1 belongs to the whole process
 
 
 @cache
@@ -89,25 +89,28 @@ def logger() -> Any:
 def native_calls(what: str) -> Iterator[NativeLog]:
     """Listen to the library, keep its standard output off ours, and turn what it raises into BackendError.
 
-    `what` names the work in the message: "parse model.onnx".
+    `what` names the work in the message: "parse model.onnx". Whatever the process writes to standard output meanwhile,
+    callbacks included, ends up in the log. One thread at a time: others wait.
     """
     log = NativeLog()
-    with _SINKS_LOCK:
-        _SINKS.append(log)
     try:
-        with _standard_output_into(log):
+        with _ONE_AT_A_TIME, _listening(log), _standard_output_into(log):
             yield log
-    except (TrtCoreError, MemoryError):
-        raise
     except (RuntimeError, TypeError) as error:  # a constructor that fails raises TypeError
         raise BackendError(
             f"TensorRT-RTX could not {what}: {one_sentence(str(error))}",
             remedy="See the job's log for the library's own words.",
             details=log.tail(),
         ) from error
+
+
+@contextmanager
+def _listening(log: NativeLog) -> Iterator[None]:
+    _SINKS.append(log)
+    try:
+        yield
     finally:
-        with _SINKS_LOCK:
-            _SINKS.remove(log)
+        _SINKS.remove(log)
 
 
 @contextmanager
