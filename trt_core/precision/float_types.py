@@ -69,7 +69,8 @@ def choose_float_types(
         if not _touches_float(node, types):
             continue
         wanted = next((rules[index] for index in node.sources if index in rules and not node.inserted), elem_type)
-        reason = "" if wanted == FLOAT else _reason_for_float32(draft, node, wanted, counting)
+        counts = _counts(node, types, counting)
+        reason = "" if wanted == FLOAT else _reason_for_float32(draft, node, wanted, counts)
         if id(node) in fixed or wanted == FLOAT or reason:
             node.elem_type = FLOAT
         else:
@@ -89,7 +90,7 @@ def _touches_float(node: DraftNode, types: TensorTypes) -> bool:
     return any(types.is_float32(name) for name in (*node.proto.input, *node.proto.output) if name)
 
 
-def _reason_for_float32(draft: Draft, node: DraftNode, elem_type: int, counting: frozenset[str]) -> str:
+def _reason_for_float32(draft: Draft, node: DraftNode, elem_type: int, counts: bool) -> str:
     proto = node.proto
     if not node.is_standard:
         return f"it is an operator of the domain {proto.domain}, whose types are not known"
@@ -97,7 +98,7 @@ def _reason_for_float32(draft: Draft, node: DraftNode, elem_type: int, counting:
         return "its body is a graph of its own"
     if proto.op_type in _OWN_DTYPE:
         return f"{proto.op_type} makes values of a dtype of its own"
-    if counting & set(proto.output):
+    if counts:
         return "it computes sizes, positions or masks, which low precision would blur"
     if proto.op_type == "Constant" and attribute(proto, "value", None) is None:
         return "its value is an FP32 attribute"
@@ -105,6 +106,14 @@ def _reason_for_float32(draft: Draft, node: DraftNode, elem_type: int, counting:
     if not any(inputs) and not any(outputs):
         return f"{proto.op_type} has no {ELEM_NAMES[elem_type]} type in ONNX opset {draft.opset}"
     return ""
+
+
+def _counts(node: DraftNode, types: TensorTypes, counting: frozenset[str]) -> bool:
+    """True when the node makes a counted value, or turns counted values into integers or conditions."""
+    if counting & set(node.proto.output):
+        return True
+    read = {name for name in node.proto.input if types.is_float32(name)}
+    return bool(read & counting) and not any(types.is_float32(name) for name in node.proto.output)
 
 
 def _counting_tensors(draft: Draft, types: TensorTypes) -> frozenset[str]:
@@ -135,9 +144,10 @@ def _convert_weights(draft: Draft, node: DraftNode, types: TensorTypes, choice: 
         values = weight.load()
         low = to_elem_type(values, node.elem_type)
         if node.elem_type == FLOAT16:
-            if bool((np.isinf(low) & np.isfinite(values)).any()):
+            infinite = np.isinf(low)
+            if infinite.any() and np.isfinite(values[infinite]).any():
                 return f"the initializer {name} has values beyond 65504"
-            if bool(values.any()) and not low.any():
+            if not low.any() and values.any():
                 return f"every value of the initializer {name} would become zero"
         choice.converted[name, node.elem_type] = made(low, node.elem_type)
     return ""

@@ -114,18 +114,24 @@ def _adapt(draft: Draft, proto: onnx.NodeProto) -> None:
         proto.input.append(name)
 
 
+def _refusal(draft: Draft, target: int, reason: str) -> UnsupportedRequest:
+    return UnsupportedRequest(
+        f"The model's opset {draft.opset} cannot be raised to {target}, which this precision needs: {reason}.",
+        remedy=f"Export the model at opset {target}.",
+    )
+
+
 def _convert(draft: Draft, target: int) -> None:
     import onnx
 
+    for node in draft.nodes:
+        if any(not _is_compatible(inner, draft.opset, target) for body in subgraphs(node.proto) for inner in body.node):
+            raise _refusal(draft, target, f"the body of {node.proto.name!r} has operators that changed in between")
     skeleton = make_skeleton(draft)
     try:
         converted = onnx.version_converter.convert_version(skeleton, target)
     except Exception as error:  # noqa: BLE001 - the converter's C++ raises several kinds, RuntimeError among them
-        raise UnsupportedRequest(
-            f"The model's opset {draft.opset} cannot be raised to {target}, which this precision needs: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            remedy=f"Export the model at opset {target}.",
-        ) from None
+        raise _refusal(draft, target, str(error).strip().partition("\n")[0][:300] or type(error).__name__) from None
     producers = draft.producers()
     nodes: list[DraftNode] = []
     for proto in converted.graph.node:

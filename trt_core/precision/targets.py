@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizationPlan:
-    """What is quantized. `skips` are inputs of an Add, quantized because the other one comes from a convolution."""
+    """What is quantized; `skips` are inputs of an Add or Sum whose other input comes from a convolution."""
 
     targets: tuple[Target, ...]
     skips: tuple[tuple[DraftNode, str], ...]
@@ -157,7 +157,9 @@ def _skips(
     found = []
     for node in draft.nodes:
         names = list(node.proto.input)
-        if node.proto.op_type != "Add" or not node.is_standard or kept.intersection(node.sources):
+        if node.proto.op_type not in ("Add", "Sum") or len(names) != 2 or not node.is_standard:
+            continue
+        if kept.intersection(node.sources):
             continue
         if any(name in draft.weights or not types.is_float32(name) for name in names):
             continue
