@@ -162,6 +162,9 @@ class ArtifactStore(Protocol):
     def ids(self, kind: ArtifactKind, *, parent: str | None = None) -> list[str]:
         """Ids of that kind, newest first; with `parent`, only its descendants of the first degree."""
 
+    def descendants(self, artifact_id: str) -> list[str]:
+        """Ids of everything that has this one among its ancestors."""
+
     def delete(self, artifact_id: str) -> int:
         """Delete with all that descends from it; the bytes freed."""
 

@@ -19,6 +19,7 @@ class Capabilities:
     can_build: bool = False
     can_run: bool = False
     targets: tuple[Sm, ...] = ()
+    default_target: Sm | None = None  # taken where nobody asks for another; None: the GPU of this machine
     precisions: tuple[Precision, ...] = ()
     has_progress: bool = False
     has_implicit_calibration: bool = False

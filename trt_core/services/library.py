@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,6 +78,17 @@ class Library:
         roots = (path.resolve().parent,) if trusted else self._context.settings.model_roots
         limits = IntakeLimits(total_bytes=self._context.settings.quota_mb << 20)
         return self._add(lambda folder: stage_file(path, roots, folder, limits=limits), stages=stages or Stages())
+
+    def server_files(self, *, most: int = 500) -> tuple[Path, ...]:
+        """`.onnx` files under the configured folders, sorted, at most that many; links are not followed."""
+        found: list[Path] = []
+        for root in self._context.settings.model_roots:
+            for folder, folders, names in os.walk(root):
+                folders.sort()
+                found += [Path(folder, name) for name in sorted(names) if name.lower().endswith((".onnx", ".zip"))]
+                if len(found) >= most:
+                    return tuple(found[:most])
+        return tuple(found)
 
     def add_sample(self, key: str) -> ModelRecord:
         """Bring in a sample with its data."""
@@ -217,6 +230,11 @@ class Library:
         return [record for record in found if {spec.name for spec in record.arrays} == wanted]
 
     # Both --------------------------------------------------------------------------------------------------------
+
+    def made_from(self, artifact_id: str) -> dict[str, int]:
+        """What would be deleted with it: how many variants, builds and so on, by kind."""
+        kinds = {kind.value: kind.name.lower() for kind in ArtifactKind}
+        return dict(Counter(kinds[name[0]] for name in self._context.store.descendants(artifact_id)))
 
     def delete(self, artifact_id: str) -> int:
         """Delete a thing with all that was made from it; the bytes freed."""

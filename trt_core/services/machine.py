@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trt_core.domain.capabilities import Capabilities
 from trt_core.services.context import Context
@@ -52,7 +52,10 @@ class MachineReport:
 
     def capabilities(self) -> tuple[Capabilities, ...]:
         """What each backend can do here."""
-        compilers = [compiler.capabilities() for compiler in self._context.compilers.values()]
+        compilers = [
+            replace(compiler.capabilities(), default_target=compiler.default_target)
+            for compiler in self._context.compilers.values()
+        ]
         return (*compilers, self._context.runner.capabilities())
 
     def look(self) -> Machine:

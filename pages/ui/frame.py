@@ -1,0 +1,126 @@
+"""The frame of every page.
+
+    from pages.ui.frame import frame
+
+    with frame("Fusion", page="fusion") as bench:     # the page's body; `bench` is the Workbench
+        model = pick_model(bench, page="fusion")      # pages.ui.pickers: pick_variant, pick_build, pick_data ...
+        ...
+        job_panel(bench, selected("job"), on_success=show)          # pages.ui.jobs
+
+It sets title and icon, draws the menu, the chips of the selection and what runs, and is the error boundary: a
+TrtCoreError in the body becomes a red box, a bug a calm one with the line to look for in the log. A fragment of a page
+reruns outside of the body: put `with boundary():` (pages.ui.errors) inside it. Other parts: `links` (PAGES, link_to),
+`state` (selected, select, travelling), `text`, `theme`, `findings` (show_findings), `tables` (show_table), `verdict`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.bench import workbench
+from pages.ui.errors import boundary
+from pages.ui.jobs import show_running
+from pages.ui.links import PAGES, link_to
+from pages.ui.state import travelling
+from trt_core.errors import TrtCoreError
+from trt_core.workbench import Workbench
+
+__all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
+
+_ICON = Path(__file__).with_name("icon.png")
+_CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
+# Tabular figures, and long words that break instead of widening the page. No foreign text goes in here.
+_STYLE = """<style>
+[data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
+[data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
+[data-testid="stMainBlockContainer"] { padding-top: 3rem; }
+</style>"""
+
+
+@contextmanager
+def frame(title: str, *, page: str) -> Iterator[Workbench]:
+    """Draw the frame; the body of the `with` is the page."""
+    st.set_page_config(page_title=f"{title} · Enginescope", page_icon=str(_ICON), layout="wide")
+    st.html(_STYLE)
+    bench = None
+    with boundary():
+        bench = workbench()
+    with st.sidebar:
+        _menu(bench)
+    st.title(title, anchor=False)
+    if bench is None:
+        st.stop()
+    _chips(bench)
+    with boundary(page):
+        yield bench
+
+
+def _menu(bench: Workbench | None) -> None:
+    st.markdown("**Enginescope**")
+    room = None
+    for page in PAGES:
+        if page.exists and page.room != room:
+            st.caption(page.room or "Behind it")
+            room = page.room
+        if page.exists:
+            st.page_link(page.path, label=page.label, icon=page.icon, query_params=travelling())
+    if bench is not None:
+        show_running(bench)
+
+
+def _chips(bench: Workbench) -> None:
+    chosen = {name: value for name, value in travelling().items() if name in _CHIPS}
+    if not chosen:
+        return
+    with st.container(horizontal=True, key="frame.chips", gap="small"):
+        for name, value in chosen.items():
+            label = f"SM {int(value) / 10:.1f}" if name == "target" else _chip_label(bench, value)
+            link_to(_CHIPS[name], label=f"{name} {text.code(label, 32)}")
+
+
+def _chip_label(bench: Workbench, artifact_id: str) -> str:
+    try:
+        return _label(bench, artifact_id)
+    except TrtCoreError:
+        return "not here"
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _label(_bench: Workbench, artifact_id: str) -> str:
+    """What a chip says of an artifact; artifacts do not change, so that it is read once."""
+    if artifact_id.startswith("m-"):
+        return _bench.library.model(artifact_id).name
+    if artifact_id.startswith("n-"):
+        return _bench.library.data(artifact_id).name
+    if artifact_id.startswith("v-"):
+        return _bench.variants.variant(artifact_id).recipe.precision.value.upper()
+    build = _bench.builds.build(artifact_id)
+    return f"{build.recipe.precision.value.upper()} {build.target}"
+
+
+def verdict(sentence: str) -> None:
+    """The page's answer in one sentence, before everything else. Markdown: foreign names go through `text.code`."""
+    st.markdown(f"#### {sentence}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One card: a number with its unit; `how` says how it was measured, on hover."""
+
+    label: str
+    value: str
+    how: str = ""
+
+
+def metrics(cards: Sequence[Metric] | Mapping[str, str]) -> None:
+    """Three to five cards in one row."""
+    items = [Metric(label=k, value=v) for k, v in cards.items()] if isinstance(cards, Mapping) else list(cards)
+    with st.container(horizontal=True, gap="small"):
+        for card in items:
+            st.metric(card.label, text.plain(card.value, 40), help=card.how or None, border=True, width="stretch")

@@ -1,0 +1,125 @@
+"""Jobs on screen: the panel of one job, and what runs in the frame of every page.
+
+`job_panel(bench, job_id, on_success=...)` draws progress, log and cancel while the job is under way, and its error or
+`on_success(job)` once it has ended. It outlives the page: the job does not know that anybody looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.errors import boundary, show_error
+from pages.ui.links import RESULT_PAGE, link_to, url_of
+from pages.ui.state import KINDS
+from trt_core.domain.jobs import Job, JobState
+from trt_core.errors import JobCancelled
+from trt_core.jobs.queue import error_of
+from trt_core.workbench import Workbench
+
+TICK_S = 1.0
+_IDLE_TICK_S = 5.0  # jobs that the command line or another browser starts show up this soon
+STATE_SIGNS = {
+    JobState.QUEUED: "◌ queued",
+    JobState.RUNNING: "▶ running",
+    JobState.SUCCEEDED: "✓ succeeded",
+    JobState.FAILED: "✕ failed",
+    JobState.CANCELLED: "■ cancelled",
+    JobState.LOST: "? lost",
+}
+
+
+def job_panel(bench: Workbench, job_id: str, *, on_success: Callable[[Job], None] | None = None) -> Job | None:
+    """Draw one job; None for "", so that `job_panel(bench, selected("job"))` draws nothing without a job."""
+    if not job_id:
+        return None
+    job = bench.jobs.job(job_id)
+    if not job.state.is_terminal:
+        st.fragment(_live, run_every=TICK_S)(bench, job_id)
+        return job
+    error = error_of(job)
+    if isinstance(error, JobCancelled):
+        st.info(text.plain(f"{error.message} {error.remedy}"))
+    elif error is not None:
+        show_error(error, details=bench.jobs.log(job_id))
+    elif on_success is not None:
+        on_success(job)
+    return job
+
+
+def _live(bench: Workbench, job_id: str) -> None:
+    with boundary():
+        job = bench.jobs.job(job_id)
+        if job.state.is_terminal:
+            st.rerun()
+        with st.container(border=True):
+            draw_progress(job)
+            log = bench.jobs.log(job_id, last_bytes=1 << 13)
+            with st.expander("Log", expanded=False):
+                st.code(text.cell(log) or "Nothing yet.", language=None, height=220)
+            cancel_button(bench, job)
+
+
+def draw_progress(job: Job) -> None:
+    """One line and a bar for a job that has not ended."""
+    st.markdown(f"**{text.plain(job.title, 120)}**")
+    waited = text.seconds(max(0.0, time.time() - (job.started_at or job.created_at)))
+    if job.state is JobState.QUEUED:
+        reason = text.plain(job.waits_for) or "It starts when a worker is free"
+        st.progress(0.0, text=f"Queued for {waited}. {reason}")
+        return
+    steps = f" ({job.progress.step} of {job.progress.steps})" if job.progress.steps else ""
+    phase = text.plain(job.progress.phase, 120) or "Starting"
+    st.progress(min(1.0, max(0.0, job.progress.fraction or 0.0)), text=f"{phase}{steps}, {waited}")
+
+
+def cancel_button(bench: Workbench, job: Job) -> None:
+    """Ask the job to stop; asked already, the button says so."""
+    asked = job.cancel_requested
+    label = "Stopping" if asked else "Cancel"
+    if st.button(label, key=f"job.cancel.{job.id}", disabled=asked, icon=":material/stop_circle:"):
+        bench.jobs.cancel(job.id)
+        st.rerun()
+
+
+def result_query(job: Job) -> dict[str, str]:
+    """The selection that a finished job's result stands for."""
+    return {name: str(value) for name, value in (job.result or {}).items() if name in KINDS and value}
+
+
+def link_to_result(job: Job, *, label: str = "Open the result") -> None:
+    """A link to the page that shows what the job made."""
+    if job.state is JobState.SUCCEEDED:
+        link_to(RESULT_PAGE[job.kind], label=label, changes=result_query(job))
+
+
+def show_running(bench: Workbench) -> None:
+    """What runs now, for the frame: call it inside the container where it belongs."""
+    active = bench.jobs.jobs(active=True)
+    st.fragment(_running, run_every=TICK_S if active else _IDLE_TICK_S)(bench)
+
+
+def _running(bench: Workbench) -> None:
+    with boundary():
+        active = bench.jobs.jobs(active=True)
+        before: set[str] = st.session_state.get("frame.active", set())
+        now = {job.id for job in active}
+        st.session_state["frame.active"] = now
+        for ended in before - now:
+            _announce(bench.jobs.job(ended))
+        if bool(before) != bool(now) and before:
+            st.rerun()
+        for job in active[:3]:
+            draw_progress(job)
+        if len(active) > 3:
+            st.caption(f"{len(active) - 3} more under way or queued")
+
+
+def _announce(job: Job) -> None:
+    ok = job.state is JobState.SUCCEEDED
+    target = url_of(RESULT_PAGE[job.kind], result_query(job)) if ok else url_of("jobs", {"job": job.id})
+    verb = {JobState.SUCCEEDED: "Done", JobState.CANCELLED: "Cancelled"}.get(job.state, "Failed")
+    st.toast(f"{verb}: {text.plain(job.title, 120)}. [Open]({target})", duration=8)

@@ -1,0 +1,171 @@
+"""Pickers: a select box each, with the address as its memory.
+
+`pick_model(bench, page="support")` and its siblings return a record, or None after saying what to do when there is
+nothing to pick. The key of the widget is `<page>.<field>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.links import link_to
+from pages.ui.state import select, selected, selected_target
+from trt_core.domain.artifacts import BuildRecord, DataRecord, ModelRecord, VariantRecord
+from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import Sm
+from trt_core.workbench import Workbench
+
+_USUAL_TARGET = Sm(major=8, minor=6)  # what a build takes when no target is named
+Record = TypeVar("Record", ModelRecord, VariantRecord, BuildRecord, DataRecord)
+
+
+def pick_model(bench: Workbench, *, page: str, label: str = "Model") -> ModelRecord | None:
+    """One model of the workspace; without any, an empty state that leads to the Models page."""
+    found = bench.library.models()
+    if not found:
+        st.info("There is no model in the workspace yet. Upload one, or load a sample with one click.")
+        link_to("models", label="Go to Models", icon=":material/deployed_code:")
+        return None
+    return pick(found, name="model", page=page, label=label, title=model_title, required=True)
+
+
+def pick_variant(bench: Workbench, model_id: str, *, page: str) -> VariantRecord | None:
+    """One variant of the model; None when there is none, or none is chosen."""
+    found = bench.variants.variants(model_id)
+    return pick(found, name="variant", page=page, label="Variant", title=variant_title) if found else None
+
+
+def pick_build(bench: Workbench, model_id: str, *, page: str) -> BuildRecord | None:
+    """One build of the model, the newest unless the address names another; None when there is none."""
+    found = bench.builds.builds(model_id)
+    return pick(found, name="build", page=page, label="Build", title=build_title, required=True) if found else None
+
+
+def pick_data(
+    bench: Workbench, model_id: str, *, page: str, label: str = "Data", required: bool = False
+) -> DataRecord | None:
+    """One set of samples whose arrays are named like the model's inputs; None when there is none."""
+    found = bench.library.data_sets(model_id)
+    return pick(found, name="data", page=page, label=label, title=data_title, required=required) if found else None
+
+
+def pick(
+    found: Sequence[Record],
+    *,
+    name: str,
+    page: str,
+    label: str,
+    title: Callable[[Record], str],
+    required: bool = False,
+) -> Record | None:
+    """One of several records, remembered in the address under `name`; with `required` the first when none is named."""
+    by_id = {record.id: record for record in found}
+    chosen = selected(name)
+    if chosen and chosen not in by_id:
+        st.warning(f"This link names {name} `{chosen}`, which is not here. It may have been deleted.")
+        chosen = ""
+    if not chosen and required:
+        chosen = next(iter(by_id))
+        select({name: chosen})
+    key = f"{page}.{name}"
+    st.session_state[key] = chosen or None
+    st.selectbox(
+        label,
+        list(by_id),
+        index=None,
+        key=key,
+        format_func=lambda item: text.clean(title(by_id[item]), 90),
+        on_change=_remember,
+        args=(name, key),
+        placeholder="Choose",
+    )
+    return by_id.get(chosen)
+
+
+def _remember(name: str, key: str) -> None:
+    select({name: st.session_state[key] or ""})
+
+
+def pick_backend(bench: Workbench, *, page: str) -> Capabilities:
+    """A backend that builds; those that cannot here are listed with the reason and what helps."""
+    known = [item for item in bench.machine.capabilities() if item.backend != "ort"]
+    able = [item for item in known if item.can_build] or known
+    key = f"{page}.backend"
+    titles = {item.backend: f"{item.title} {item.version}".strip() for item in known}
+    chosen = st.selectbox("Backend", [item.backend for item in able], key=key, format_func=lambda item: titles[item])
+    for item in known:
+        if not item.can_build:
+            reason = item.why_not("build") or "it is not installed"
+            st.caption(text.plain(f"{item.title} cannot build here: {reason}"))
+    return next(item for item in able if item.backend == chosen)
+
+
+def pick_target(capabilities: Capabilities, *, page: str) -> Sm | None:
+    """A GPU architecture that the backend builds for, remembered in the address; None where it builds for its GPU."""
+    targets = list(capabilities.targets)
+    if not targets:
+        st.caption("This backend builds for the GPU of this machine.")
+        return None
+    asked = selected_target()
+    if asked is not None and asked not in targets:
+        st.warning(f"{text.plain(capabilities.title)} does not build for {asked}. It builds for: {_listed(targets)}.")
+    default = _USUAL_TARGET if _USUAL_TARGET in targets else targets[0]
+    key = f"{page}.target"
+    current = asked if asked is not None and asked in targets else default or targets[0]
+    st.session_state[key] = current.number
+    st.selectbox(
+        "Target",
+        [item.number for item in targets],
+        key=key,
+        format_func=lambda number: target_title(next(item for item in targets if item.number == number)),
+        on_change=_remember_target,
+        args=(key,),
+    )
+    return current
+
+
+def _remember_target(key: str) -> None:
+    select({"target": str(st.session_state[key])})
+
+
+_GENERATIONS = {75: "Turing", 80: "Ampere", 86: "Ampere", 87: "Orin", 89: "Ada", 90: "Hopper", 100: "Blackwell"}
+
+
+def target_title(target: Sm) -> str:
+    """`SM 8.6 (Ampere)`."""
+    generation = _GENERATIONS.get(target.number, "Blackwell" if target.major == 12 else "")
+    return f"{target} ({generation})" if generation else str(target)
+
+
+def _listed(targets: Sequence[Sm]) -> str:
+    return ", ".join(str(item) for item in targets)
+
+
+def model_title(record: ModelRecord) -> str:
+    """Name, size and the first digits of the hash, so that two models of one name can be told apart."""
+    return f"{text.clean(record.name)} · {text.mebibytes(record.size_bytes)} · {record.sha256[:6]}"
+
+
+def variant_title(record: VariantRecord) -> str:
+    """`INT8 entropy · 3 kept · v-…`."""
+    recipe = record.recipe
+    method = f" {recipe.method.value}" if recipe.needs_data else ""
+    kept = f" · {len(recipe.keep)} kept" if recipe.keep else ""
+    plain = "" if recipe.normalize else " · not normalized"
+    return f"{recipe.precision.value.upper()}{method}{kept}{plain} · {record.id}"
+
+
+def build_title(record: BuildRecord) -> str:
+    """`FP16 · SM 8.6 · attempt 2 · b-…`."""
+    attempt = f" · attempt {record.attempt}" if record.attempt > 1 else ""
+    normalized = "" if record.recipe.normalize else " · not normalized"
+    return f"{record.recipe.precision.value.upper()} · {record.target}{normalized}{attempt} · {record.id}"
+
+
+def data_title(record: DataRecord) -> str:
+    """`digits/test.npz · 5,000 samples`."""
+    return f"{text.clean(record.name)} · {text.counted(record.samples, 'sample')}"

@@ -1,0 +1,70 @@
+"""Tables: drawn without reading Markdown, downloadable as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+
+Row = Mapping[str, Any]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_bytes(rows: Sequence[Row]) -> bytes:
+    """Rows as CSV with a byte-order mark; text that a spreadsheet would run as a formula gets an apostrophe."""
+    target = io.StringIO()
+    writer = csv.DictWriter(target, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
+    return target.getvalue().encode("utf-8-sig")
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def show_table(
+    rows: Sequence[Row],
+    *,
+    key: str,
+    filename: str,
+    columns: Mapping[str, Any] | None = None,
+    height: int | None = None,
+    selectable: bool = False,
+) -> int | None:
+    """Draw rows with a CSV button; with `selectable`, the position of the row that was chosen, else None."""
+    shown = [
+        {name: text.cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+    ]
+    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"} if selectable else {}
+    state = st.dataframe(
+        _frame(shown),
+        key=key,
+        hide_index=True,
+        width="stretch",
+        height=height or "auto",
+        column_config=dict(columns or {}),
+        **options,
+    )
+    st.download_button(
+        "Download CSV",
+        data=lambda: csv_bytes(rows),
+        file_name=filename,
+        mime="text/csv",
+        key=f"{key}.csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    chosen = state["selection"]["rows"] if selectable else []
+    return int(chosen[0]) if chosen else None
+
+
+def _frame(rows: Sequence[Row]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(list(rows))

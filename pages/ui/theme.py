@@ -1,0 +1,92 @@
+"""Colours and their letter codes: one meaning each, on every page, in light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trt_core.domain.findings import Severity
+from trt_core.domain.precision import Precision
+
+# Colour-blind-safe (Okabe and Ito's palette); a letter doubles each, because colour alone is no information.
+PRECISION_COLOURS: dict[Precision, str] = {
+    Precision.FP32: "#009E73",
+    Precision.TF32: "#66C2A5",
+    Precision.FP16: "#0072B2",
+    Precision.BF16: "#56B4E9",
+    Precision.INT8: "#E69F00",
+    Precision.FP8: "#D55E00",
+    Precision.INT4: "#CC79A7",
+    Precision.UNKNOWN: "#999999",
+}
+PRECISION_LETTERS: dict[Precision, str] = {
+    Precision.FP32: "F",
+    Precision.TF32: "T",
+    Precision.FP16: "H",
+    Precision.BF16: "B",
+    Precision.INT8: "I",
+    Precision.FP8: "E",
+    Precision.INT4: "W",
+    Precision.UNKNOWN: "?",
+}
+PRECISION_LABELS: dict[Precision, str] = {
+    precision: "not known" if precision is Precision.UNKNOWN else precision.value.upper() for precision in Precision
+}
+
+# A scale of its own, from Streamlit's badge colours, so that it follows the theme.
+SEVERITY_BADGES: dict[Severity, str] = {Severity.BLOCKER: "red", Severity.WARNING: "yellow", Severity.NOTE: "gray"}
+SEVERITY_LABELS: dict[Severity, str] = {
+    Severity.BLOCKER: "■ Blocker",
+    Severity.WARNING: "▲ Warning",
+    Severity.NOTE: "● Note",
+}
+
+# How far an answer about a node is proved: light to dark, refusal apart.
+PROOF_COLOURS: dict[str, str] = {
+    "refused": "#B00020",
+    "no verdict": "#D9D4C7",
+    "parser accepts": "#B9C3CC",
+    "subgraph accepted": "#7F8FA0",
+    "build proves": "#3E5064",
+}
+NEUTRAL = "#6B7B83"
+
+
+def precision_of(text: str) -> Precision:
+    """The precision of that name (`fp16`, `INT8`); UNKNOWN for any other text."""
+    try:
+        return Precision(text.lower())
+    except ValueError:
+        return Precision.UNKNOWN
+
+
+def precision_colour(precision: Precision | str) -> str:
+    """The colour of a precision, by value or name."""
+    return PRECISION_COLOURS[precision if isinstance(precision, Precision) else precision_of(precision)]
+
+
+def precision_label(precision: Precision | str) -> str:
+    """`INT8 (I)`: the name with the letter that doubles its colour."""
+    known = precision if isinstance(precision, Precision) else precision_of(precision)
+    return f"{PRECISION_LABELS[known]} ({PRECISION_LETTERS[known]})"
+
+
+def plot_config(filename: str) -> dict[str, Any]:
+    """Plotly's settings for every chart: its PNG button on, everything that would call outside off."""
+    return {
+        "displaylogo": False,
+        "responsive": True,
+        "toImageButtonOptions": {"format": "png", "filename": filename, "scale": 2},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "showTips": False,
+    }
+
+
+def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
+    """The layout that every chart starts from; colours of axes and text come from Streamlit's theme."""
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
+        "hoverlabel": {"align": "left"},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+    }
+    return layout | changes
