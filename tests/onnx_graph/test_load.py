@@ -194,6 +194,13 @@ def test_packed_and_small_dtypes_are_counted_right(dtype: int, raw: bool):
     check_model(model)
 
 
+def test_an_input_of_a_terabyte_is_refused():
+    model = models.mlp()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1 << 40
+
+    assert "Tensor 'x' declares a dimension of 1,099,511,627,776" in str(refusal(model))
+
+
 def test_a_huge_constant_inside_a_branch_is_refused():
     model = models.branching()
     big = helper.make_tensor("big", TensorProto.FLOAT, [1], [1.0])

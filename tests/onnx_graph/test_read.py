@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_an_unknown_op_leaves_a_finding_and_no_type():
     assert finding.rule == "shapes-not-inferred"
     assert finding.nodes == ("odd",)
     assert graph.op_histogram["com.example::Mystery"] == 1
+
+
+def test_a_vector_of_a_billion_elements_costs_nothing_to_infer():
+    nodes = [
+        helper.make_node("Add", ["x", "x"], ["h"]),
+        helper.make_node("ConstantOfShape", ["length"], ["ones"]),
+        helper.make_node("Mul", ["h", "ones"], ["y"]),
+    ]
+    length = numpy_helper.from_array(np.array([1 << 30]), "length")
+    for size in (1 << 30, "n"):
+        model = models.model(nodes, [models.value("x", [size])], [models.value("y", None)], [length])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        assert read_graph(model).tensors["ones"].shape == (1 << 30,)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kilobytes
 
 
 def test_contradicting_shapes_are_no_error():

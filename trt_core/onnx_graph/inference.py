@@ -11,6 +11,8 @@ from trt_core.onnx_graph.skeleton import make_skeleton
 from trt_core.onnx_graph.tensors import dtype_name
 
 Shape = tuple[int, ...]
+_LONG_VECTOR = 1 << 14
+_INTEGERS = (6, 7)  # TensorProto.INT32 and INT64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +57,42 @@ def set_input_shapes(skeleton: Any, shapes: Mapping[str, Shape]) -> None:
 def _infer(skeleton: Any, *, strict: bool = False) -> Inferred:
     import onnx
 
+    problem = ""
     try:
-        skeleton = onnx.shape_inference.infer_shapes(skeleton, strict_mode=strict, data_prop=True)
-        problem = ""
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
-        problem = " ".join(str(error).split())[:4000]
+        plain = onnx.shape_inference.infer_shapes(skeleton)
+        propagate = _is_worth_propagating(plain.graph)
+        if strict or propagate:
+            plain = onnx.shape_inference.infer_shapes(skeleton, strict_mode=strict, data_prop=propagate)
+        skeleton = plain
+    except _library_errors() as error:
+        problem = " ".join(str(error).split())[:4000] or type(error).__name__
     graph = skeleton.graph
     types = {value.name: value.type for value in (*graph.value_info, *graph.output, *graph.input)}
     for tensor in graph.initializer:
         types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))
     return Inferred(types=types, problem=problem)
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    import onnx
+
+    return (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError, MemoryError)
+
+
+def _is_worth_propagating(graph: Any) -> bool:
+    """True when nodes compute shapes (integers of at most one dimension) and no vector is too long to follow.
+
+    Propagating values costs some 150 bytes for every element of every vector that is added or multiplied, whether it is
+    a shape or not: a vector of a billion elements would exhaust the machine.
+    """
+    computes_shapes = False
+    for value in (*graph.value_info, *graph.output, *graph.input):
+        tensor = value.type.tensor_type
+        dims = tensor.shape.dim
+        if len(dims) == 1 and dims[0].dim_value > _LONG_VECTOR:
+            return False
+        computes_shapes = computes_shapes or (tensor.elem_type in _INTEGERS and len(dims) <= 1)
+    return computes_shapes
 
 
 def spec_of(name: str, kind: Any) -> TensorSpec:

@@ -12,6 +12,7 @@ from trt_core.onnx_graph.skeleton import make_skeleton, with_node_names
 from trt_core.onnx_graph.tensors import shown, subgraphs
 
 _DEFAULT_DOMAINS = ("", "ai.onnx")
+_LARGEST_DIMENSION = 2**31 - 1
 
 
 def check_structure(model: Any) -> None:
@@ -21,6 +22,7 @@ def check_structure(model: Any) -> None:
     if not model.graph.node:
         raise UnreadableModel("The model has no nodes.", remedy="Export a model that computes something.")
     check_opset(model)
+    check_sizes(model.graph)
     check_order(model.graph)
     check_functions(model)
     skeleton, _ = make_skeleton(model)
@@ -60,6 +62,18 @@ def check_opset(model: Any) -> None:
             f"The model has IR version {model.ir_version}; known are 1 to {onnx.IR_VERSION}.",
             remedy="Export the model with an older exporter, or install a newer onnx package.",
         )
+
+
+def check_sizes(graph: Any) -> None:
+    """Raise UnreadableModel when a tensor declares a dimension above the 31 bits that TensorRT has for one."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value > _LARGEST_DIMENSION:
+                raise UnreadableModel(
+                    f"Tensor {shown(value.name)} declares a dimension of {dim.dim_value:,}; "
+                    f"the limit is {_LARGEST_DIMENSION:,}.",
+                    remedy="Export the model again, with that dimension dynamic.",
+                )
 
 
 def reads(node: Any) -> Iterable[str]:
