@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -13,12 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 from tests.backends.tensorrt_rtx.conftest import Listener
 from trt_core.backends.proof import prove_by_build
+from trt_core.backends.tensorrt_rtx.build import add_profile
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
+from trt_core.backends.tensorrt_rtx.native import library, logger
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import OptimizationProfile, range_from_text
 from trt_core.domain.support import Evidence
-from trt_core.errors import BuildFailed, JobCancelled, ParseFailed, StoreError, UnsupportedRequest
+from trt_core.errors import BuildFailed, InvalidProfile, JobCancelled, ParseFailed, StoreError, UnsupportedRequest
 from trt_core.onnx_graph.load import load_model
 from trt_core.onnx_graph.read import read_graph
 from trt_core.protocols import CompileInput
@@ -269,3 +272,11 @@ def test_nothing_of_the_library_reaches_standard_output(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=True)
     assert done.stdout == b"only this"
+
+
+def test_a_profile_that_the_library_drops_in_silence_is_refused():
+    trt = library()
+    builder = trt.Builder(logger())
+    impossible = SimpleNamespace(tensor="x", min=(4, 8), opt=(2, 8), max=(1, 8))
+    with pytest.raises(InvalidProfile, match=r"refused the optimization profile x \(4, 8\)"):
+        add_profile(builder, builder.create_builder_config(), SimpleNamespace(ranges=(impossible,)))

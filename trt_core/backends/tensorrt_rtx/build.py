@@ -105,7 +105,7 @@ def _configure(trt: Any, builder: Any, request: CompileInput, target: Any) -> An
     if not config.set_compute_capability(target, 0):
         raise UnsupportedRequest(f"TensorRT-RTX refused the target {target.name}.", remedy="Choose another target.")
     for profile in request.profiles:
-        _add_profile(builder, config, profile)
+        add_profile(builder, config, profile)
     return config
 
 
@@ -118,7 +118,8 @@ def _limit_workspace(trt: Any, config: Any, workspace_mb: int) -> None:
         )
 
 
-def _add_profile(builder: Any, config: Any, profile: OptimizationProfile) -> None:
+def add_profile(builder: Any, config: Any, profile: OptimizationProfile) -> None:
+    """Hand a profile to the library; InvalidProfile where it would drop it in silence."""
     native = builder.create_optimization_profile()
     for item in profile.ranges:
         native.set_shape(item.tensor, item.min, item.opt, item.max)
