@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,6 +26,10 @@ _RUNNING: dict[str, tuple[type[TrtCoreError], str]] = {
         "ONNX Runtime has no kernel for it: leave it to TensorRT, or replace the op.",
     ),
 }
+
+_NO_SUCH_OP = "is not a registered function/op"
+# Codes, and the path inside our own store: neither helps the reader of one line.
+_PREFIX = re.compile(r"^(\[ONNXRuntimeError\] : \d+ : \w+ : )?(Load model from .*? failed:\s*)?")
 
 
 @contextmanager
@@ -51,6 +56,8 @@ def _translated(what: str, table: dict[str, tuple[type[TrtCoreError], str]], oth
         raise BackendError(f"{what}: out of memory.", remedy="Take a smaller batch, or free memory.") from error
     except Exception as error:
         # ONNX Runtime's exceptions share no base of their own, so they are told apart by name.
-        kind, remedy = table.get(type(error).__name__, (BackendError, otherwise))
         text = str(error).strip() or type(error).__name__
-        raise kind(f"{what}: {text.splitlines()[0][:400]}", remedy=remedy, details=text) from error
+        key = "NotImplemented" if _NO_SUCH_OP in text else type(error).__name__
+        kind, remedy = table.get(key, (BackendError, otherwise))
+        first = _PREFIX.sub("", text.splitlines()[0])[:400].rstrip(".")
+        raise kind(f"{what}: {first}.", remedy=remedy, details=text) from error

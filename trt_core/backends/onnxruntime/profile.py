@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.jobs import Progress
 from trt_core.errors import BackendError
+from trt_core.onnx_graph.load import parse_model
+from trt_core.onnx_graph.naming import node_name
 from trt_core.protocols import Feeds, Reporter
 
 _SUFFIX = "_kernel_time"
@@ -21,8 +24,9 @@ _WARMUP = 3
 class OpProfile:
     """(node, op, mean ms) in the order in which the nodes ran, as ONNX Runtime's optimizer left them.
 
-    A fused node has the name and the op that ONNX Runtime gave it. Profiling slows every node down: the shares mean
-    more than the times, and neither belongs to the samples of a measurement.
+    Names are the file's, where the optimizer only added to them. A fused node has the name that ONNX Runtime gave it.
+    Profiling slows every node down: the shares mean more than the times, and neither belongs to the samples of a
+    measurement.
     """
 
     layers: tuple[tuple[str, str, float], ...]
@@ -43,16 +47,20 @@ def profile_ops(
             if number % 10 == 0:
                 reporter.progress(Progress(phase="profile", fraction=number / (_WARMUP + runs)))
         content = session.end_profiling().read_text(encoding="utf-8", errors="replace")
+    known = {node_name(node) for node in parse_model(onnx_path).graph.node}
     try:
-        return read_profile(json.loads(content), skip=_WARMUP)
+        return read_profile(json.loads(content), skip=_WARMUP, known=known)
     except (ValueError, KeyError, TypeError) as error:
         raise BackendError(
             "ONNX Runtime's profile cannot be read.", remedy="Measure without the profile.", details=str(error)
         ) from error
 
 
-def read_profile(events: list[dict[str, Any]], *, skip: int) -> OpProfile:
-    """Mean time of each node over the runs of a profile (trace events, µs), the first `skip` runs left out."""
+def read_profile(events: list[dict[str, Any]], *, skip: int, known: Collection[str] = ()) -> OpProfile:
+    """Mean time of each node over the runs of a profile (trace events, µs), the first `skip` runs left out.
+
+    `known` are the names of the file's nodes. Raises ValueError, KeyError or TypeError where it is no such profile.
+    """
     bounds = sorted((run["ts"], run["ts"] + run["dur"]) for run in events if run.get("name") == "model_run")[skip:]
     if not bounds:
         raise ValueError("the profile holds no run")
@@ -61,8 +69,16 @@ def read_profile(events: list[dict[str, Any]], *, skip: int) -> OpProfile:
     for event in sorted(nodes, key=lambda event: event["ts"]):
         if event["ts"] < bounds[0][0]:
             continue
-        key = (event["name"].removesuffix(_SUFFIX), event["args"]["op_name"])
+        key = (_own_name(event["name"].removesuffix(_SUFFIX), known), event["args"]["op_name"])
         totals[key] = totals.get(key, 0.0) + event["dur"]
     count = len(bounds)
     layers = tuple((name, op_type, total / count / 1e3) for (name, op_type), total in totals.items())
     return OpProfile(layers=layers, run_ms=sum(end - start for start, end in bounds) / count / 1e3, runs=count)
+
+
+def _own_name(name: str, known: Collection[str]) -> str:
+    """The file's name, where ONNX Runtime added a transformation's behind it: `conv1_nchwc`, `scores/Fusion/`."""
+    stem = name.removesuffix("_nchwc")
+    while stem and stem not in known:
+        stem = stem.rpartition("/")[0]
+    return stem or name

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from trt_core.backends.onnxruntime.bench import measure
+from trt_core.backends.onnxruntime.profile import profile_ops, read_profile
+from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.domain.latency import LatencyRequest
+from trt_core.errors import JobCancelled
+from trt_core.testing import CollectingReporter
+
+FEEDS = {"x": np.ones((2, 64), np.float32)}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[n, 64] x) => (float[n, 64] y)'
+        "{ a = Add(x, x) b = Softmax(a) y = Relu(b) }"
+    )
+    model.graph.node[0].name = "first"
+    onnx.save(model, tmp_path / "m.onnx")
+    return tmp_path / "m.onnx"
+
+
+def timed(path: Path, reporter: CollectingReporter | None = None, **request):
+    session = OrtRunner().load(path, threads=request.get("threads", 0))
+    return measure(session, FEEDS, LatencyRequest(**request), reporter or CollectingReporter())
+
+
+def test_every_sample_is_kept_apart_from_the_warm_up(path: Path) -> None:
+    found = timed(path, warmup=7, iterations=40)
+    assert len(found.warmup_ms) == 7
+    assert len(found.samples_ms) == 40
+    assert min(found.samples_ms) > 0
+    assert sum(found.samples_ms) <= found.wall_s * 1e3
+
+
+def test_a_run_goes_on_until_the_duration_has_passed_too(path: Path) -> None:
+    found = timed(path, warmup=0, iterations=3, duration_s=0.3)
+    assert found.wall_s >= 0.3
+    assert len(found.samples_ms) > 3
+
+
+def test_streams_share_the_iterations_and_run_at_once(path: Path) -> None:
+    found = timed(path, warmup=2, iterations=50, streams=3)
+    assert 50 <= len(found.samples_ms) <= 53
+    assert found.conditions.streams == 3
+    assert "3 threads" in found.conditions.method
+
+
+def test_conditions_say_what_the_figures_hold_for(path: Path) -> None:
+    conditions = timed(path, warmup=1, iterations=2, threads=1).conditions
+    assert conditions.backend == "ort"
+    assert conditions.backend_version
+    assert conditions.shapes == (("x", (2, 64)),)
+    assert conditions.batch == 2
+    assert conditions.threads == 1
+    assert "1 thread" in conditions.device
+    assert "no TensorRT latency" in conditions.method
+
+
+def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:
+    reporter = CollectingReporter()
+    found = timed(path, reporter, warmup=0, iterations=1, duration_s=0.7)
+    assert 1 <= len(reporter.reported) <= found.wall_s * 5
+    assert all(0 <= progress.fraction <= 1 for progress in reporter.reported)
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_a_cancelled_run_stops(path: Path, streams: int) -> None:
+    reporter = CollectingReporter(cancel_after=3)
+    with pytest.raises(JobCancelled):
+        timed(path, reporter, warmup=0, iterations=10**9, streams=streams)
+
+
+def test_the_garbage_collector_is_back_after_a_run(path: Path) -> None:
+    with pytest.raises(JobCancelled):
+        timed(path, CollectingReporter(cancel_after=1), warmup=0, iterations=1)
+    assert gc.isenabled()
+
+
+def test_nodes_are_profiled_under_the_names_of_the_file(path: Path) -> None:
+    profile = profile_ops(OrtRunner(), path, FEEDS, CollectingReporter(), runs=5)
+    assert [(name, op) for name, op, _ in profile.layers] == [
+        ("first", "Add"),
+        ("node_of_b", "Softmax"),
+        ("node_of_y", "Relu"),
+    ]
+    assert profile.runs == 5
+    assert 0 < sum(mean for _, _, mean in profile.layers) <= profile.run_ms
+
+
+def test_profiles_count_only_what_came_after_the_skipped_runs() -> None:
+    def run(start: int, node_us: int) -> list[dict]:
+        return [
+            {"cat": "Session", "name": "model_run", "ts": start, "dur": 100},
+            {
+                "cat": "Node",
+                "name": "conv1_nchwc_kernel_time",
+                "ts": start + 1,
+                "dur": node_us,
+                "args": {"op_name": "Conv"},
+            },
+        ]
+
+    profile = read_profile([*run(0, 90), *run(200, 10), *run(400, 30)], skip=1, known={"conv1"})
+    assert profile.layers == (("conv1", "Conv", 0.02),)
+    assert profile.run_ms == 0.1
+    assert profile.runs == 2
+
+
+def test_names_that_a_transformation_added_to_are_traced_back() -> None:
+    event = {"cat": "Node", "ts": 1, "dur": 1000, "args": {"op_name": "FusedMatMul"}}
+    events = [
+        {"cat": "Session", "name": "model_run", "ts": 0, "dur": 1000},
+        {**event, "name": "block/scores/MatMulScaleFusion/_kernel_time"},
+        {**event, "name": "BiasGelu_7_kernel_time"},
+    ]
+    profile = read_profile(events, skip=0, known={"block/scores", "block"})
+    assert [name for name, _, _ in profile.layers] == ["block/scores", "BiasGelu_7"]
