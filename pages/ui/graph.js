@@ -1,6 +1,7 @@
 // Draws a graph view as SVG: only what the window shows, with fewer details the further out.
 // Every text comes out of a model and is set as textContent only.
 
+const FAR = 0.18; // below this scale no text is readable: boxes are plain rectangles
 const SVG = "http://www.w3.org/2000/svg";
 const graphs = new WeakMap();
 
@@ -153,12 +154,17 @@ class GraphPicture {
     this.colours = new Map(data.colours.map(([key, colour, code, name]) => [key, { colour, code, name }]));
     this.root.classList.toggle("dim", data.dim);
     this.selected = data.selected;
+    const held = this.focused()?.dataset?.id;
     if (!before || before.stamp !== data.stamp) this.load(before);
-    else this.restyle();
+    else if (before.look !== data.look) this.restyle();
+    if (held) this.focusAfter = held;
     this.drawLegend();
-    if (data.focus && (!before || before.focus_stamp !== data.focus_stamp)) this.focusOn(data.focus, true);
+    if (data.focus && (!before || before.focus_stamp !== data.focus_stamp)) this.goTo(data.focus);
     this.announce();
-    this.schedule();
+    this.draw();
+    // Boxes are made anew; the keyboard stays where it was.
+    if (this.focusAfter) this.drawn.get(this.focusAfter)?.element.focus({ preventScroll: true });
+    this.focusAfter = undefined;
   }
 
   load(before) {
@@ -189,12 +195,6 @@ class GraphPicture {
       this.settle(now);
     } else if (this.fitting) {
       this.fit();
-    }
-    if (this.focusAfter) {
-      const id = this.focusAfter;
-      this.focusAfter = undefined;
-      this.draw();
-      this.drawn.get(id)?.element.focus({ preventScroll: true });
     }
   }
 
@@ -266,7 +266,7 @@ class GraphPicture {
   restyle() {
     // The same boxes; colours, highlight or selection may differ.
     this.data.boxes.forEach((row, at) => {
-      this.boxes[at].lit = row[13];
+      [this.boxes[at].key, this.boxes[at].shares, this.boxes[at].lit] = [row[9], row[10], row[13]];
     });
     this.clear();
   }
@@ -280,7 +280,7 @@ class GraphPicture {
     const top = -this.y / this.scale - margin;
     const right = left + width / this.scale + 2 * margin;
     const bottom = top + height / this.scale + 2 * margin;
-    const level = Math.round(Math.log(this.scale) / Math.log(1.2));
+    const level = this.scale < FAR ? null : Math.round(Math.log(this.scale) / Math.log(1.2));
     const shown = new Set();
     const open = [];
     const closed = [];
@@ -324,7 +324,7 @@ class GraphPicture {
   }
 
   drawEdges(left, top, right, bottom) {
-    const hidden = this.scale < 0.05;
+    const hidden = this.scale < FAR / 2;
     this.edges.forEach((edge, at) => {
       const [x0, y0, x1, y1] = edge.bounds;
       const shown = !hidden && x0 < right && y0 < bottom && x1 > left && y1 > top;
@@ -349,6 +349,11 @@ class GraphPicture {
     element.setAttribute("aria-label", `${box.label}, ${box.second}${box.state === 1 ? ", closed group" : box.state === 2 ? ", open group" : ""}`);
     if (box.lit) element.classList.add("lit");
     const radius = kind === " end" ? box.h / 2 : box.state === 2 ? 6 : 4;
+    if (this.scale < FAR) {
+      element.classList.add("far");
+      svg("rect", { class: "body", width: box.w, height: box.h }, element);
+      return element;
+    }
     if (box.state === 1) svg("rect", { class: "pile", x: 4, y: 4, width: box.w, height: box.h, rx: radius }, element);
     svg("rect", { class: "body", width: box.w, height: box.h, rx: radius }, element);
     if (box.state === 2) this.fillOpen(box, element);
@@ -374,7 +379,7 @@ class GraphPicture {
     if (size * this.scale < 4.5) return;
     const codeWidth = near && code && !knob && !isEnd ? 24 : 0;
     const start = isEnd ? 16 : 12;
-    this.write(element, "name", start, near ? 18 : box.h / 2 + size * 0.35, box.label, inner - (isEnd ? 14 : 0), size, box.kind === "block");
+    this.write(element, "name", start, near ? 18 : box.h / 2 + size * 0.35, box.label, inner - (isEnd ? 14 : 0), size, box.kind === "block" || box.kind === "part");
     if (!near) return;
     this.write(element, "minor", start, 33, box.second, inner - codeWidth - (isEnd ? 10 : 0), 11);
     if (codeWidth) this.write(element, "code", box.w - 6, 34, code, 30, 10);
@@ -464,7 +469,6 @@ class GraphPicture {
   toggle(box) {
     if (!box.state) return;
     this.toggled = box.id;
-    if (this.focused()?.dataset?.id === box.id) this.focusAfter = box.id;
     this.announce(box.state === 1 ? "Opening …" : "Closing …");
     this.ask({ do: "toggle", id: box.id });
   }
@@ -473,6 +477,12 @@ class GraphPicture {
     this.selected = box ? box.id : null;
     this.mark();
     this.select(this.selected);
+  }
+
+  goTo(id) {
+    this.focusOn(id, true);
+    const box = this.byId.get(id);
+    if (box && box.state !== 2 && this.selected !== id) this.choose(box);
   }
 
   focusOn(id, keyboard) {
@@ -624,12 +634,18 @@ class GraphPicture {
     } else if (event.key === "+" || event.key === "=") this.zoom(1.3);
     else if (event.key === "-") this.zoom(1 / 1.3);
     else if (event.key === "0") this.fit();
-    else if (event.key === "Enter" && !box) this.drawn.get(this.selected ?? this.boxes.find((one) => one.state !== 2)?.id)?.element.focus({ preventScroll: true });
+    else if (event.key === "Enter" && !box) this.enter();
     else if (event.key === "Enter") box.state === 2 || (box.state && this.selected === box.id) ? this.toggle(box) : this.choose(box);
     else if (event.key === " " && box) this.toggle(box);
     else if (event.key === "Escape" && box) this.stage.focus({ preventScroll: true });
     else return;
     event.preventDefault();
+  }
+
+  enter() {
+    const first = this.boxes.find((box) => box.state !== 2 && this.drawn.has(box.id));
+    const item = this.drawn.get(this.selected) ?? (first && this.drawn.get(first.id));
+    item?.element.focus({ preventScroll: true });
   }
 
   // The nearest box in that direction, sideways distance counted double.

@@ -176,16 +176,21 @@ def _find(grouped: GroupedGraph, text: str) -> tuple[str, tuple[str, ...]] | Non
 def _payload(view: GraphView, lit: frozenset[int], colours: Mapping[str, str]) -> dict[str, Any]:
     boxes = [_row(box, lit) for box in view.boxes]
     edges = [[edge.source, edge.target, [n for point in edge.points for n in point], edge.text] for edge in view.edges]
-    shape = json.dumps([[row[:9] for row in boxes], edges], separators=(",", ":"))
+    palette = _palette(view, colours)
     return {
         "boxes": boxes,
         "edges": edges,
         "span": [view.width, view.height],
         "nodes": len({node for box in view.boxes for node in box.members}),
-        "stamp": hashlib.sha256(shape.encode()).hexdigest()[:16],
+        "stamp": _stamp([[row[:9] for row in boxes], edges]),
+        "look": _stamp([[row[9:] for row in boxes], palette]),
         "dim": bool(lit),
-        "colours": _palette(view, colours),
+        "colours": palette,
     }
+
+
+def _stamp(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
 def _row(box: GraphBox, lit: frozenset[int]) -> list[Any]:

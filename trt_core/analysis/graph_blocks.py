@@ -256,7 +256,7 @@ def _parts(groups: Sequence[Group]) -> tuple[Group, ...]:
 def _part_label(inside: Sequence[Group], first: int, last: int, done: int) -> str:
     names = {group.label for group in inside}
     what = next(iter(names)) if len(names) == 1 else "Parts" if done else "Boxes"
-    return f"{what} {first}–{last}"
+    return f"{first}–{last} · {what}"
 
 
 def _members(groups: Sequence[Group]) -> tuple[int, ...]:

@@ -69,6 +69,8 @@ def clipped(text: str, length: int = LONGEST_LABEL) -> str:
     if len(text) > length:
         head = (length - 1) // 2
         text = text[:head] + "…" + text[len(text) - (length - 1 - head) :]
+    if text.isprintable():
+        return text
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -84,7 +85,7 @@ def group_graph(
             raise ValueError("grouping by engine layers needs layer_of")
         children = _by_layer(leaves, links, layer_of, layer_names or {})
     elif grouping == "scope":
-        children = _by_scope(leaves, {leaf.members[-1]: _scope(links, leaf.members[-1]) for leaf in leaves}, links, 0)
+        children = _by_scope(leaves, _scopes(leaves, links), links, 0)
     else:
         children = arrange(leaves, links) if len(leaves) > WIDE // 2 else tuple(in_reading_order(leaves, links))
     root = Group(kind="root", label="", members=links.order, children=children)
@@ -108,10 +109,22 @@ def _leaves(links: Links) -> list[Group]:
     return leaves
 
 
-def _scope(links: Links, node: int) -> tuple[str, ...]:
-    name = links.graph.nodes[node].name
-    parts = [part for part in name.split("/") if part]
-    return tuple(parts[:-1][:_DEEPEST])
+def _scopes(leaves: Sequence[Group], links: Links) -> dict[int, tuple[str, ...]]:
+    """Scope of each leaf's main node; a node without one gets what those around it share."""
+    scope_of: dict[int, tuple[str, ...]] = {}
+    for leaf in leaves:
+        parts = [part for part in links.graph.nodes[leaf.members[-1]].name.split("/") if part]
+        scope_of[leaf.members[-1]] = tuple(parts[:-1][:_DEEPEST])
+    if not any(scope_of.values()):
+        return scope_of
+    for node in sorted(scope_of, key=links.position.__getitem__):
+        if not scope_of[node]:
+            near = [*links.predecessors[node], *links.successors[node]]
+            scopes = [scope for other in near if (scope := scope_of.get(other))]
+            if scopes:
+                shared = zip(min(scopes), max(scopes), strict=False)  # what the extremes share, all share
+                scope_of[node] = tuple(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], shared))
+    return scope_of
 
 
 def _by_scope(
@@ -121,6 +134,8 @@ def _by_scope(
     scopes = [scope_of[leaf.members[-1]] for leaf in leaves]
     if all(len(scope) > depth for scope in scopes) and len({scope[depth] for scope in scopes}) == 1:
         return _by_scope(leaves, scope_of, links, depth + 1)
+    if all(len(scope) <= depth for scope in scopes):
+        return arrange(leaves, links) if len(leaves) > WIDE // 2 else tuple(in_reading_order(leaves, links))
 
     def label(leaf: Group) -> str:
         scope = scope_of[leaf.members[-1]]

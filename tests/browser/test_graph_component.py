@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def address():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "tests/browser/apps/graph_app.py"]
+    command += ["--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
+                    break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > until:
+                    server.kill()
+                    pytest.fail(f"The server did not start: {server.stdout.read().decode()}", pytrace=False)
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A page that fails the test when anything is logged as an error or asked of another host."""
+    page = browser.new_page(viewport={"width": 1600, "height": 800})
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: wrong.append(request.url) if not request.url.startswith((address, "blob:", "data:")) else None,
+    )
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def show(page, address, query):
+    page.goto(f"{address}/?{query}")
+    page.locator(".stage .box").first.wait_for(timeout=30_000)
+
+
+def box(page, label):
+    return page.locator(f".stage .box[aria-label^='{label},']")
+
+
+def test_five_thousand_nodes_are_drawn_within_three_seconds_of_the_click(page, address):
+    show(page, address, "model=chain")  # the server's first visitor waits for its imports
+    began = time.monotonic()
+    show(page, address, "model=chain")
+    assert time.monotonic() - began < 3.0
+    expect(page.locator(".note")).to_have_text("23 boxes of 5000 nodes")
+
+
+def test_a_group_opens_by_its_plus_and_closes_by_its_header(page, address):
+    show(page, address, "model=chain")
+    part = page.locator(".stage .box[aria-label^='49–72 ·']")
+    part.locator(".knob").click()
+    opened = page.locator(".stage .box.open[aria-label^='49–72 ·']")
+    expect(opened).to_have_count(1)
+    expect(page.locator(".note")).to_have_text("46 boxes of 5000 nodes")
+    opened.locator(".head").click(position={"x": 4, "y": 6})
+    expect(page.locator(".note")).to_have_text("23 boxes of 5000 nodes")
+
+
+def test_a_double_click_opens_a_group(page, address):
+    show(page, address, "model=chain")
+    page.locator(".stage .box[aria-label^='1–24 ·'] .body").dblclick(position={"x": 40, "y": 8})
+    expect(page.locator(".stage .box.open[aria-label^='1–24 ·']")).to_have_count(1)
+
+
+def test_a_click_tells_python_what_is_selected(page, address):
+    show(page, address, "model=chain")
+    page.locator(".stage .box[aria-label^='1–24 ·'] .body").click(position={"x": 40, "y": 8})
+    expect(page.get_by_text("Selected 1–24 · Bottleneck with 240 nodes")).to_be_visible()
+    expect(page.locator(".stage .box.selected")).to_have_count(1)
+
+
+def test_search_looks_inside_closed_groups_and_selects_what_it_finds(page, address):
+    show(page, address, "model=chain")
+    search = page.get_by_label("Find a node by name or op")
+    search.fill("node_of_t2503")
+    search.press("Enter")
+    expect(page.get_by_text("Selected Conv with 1 nodes")).to_be_visible()
+    expect(page.locator(".stage .box.selected[aria-label*='node_of_t2503']")).to_have_count(1)
+
+
+def test_a_search_without_a_match_says_so(page, address):
+    show(page, address, "model=scopes")
+    search = page.get_by_label("Find a node by name or op")
+    search.fill("no such thing")
+    search.press("Enter")
+    expect(page.get_by_text("No node has this text")).to_be_visible()
+
+
+def test_the_keyboard_alone_reaches_selects_and_opens_a_box(page, address):
+    show(page, address, "model=chain")
+    page.locator(".stage").focus()
+    page.keyboard.press("0")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator(".stage .box.selected")).to_have_count(1)
+    expect(page.get_by_text("Selected ")).to_be_visible()
+    expect(page.locator(".stage .box.selected")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.locator(".note")).to_have_text("46 boxes of 5000 nodes")
+
+
+def test_plus_and_the_wheel_zoom_and_zero_shows_all_again(page, address):
+    show(page, address, "model=scopes")
+    world = page.locator("svg.view > g")
+    page.wait_for_timeout(300)  # the picture is fitted once its frame has its size
+    fitted = world.get_attribute("transform")
+    page.locator(".stage").focus()
+    page.keyboard.press("+")
+    expect(world).not_to_have_attribute("transform", fitted)
+    page.mouse.move(700, 400)
+    page.mouse.wheel(0, -300)
+    page.keyboard.press("0")
+    expect(world).to_have_attribute("transform", fitted)
+
+
+def test_names_out_of_a_model_stay_text(page, address):
+    show(page, address, "model=hostile")
+    expect(page.locator(".stage img, .stage a, .stage script")).to_have_count(0)
+    assert page.locator(".stage .box text").all_inner_texts()
+
+
+def test_highlighted_nodes_stand_out(page, address):
+    show(page, address, "model=chain&light=3&light=4000")
+    expect(page.locator(".stage .box.lit:not(.open)")).to_have_count(2)
