@@ -22,28 +22,30 @@ _UNKNOWN_CEILING_DB = 60.0
 class Origin:
     """One layer at which a precision loses.
 
-    `loss_db` is against the worst of its inputs (inf where it becomes non-finite), `isolated_db` its error by itself
-    where that was measured, `before_db` the worst SQNR of all layers before it in the file.
+    `loss_db` is against the worst of its inputs (inf where it becomes non-finite), `excess_db` the part of it that a
+    healthy layer of that precision would not lose, `isolated_db` the SQNR of the layer by itself where that was
+    measured, `before_db` the worst SQNR of all layers before it in the file.
     """
 
     index: int
     name: str
     sqnr_db: float
     loss_db: float
+    excess_db: float
     before_db: float
     isolated_db: float | None = None
 
     @property
     def guilt(self) -> tuple[float, float]:
-        """Ascending: the strongest isolated error first where it is known, the largest loss otherwise."""
-        return (math.inf if self.isolated_db is None else self.isolated_db, -self.loss_db)
+        """Ascending: the strongest isolated error first where it is known, the largest excess otherwise."""
+        return (math.inf if self.isolated_db is None else self.isolated_db, -self.excess_db)
 
 
 def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> tuple[Origin, ...]:
     """Layers that become non-finite, or lose at least 6 dB against the worst of their inputs, most guilty first.
 
-    An input whose tensor was not compared counts through the nearest compared tensors before it; one that has lost
-    nothing counts as the best that the precision can do.
+    An input whose tensor was not compared counts through the nearest compared tensors before it; where none of them
+    has lost anything, the best that the precision can do stands for them.
     """
     isolated_only = not any(layer.error(precision) for layer in layers)
     if isolated_only:
@@ -56,7 +58,7 @@ def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> 
         error = measured.get(layer.index)
         if error is None:
             continue
-        entering = min(reach[layer.index], ceiling)
+        entering = ceiling if reach[layer.index] == math.inf else reach[layer.index]
         loss = 0.0 if entering == -math.inf else entering - error.sqnr_db
         if loss >= LEAST_LOSS_DB:
             alone = layer.error(precision, isolated=True)
@@ -66,6 +68,7 @@ def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> 
                     name=layer.name,
                     sqnr_db=error.sqnr_db,
                     loss_db=loss,
+                    excess_db=min(entering, ceiling) - error.sqnr_db,
                     before_db=lowest,
                     isolated_db=None if alone is None else alone.sqnr_db,
                 )
@@ -84,6 +87,7 @@ def _isolated_origins(layers: Sequence[LayerDivergence], precision: str) -> tupl
             name=layer.name,
             sqnr_db=error.sqnr_db,
             loss_db=ceiling - error.sqnr_db,
+            excess_db=ceiling - error.sqnr_db,
             before_db=math.inf,
             isolated_db=error.sqnr_db,
         )
