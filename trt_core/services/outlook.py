@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
-from trt_core.domain.artifacts import BuildRecord
-from trt_core.domain.requests import BuildSpec
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.services.builds import Builds
 from trt_core.services.variants import Variants
 
@@ -37,6 +37,20 @@ class Outlooks:
             has_variant=self._variants.find(resolved.variant) is not None,
             expected_s=expected,
             based_on=based_on,
+        )
+
+    def counterpart(self, build_id: str) -> BuildSpec:
+        """The wish of a build with normalization switched the other way, everything else alike."""
+        record = self._builds.build(build_id)
+        recipe = record.recipe
+        data_id = f"{ArtifactKind.DATA.value}-{recipe.data_sha256[:12]}" if recipe.data_sha256 else ""
+        other = replace(recipe, normalize=not recipe.normalize)
+        return BuildSpec(
+            variant=QuantizeSpec(model_id=record.model_id, recipe=other, data_id=data_id),
+            backend=record.request.backend,
+            target=record.request.target,
+            profiles=record.request.profiles,
+            options=record.request.options,
         )
 
     def _expected(self, spec: BuildSpec) -> tuple[float | None, str]:

@@ -1,0 +1,42 @@
+"""Fusion: which nodes became which engine layers, both ways, and why."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui.frame import frame
+from pages.ui.fusion_compare import compare_normalization
+from pages.ui.fusion_view import fusion_of, show_answer, show_details, show_layers
+from pages.ui.jobs import job_panel, result_query
+from pages.ui.pickers import pick_build, pick_model
+from pages.ui.sample_offer import offer_build, offer_sample
+from pages.ui.state import select, selected
+from trt_core.domain.jobs import Job
+
+_PROMISE = "Here every node of a model is shown with the engine layer that it became."
+
+
+def _finished(job: Job) -> None:
+    select({"job": ""} | result_query(job))
+    st.rerun()
+
+
+with frame("Fusion", page="fusion") as bench:
+    model = build = None
+    if not bench.library.models():
+        offer_sample(bench, page="fusion", promise=_PROMISE)
+    else:
+        left, right = st.columns(2)
+        with left:
+            model = pick_model(bench, page="fusion")
+        with right:
+            build = pick_build(bench, model.id, page="fusion") if model is not None else None
+    job_panel(bench, selected("job"), on_success=_finished)
+    if build is not None:
+        fusion = fusion_of(bench, build.id)
+        show_answer(fusion)
+        show_layers(fusion)
+        show_details(bench, fusion, build.model_id)
+        compare_normalization(bench, build)
+    elif model is not None:
+        offer_build(bench, model, page="fusion", promise=_PROMISE)

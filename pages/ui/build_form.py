@@ -1,0 +1,87 @@
+"""The build form as a whole: what is wished, and whether it can be built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.options_form import options_form
+from pages.ui.pickers import pick_backend, pick_target
+from pages.ui.precision_form import precision_form
+from pages.ui.profiles_form import profiles_form
+from pages.ui.state import select
+from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.codec import to_plain
+from trt_core.domain.profile_axes import Sizes
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.errors import InvalidProfile, TrtCoreError
+from trt_core.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildWish:
+    """What the form holds: a wish that can be built, else the reason; and what the summary draws."""
+
+    spec: BuildSpec | None
+    data: DataRecord | None
+    rows: tuple[Mapping[str, Sizes], ...]
+
+
+def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
+    """Draw the form and its button; submitting puts the job into the address."""
+    capabilities = pick_backend(bench, page="build")
+    target = pick_target(capabilities, page="build")
+    wish = precision_form(bench, model, capabilities, target)
+    st.markdown("**Optimization profiles**: the shapes that the engine is built for")
+    profiles = profiles_form(model.inputs, scope=f"build.{model.id}")
+    at_profiles = st.container()
+    options, rebuild = options_form(capabilities)
+    spec, reason = None, wish.missing
+    if not profiles.is_valid:
+        reason = "An optimization profile is not valid: see the red line above."
+    elif not reason:
+        spec = BuildSpec(
+            variant=QuantizeSpec(model_id=model.id, recipe=wish.recipe, data_id=wish.data.id if wish.data else ""),
+            backend=capabilities.backend,
+            target=target,
+            profiles=profiles.profiles,
+            options=options,
+            rebuild=rebuild,
+        )
+        refusal = _refusal(bench, json.dumps(to_plain(spec), sort_keys=True), spec)
+        if refusal is not None:
+            reason = refusal.message
+            shown = at_profiles if isinstance(refusal, InvalidProfile) else st.container()
+            shown.error(text.plain(f"{refusal.message} {refusal.remedy}"), icon=":material/error:")
+            spec = None
+    _submit(bench, spec, reason)
+    return BuildWish(spec=spec, data=wish.data, rows=profiles.rows)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _refusal(_bench: Workbench, wish: str, _spec: BuildSpec) -> TrtCoreError | None:  # noqa: ARG001 - the cache's key
+    """Why the workbench would refuse this wish; stored models do not change, so that shapes are inferred once."""
+    try:
+        _bench.builds.check(_spec)
+    except TrtCoreError as error:
+        return error
+    return None
+
+
+def _submit(bench: Workbench, spec: BuildSpec | None, reason: str) -> None:
+    pressed = st.button(
+        "Build the engine",
+        key="build.submit",
+        type="primary",
+        disabled=spec is None,
+        help=text.plain(reason) or None,
+        icon=":material/construction:",
+        width="stretch",
+    )
+    if pressed and spec is not None:
+        select({"job": bench.builds.submit(spec).id, "build": "", "variant": ""})
+        st.rerun()

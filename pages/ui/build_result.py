@@ -1,0 +1,150 @@
+"""What a build made: the precisions that its layers really run in, where the time went, and the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.build_charts import precision_figure, stage_figure
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.links import link_to
+from pages.ui.tables import show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from trt_core.domain.artifacts import BuildRecord, VariantRecord
+from trt_core.domain.precision import Precision
+from trt_core.workbench import Workbench
+
+
+def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -> None:
+    """Draw one build."""
+    variant = bench.variants.variant(record.request.variant_id)
+    st.divider()
+    verdict(build_verdict(record))
+    st.caption(text.plain(bench.builds.fusion(record.id).stamp))
+    if cached:
+        st.caption("Answered from the store: this request was built before.")
+    metrics(_cards(record))
+    figure = precision_figure(record)
+    st.plotly_chart(figure, key="build.precision_chart", config=plot_config("requested-against-actual"))
+    with st.container(horizontal=True):
+        link_to("fusion", label="See what became of every node", changes={"build": record.id}, icon=":material/merge:")
+        link_to("divergence", label="See where precision is lost", icon=":material/ssid_chart:")
+    findings, time_tab, ranges, files, log = st.tabs(
+        [f"Findings ({len(record.findings)})", "Time", f"Quantization ({len(variant.ranges)})", "Files", "Compiler log"]
+    )
+    with findings:
+        show_findings(record.findings)
+    with time_tab:
+        st.plotly_chart(stage_figure(record.stages), key="build.stage_chart", config=plot_config("build-stages"))
+        st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
+    with ranges:
+        _ranges(variant)
+    with files:
+        _files(bench, record, variant)
+    with log:
+        _log(bench, record)
+
+
+def build_verdict(record: BuildRecord) -> str:
+    """The answer in a sentence: `INT8 was asked for; 3 of 106 layers run in it`."""
+    wanted = record.recipe.precision
+    asked = f"{PRECISION_LABELS[wanted]} was asked for"
+    count = record.precisions.get(wanted.value, 0)
+    if wanted is Precision.TF32 and not count:
+        return f"{asked}; the record writes FP32 for all {record.layer_count} layers, as it does for TF32."
+    if count == record.layer_count:
+        return f"{asked}; all {record.layer_count} layers run in it."
+    return f"{asked}; {count} of {record.layer_count} layers run in it."
+
+
+def _cards(record: BuildRecord) -> list[Metric]:
+    folded = record.node_states.get("folded", 0)
+    unexplained = record.node_states.get("unexplained", 0)
+    return [
+        Metric(label="Engine layers", value=text.count(record.layer_count), how="Layers that compute or move data."),
+        Metric(
+            label="Nodes folded", value=text.count(folded), how="Nodes of the uploaded model that need no engine layer."
+        ),
+        Metric(label="Nodes unexplained", value=text.count(unexplained), how="In no record and under no rule."),
+        Metric(label="Engine size", value=text.mebibytes(record.engine_bytes), how="The serialized plan."),
+        Metric(
+            label="Parse and build",
+            value=text.seconds(record.seconds),
+            how=f"Once, in the worker, backend {text.plain(record.backend_version)}; other stages are under Time.",
+        ),
+    ]
+
+
+def _ranges(variant: VariantRecord) -> None:
+    if not variant.ranges:
+        st.caption("No activation is quantized in this variant.")
+        return
+    st.caption("What calibration chose for each quantized activation; the zero point is 0.")
+    rows = [{"tensor": item.tensor, "low": item.low, "high": item.high, "scale": item.scale} for item in variant.ranges]
+    show_table(rows, key="build.ranges", filename=f"{variant.id}-ranges.csv")
+
+
+def _files(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:
+    precision = record.recipe.precision.value
+    name = text.clean(bench.library.model(record.model_id).name, 40).removesuffix(".onnx")
+    with st.container(horizontal=True):
+        st.download_button(
+            f"Engine, {text.mebibytes(record.engine_bytes)}",
+            data=lambda: bench.builds.engine_path(record.id).read_bytes(),
+            file_name=f"{name}.{precision}.engine",
+            key="build.download_engine",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            "Variant, ONNX",
+            data=lambda: bench.variants.path(variant.id).read_bytes(),
+            file_name=f"{name}.{precision}.onnx",
+            key="build.download_variant",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            "Compiler log",
+            data=lambda: bench.builds.log(record.id),
+            file_name=f"{record.id}.log",
+            key="build.download_log",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+    st.caption(f"Engine sha256 `{record.engine_sha256}`, variant `{variant.id}` sha256 `{variant.sha256}`.")
+
+
+def _log(bench: Workbench, record: BuildRecord) -> None:
+    st.caption("The last 20,000 characters; the whole log is under Files.")
+    st.code(text.cell(bench.builds.log(record.id)[-20_000:]), language=None, height=320)
+
+
+def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
+    """All builds of the model, newest first, each with a link to its fusion map."""
+    st.subheader("Builds of this model", anchor=False)
+    rows = [
+        {
+            "build": f"/build?model={item.model_id}&build={item.id}",
+            "fusion": f"/fusion?model={item.model_id}&build={item.id}",
+            "shown": "●" if item.id == current else "",
+            "asked for": PRECISION_LABELS[item.recipe.precision],
+            "target": item.target,
+            "normalized": item.recipe.normalize,
+            "attempt": item.attempt,
+            "layers": item.layer_count,
+            "runs in": ", ".join(f"{name.upper()} {count}" for name, count in item.precisions.items()),
+            "size": text.mebibytes(item.engine_bytes),
+            "took": text.seconds(item.seconds),
+            "built at": text.clock(item.created_at),
+        }
+        for item in records
+    ]
+    links = {
+        "build": st.column_config.LinkColumn("build", display_text=r"build=(b-[0-9a-f]{12}(?:-\d+)?)"),
+        "fusion": st.column_config.LinkColumn("fusion", display_text="open"),
+    }
+    show_table(rows, key="build.history", filename="builds.csv", columns=links)

@@ -1,0 +1,92 @@
+"""The living summary beside the build form: what will happen, the profiles drawn, the same wish for other tools."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.build_charts import profile_figure
+from pages.ui.build_form import BuildWish
+from pages.ui.links import link_to
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from trt_core.deploy.commands import FileNames, command_lines
+from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.requests import BuildSpec
+from trt_core.services.outlook import BuildOutlook
+from trt_core.workbench import Workbench
+
+
+def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
+    """Draw the summary of what the form holds now."""
+    with st.container(border=True):
+        st.markdown("**What will happen**")
+        if wish.spec is None:
+            st.caption("The form is not complete yet: its button says what is missing.")
+        else:
+            outlook = bench.outlook.of_build(wish.spec)
+            st.markdown("\n".join(f"1. {sentence}" for sentence in _steps(wish.spec, wish.data, outlook)))
+            _expect(outlook)
+    if wish.rows:
+        st.markdown("**Profiles**")
+        figure = profile_figure(wish.rows)
+        st.plotly_chart(figure, key="build.profile_chart", config=plot_config("profiles"))
+    if wish.spec is not None:
+        st.markdown("**The same for other tools**")
+        _commands(model, wish.spec, wish.data)
+
+
+def _steps(spec: BuildSpec, data: DataRecord | None, outlook: BuildOutlook) -> list[str]:
+    recipe = spec.variant.recipe
+    wanted = PRECISION_LABELS[recipe.precision]
+    steps = []
+    if outlook.has_variant:
+        steps.append(f"Take the {wanted} variant that the store has.")
+    else:
+        if recipe.normalize:
+            steps.append("Fold BatchNormalization and constants, and give every node a unique name.")
+        if recipe.needs_data and data is not None:
+            samples = text.counted(data.samples, "sample")
+            steps.append(
+                f"Calibrate on {samples} of {text.code(data.name, 40)} ({recipe.method.value}), FP32 on the CPU."
+            )
+        kept = f", {text.counted(len(recipe.keep), 'node')} kept higher" if recipe.keep else ""
+        rest = f", the rest in {PRECISION_LABELS[recipe.rest]}" if recipe.precision.is_quantized else ""
+        steps.append(f"Write the {wanted} variant{rest}{kept}.")
+    profiles = f" for {text.counted(len(spec.profiles), 'optimization profile')}" if spec.profiles else ""
+    steps.append(f"Compile it for {spec.target or 'the GPU of this machine'}{profiles}, in a process of its own.")
+    steps.append("Map every node to the engine layers, from the compiler's own record.")
+    return steps
+
+
+def _expect(outlook: BuildOutlook) -> None:
+    if outlook.stored is not None:
+        st.success("The store has this engine: the answer comes at once.", icon=":material/bolt:")
+        link_to("fusion", label="Open its fusion map", changes={"build": outlook.stored.id})
+    elif outlook.expected_s is None:
+        st.caption("Expected time: no build of this model yet, so there is nothing to tell it from.")
+    else:
+        st.caption(f"Expected time: about {text.seconds(outlook.expected_s)}, the median of {outlook.based_on}.")
+
+
+def _commands(model: ModelRecord, spec: BuildSpec, data: DataRecord | None) -> None:
+    lines = command_lines(spec, _names(model, spec, data))
+    for tab, line in zip(st.tabs([line.tool for line in lines]), lines, strict=True):
+        with tab:
+            if line.refused:
+                st.info(text.plain(line.refused))
+            else:
+                st.code(text.cell(line.text), language="bash", wrap_lines=True)
+                st.caption(line.note)
+
+
+def _names(model: ModelRecord, spec: BuildSpec, data: DataRecord | None) -> FileNames:
+    stem = PurePath(model.name).stem
+    precision = spec.variant.recipe.precision.value
+    return FileNames(
+        model=f"{stem}.onnx",
+        variant=f"{stem}.{precision}.onnx",
+        engine=f"{stem}.{precision}.engine",
+        data=PurePath(data.name).name if data else "calibration.npz",
+    )

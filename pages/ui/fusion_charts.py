@@ -1,0 +1,256 @@
+"""Figures of the fusion page: layers in execution order, both rows with their lines, and where the ops end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from pages.ui import text
+from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
+from trt_core.analysis.fusion_pictures import LinkPicture, has_sizes, link_picture, op_flows, size_unit
+from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState
+from trt_core.domain.precision import Precision
+
+# States of nodes, apart from the precision colours; a sign doubles each.
+STATE_COLOURS: dict[NodeState, str] = {
+    NodeState.MAPPED: "#3E5064",
+    NodeState.FOLDED: "#9FB4C7",
+    NodeState.ABSORBED: "#8E7CC3",
+    NodeState.UNEXPLAINED: "#B00020",
+}
+STATE_SIGNS: dict[NodeState, str] = {
+    NodeState.MAPPED: "● mapped",
+    NodeState.FOLDED: "○ folded",
+    NodeState.ABSORBED: "◆ absorbed",
+    NodeState.UNEXPLAINED: "✕ unexplained",
+}
+_SYMBOLS = {
+    NodeState.MAPPED: "circle",
+    NodeState.FOLDED: "circle-open",
+    NodeState.ABSORBED: "diamond",
+    NodeState.UNEXPLAINED: "x",
+}
+_FEW = 60  # blocks that still have room for a letter
+_PICKED = "#C2185B"
+
+
+def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
+    """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
+
+    Every block carries its layer's index, so that a click says which one it was.
+    """
+    from plotly.subplots import make_subplots
+
+    sized = has_sizes(fusion.layers)
+    figure = make_subplots(
+        rows=2 if sized else 1, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=[0.72, 0.28][: 1 + sized]
+    )
+    unit, scale = size_unit(fusion.layers)
+    place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
+    for precision in [item for item in Precision if any(layer.precision is item for layer in fusion.layers)]:
+        layers = [layer for layer in fusion.layers if layer.precision is precision]
+        if sized:
+            _bars(figure, layers, place, chosen, row=1, heights=[layer.output_bytes / scale for layer in layers])
+        letter = PRECISION_LETTERS[precision] if len(fusion.layers) <= _FEW else ""
+        _bars(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
+    figure.update_layout(
+        **plot_layout(height=380 if sized else 200, barmode="overlay", bargap=0.06, clickmode="event+select")
+    )
+    last = 1 + sized
+    figure.update_xaxes(range=[0.4, len(fusion.layers) + 0.6], showgrid=False)
+    figure.update_xaxes(title="engine layer, in execution order", row=last, col=1)
+    figure.update_yaxes(visible=False, fixedrange=True, row=last, col=1)
+    if sized:
+        figure.update_yaxes(title=f"output, {unit}", row=1, col=1)
+    return figure
+
+
+def _bars(
+    figure: Any,
+    layers: list[MappedLayer],
+    place: dict[int, int],
+    chosen: int | None,
+    *,
+    row: int,
+    heights: list[float],
+    letter: str = "",
+) -> None:
+    precision = layers[0].precision
+    label = f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})"
+    figure.add_bar(
+        x=[place[layer.index] for layer in layers],
+        y=heights,
+        customdata=[layer.index for layer in layers],
+        name=label,
+        legendgroup=label,
+        showlegend=row == 1,
+        marker={
+            "color": precision_colour(precision),
+            "line": {
+                "width": [3 if layer.index == chosen else 0 for layer in layers],
+                "color": _PICKED,
+            },
+        },
+        text=[letter] * len(layers) if letter else None,
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        hovertext=[_layer_hover(layer) for layer in layers],
+        hovertemplate="%{hovertext}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _layer_hover(layer: MappedLayer) -> str:
+    size = text.mebibytes(layer.output_bytes) if layer.output_bytes else "size not recorded"
+    lines = [
+        f"<b>{layer.index} · {text.chart(layer.name, 70)}</b>",
+        f"{text.chart(layer.kind)} · {PRECISION_LABELS[layer.precision]}",
+        *([text.chart(layer.kernel, 70)] if layer.kernel else []),
+        f"{text.counted(len(layer.nodes), 'node')}, writes {size}",
+    ]
+    return "<br>".join(lines)
+
+
+def _node_hover(node: NodeFate) -> str:
+    said = f"<br>{text.chart(node.by, 90)}" if node.by else ""
+    return f"<b>{text.chart(node.name, 70)}</b><br>{text.chart(node.op_type)} · {node.state.value}{said}"
+
+
+def link_figure(fusion: FusionMap, *, layer: int | None, node: int | None) -> Any:
+    """ONNX nodes above in file order, engine layers below in execution order, a line for each holding."""
+    import plotly.graph_objects as go
+
+    picture = link_picture(fusion)
+    figure = go.Figure()
+    _lines(figure, picture, layer=layer, node=node)
+    for state in NodeState:
+        _node_marks(figure, picture, [item for item in fusion.nodes if item.state is state], state, node)
+    for precision in Precision:
+        found = [item for item in fusion.layers if item.precision is precision]
+        if found:
+            _layer_marks(figure, picture, found, layer)
+    figure.update_layout(**plot_layout(height=430, clickmode="event+select", hovermode="closest"))
+    figure.update_xaxes(visible=False, range=[-0.01, 1.01])
+    figure.update_yaxes(
+        range=[-0.15, 1.15],
+        tickvals=[0, 1],
+        ticktext=[f"{len(fusion.layers)} engine layers", f"{len(fusion.nodes)} ONNX nodes"],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    return figure
+
+
+def _lines(figure: Any, picture: LinkPicture, *, layer: int | None, node: int | None) -> None:
+    lit = [link for link in picture.links if link.layer == layer or link.node == node]
+    for links, colour, width in (
+        (picture.links, "rgba(128,140,150,0.35)", 1.0),
+        (lit, _PICKED, 2.2),
+    ):
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for link in links:
+            xs += [link.node_at, link.layer_at, None]
+            ys += [0.97, 0.03, None]
+        figure.add_scatter(
+            x=xs, y=ys, mode="lines", line={"width": width, "color": colour}, hoverinfo="skip", showlegend=False
+        )
+
+
+def _node_marks(
+    figure: Any, picture: LinkPicture, nodes: Collection[NodeFate], state: NodeState, chosen: int | None
+) -> None:
+    if not nodes:
+        return
+    figure.add_scatter(
+        x=[picture.nodes[item.index] for item in nodes],
+        y=[1.0] * len(nodes),
+        mode="markers",
+        customdata=[["node", item.index] for item in nodes],
+        name=f"{STATE_SIGNS[state]} ({len(nodes)})",
+        marker={
+            "opacity": 1,
+            "symbol": _SYMBOLS[state],
+            "color": STATE_COLOURS[state],
+            "size": [15 if item.index == chosen else 8 for item in nodes],
+        },
+        hovertext=[_node_hover(item) for item in nodes],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], chosen: int | None) -> None:
+    precision = layers[0].precision
+    figure.add_scatter(
+        x=[picture.layers[item.index] for item in layers],
+        y=[0.0] * len(layers),
+        mode="markers",
+        customdata=[["layer", item.index] for item in layers],
+        name=f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})",
+        marker={
+            "opacity": 1,
+            "symbol": "square",
+            "color": precision_colour(precision),
+            "size": [18 if item.index == chosen else 11 for item in layers],
+        },
+        hovertext=[_layer_hover(item) for item in layers],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def flow_figure(fusion: FusionMap, *, ink: str) -> Any:
+    """Sankey diagram from op types to the precision of the layers that hold them, or to the state without one.
+
+    `ink` is the colour of text, which this kind of chart does not take from the theme.
+    """
+    import plotly.graph_objects as go
+
+    flows = op_flows(fusion)
+    ops = _once(flow.op_type for flow in flows)
+    ends = _once(flow.end for flow in flows)
+    totals = Counter[str]()
+    for flow in flows:
+        totals[flow.op_type] += flow.nodes
+    labels = [f"{text.chart(op, 28)} {totals[op]}" for op in ops]
+    labels += [_end_label(end) for end in ends]
+    colours = [NEUTRAL] * len(ops) + [_end_colour(end) for end in ends]
+    figure = go.Figure(
+        go.Sankey(
+            textfont={"size": 13, "color": ink, "shadow": "none"},
+            node={"label": labels, "color": colours, "pad": 14, "thickness": 16, "line": {"width": 0}},
+            link={
+                "source": [ops.index(flow.op_type) for flow in flows],
+                "target": [len(ops) + ends.index(flow.end) for flow in flows],
+                "value": [flow.nodes for flow in flows],
+                "color": [_faint(_end_colour(flow.end)) for flow in flows],
+                "hovertemplate": "%{source.label} → %{target.label}: %{value} nodes<extra></extra>",
+            },
+        )
+    )
+    figure.update_layout(**plot_layout(height=120 + 30 * max(len(ops), len(ends))))
+    return figure
+
+
+def _once(items: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(items))
+
+
+def _end_label(end: Precision | NodeState) -> str:
+    if isinstance(end, NodeState):
+        return f"{STATE_SIGNS[end]}, no layer"
+    return f"{PRECISION_LABELS[end]} ({PRECISION_LETTERS[end]}) layers"
+
+
+def _end_colour(end: Precision | NodeState) -> str:
+    return STATE_COLOURS[end] if isinstance(end, NodeState) else precision_colour(end)
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.4)"

@@ -1,0 +1,93 @@
+"""Tables of the fusion page: layers, nodes, expected fusions, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.fusion_charts import STATE_SIGNS
+from pages.ui.tables import show_table
+from pages.ui.theme import precision_label
+from trt_core.analysis.fusion_pictures import causes
+from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate
+
+
+def layer_rows(fusion: FusionMap, layers: Sequence[MappedLayer]) -> list[dict[str, Any]]:
+    """One row a layer, with the names of its nodes."""
+    return [
+        {
+            "layer": layer.index,
+            "name": layer.name,
+            "kind": layer.kind,
+            "precision": precision_label(layer.precision),
+            "nodes": len(layer.nodes),
+            "ONNX nodes": ", ".join(fusion.nodes[index].name for index in layer.nodes),
+            "writes, bytes": layer.output_bytes or None,
+            "stream": layer.stream,
+            "kernel": layer.kernel,
+        }
+        for layer in layers
+    ]
+
+
+def node_rows(nodes: Sequence[NodeFate]) -> list[dict[str, Any]]:
+    """One row a node of the uploaded model, with what became of it and who says so."""
+    return [
+        {
+            "node": node.index,
+            "name": node.name,
+            "op": node.op_type,
+            "state": STATE_SIGNS[node.state],
+            "says": node.by or "nobody",
+            "layers": ", ".join(str(index) for index in node.layers),
+        }
+        for node in nodes
+    ]
+
+
+def show_patterns(fusion: FusionMap) -> None:
+    """Fusions that the graph promises, the missing ones first."""
+    if not fusion.patterns:
+        st.caption("The graph has none of the patterns that the rules know: Conv+BN+activation, attention, GELU …")
+        return
+    ordered = sorted(fusion.patterns, key=lambda match: match.fused)
+    rows = [
+        {
+            "fusion": match.pattern,
+            "": "✓ fused" if match.fused else "┄ not fused",
+            "why": match.reason,
+            "layers": ", ".join(str(index) for index in match.layers),
+            "ONNX nodes": ", ".join(fusion.nodes[index].name for index in match.nodes),
+        }
+        for match in ordered
+    ]
+    show_table(rows, key="fusion.patterns", filename=f"{fusion.build_id}-expected-fusions.csv")
+
+
+def show_steps(fusion: FusionMap) -> None:
+    """Counts before and after each named step; who took a node out."""
+    if fusion.steps:
+        rows = [
+            {"step": step.name, "before": step.before, "after": step.after, "counts": step.unit}
+            for step in fusion.steps
+        ]
+        show_table(rows, key="fusion.steps", filename=f"{fusion.build_id}-steps.csv")
+    else:
+        st.caption("No step changed the number of nodes, and the compiler's passes say nothing about fusion here.")
+    st.markdown("**Who says what became of the nodes**")
+    rows = [
+        {"state": STATE_SIGNS[cause.state], "says": cause.by or "nobody", "nodes": len(cause.nodes)}
+        for cause in causes(fusion)
+    ]
+    show_table(rows, key="fusion.causes", filename=f"{fusion.build_id}-causes.csv")
+
+
+def layer_sentence(layer: MappedLayer) -> str:
+    """A layer in a line of Markdown."""
+    kernel = f", kernel {text.code(layer.kernel, 60)}" if layer.kernel else ""
+    size = f", writes {text.mebibytes(layer.output_bytes)}" if layer.output_bytes else ""
+    kind = f"{text.plain(layer.kind)} in " if layer.kind else ""
+    return f"**Layer {layer.index}** {text.code(layer.name)}: {kind}{precision_label(layer.precision)}{kernel}{size}."

@@ -1,0 +1,230 @@
+"""The fusion page's parts: verdict, the strip of layers, a layer's nodes and a node's fate, the graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.fusion_charts import STATE_COLOURS, STATE_SIGNS, flow_figure, layer_figure, link_figure
+from pages.ui.fusion_tables import layer_rows, layer_sentence, node_rows, show_patterns, show_steps
+from pages.ui.graph_component import graph_panel
+from pages.ui.tables import show_table
+from pages.ui.theme import plot_config
+from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
+from trt_core.analysis.graph_groups import GroupedGraph, group_graph
+from trt_core.domain.fusion import FusionMap, NodeState
+from trt_core.workbench import Workbench
+
+LAYER, NODE = "fusion.layer", "fusion.node"
+_STATE_KEYS = {state.value: colour for state, colour in STATE_COLOURS.items()}
+_MOST_LINES = 1_500
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def fusion_of(_bench: Workbench, build_id: str) -> FusionMap:
+    """The map of a build; builds do not change, so that it is read once."""
+    return _bench.builds.fusion(build_id)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _grouped(_bench: Workbench, build_id: str, model_id: str) -> GroupedGraph:
+    fusion = fusion_of(_bench, build_id)
+    names = {layer.index: layer.name for layer in fusion.layers}
+    graph = _bench.library.graph(model_id)
+    return group_graph(graph, "engine", layer_of=layers_of_nodes(fusion), layer_names=names)
+
+
+def show_answer(fusion: FusionMap) -> None:
+    """Verdict, stamp and cards."""
+    left = fusion.state_counts[NodeState.UNEXPLAINED]
+    explained = "every one is explained" if not left else f"{left} {'is' if left == 1 else 'are'} unexplained"
+    nodes = text.counted(len(fusion.nodes), "node")
+    verdict(f"{nodes} became {text.counted(len(fusion.layers), 'engine layer')}; {explained}.")
+    st.caption(f":material/verified: {text.plain(fusion.stamp)}")
+    saved = text.mebibytes(fusion.saved_bytes) if fusion.saved_bytes is not None else "–"
+    metrics(
+        [
+            Metric(label="ONNX nodes", value=text.count(len(fusion.nodes)), how="Of the uploaded model."),
+            Metric(
+                label="Engine layers", value=text.count(len(fusion.layers)), how="Layers that compute or move data."
+            ),
+            Metric(
+                label="Fused groups", value=text.count(fusion.fused_group_count), how="Layers of two nodes or more."
+            ),
+            Metric(
+                label="Folded nodes",
+                value=text.count(fusion.state_counts[NodeState.FOLDED]),
+                how="Gone before the compiler saw them, or constant.",
+            ),
+            Metric(
+                label="DRAM traffic saved (estimate)",
+                value=saved,
+                how="One write and one read of every tensor that stays inside a layer, for one inference, from shapes "
+                "alone with symbols taken as 1. Not measured.",
+            ),
+        ]
+    )
+
+
+def show_layers(fusion: FusionMap) -> None:
+    """The strip of engine layers; a click chooses one."""
+    names = {layer.index: layer.name for layer in fusion.layers}
+    chosen = _chosen(LAYER, names)
+    st.plotly_chart(
+        layer_figure(fusion, chosen),
+        key="fusion.strip",
+        on_select=_picked_bar,
+        selection_mode="points",
+        config=plot_config(f"{fusion.build_id}-layers"),
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.selectbox(
+            "Engine layer, or click a block",
+            list(names),
+            index=None,
+            key=LAYER,
+            format_func=lambda index: f"{index} · {text.clean(names[index], 60)}",
+            placeholder="Choose a layer to see its nodes",
+        )
+        if chosen is not None:
+            _show_layer(fusion, chosen)
+    with right:
+        nodes = {node.index: f"{node.name} · {node.op_type}" for node in fusion.nodes}
+        node = _chosen(NODE, nodes)
+        st.selectbox(
+            "ONNX node",
+            list(nodes),
+            index=None,
+            key=NODE,
+            format_func=lambda index: f"{index} · {text.clean(nodes[index], 60)}",
+            placeholder="Choose a node to see its fate",
+        )
+        if node is not None:
+            _show_node(fusion, node)
+
+
+def _chosen(key: str, known: dict[int, str]) -> int | None:
+    """What is chosen, None where it belongs to another build."""
+    value = st.session_state.get(key)
+    if value not in known:
+        st.session_state[key] = None
+        return None
+    return int(value)
+
+
+def _picked_bar() -> None:
+    points = st.session_state["fusion.strip"]["selection"]["points"]
+    if points:
+        st.session_state[LAYER] = _first(points[0].get("customdata"))
+
+
+def _picked_mark() -> None:
+    points = st.session_state["fusion.links"]["selection"]["points"]
+    data = points[0].get("customdata") if points else None
+    if data:
+        st.session_state[NODE if data[0] == "node" else LAYER] = int(data[1])
+
+
+def _first(data: Any) -> int:
+    return int(data[0] if isinstance(data, (list, tuple)) else data)
+
+
+def _show_layer(fusion: FusionMap, index: int) -> None:
+    layer = next(item for item in fusion.layers if item.index == index)
+    st.markdown(layer_sentence(layer))
+    held = nodes_held(fusion, index)
+    if not held:
+        st.caption("It computes no node of the uploaded model: the compiler or the variant's Q/DQ made it.")
+        return
+    st.caption(f"It holds {text.counted(len(held), 'node')}; what a rule put there is marked as such.")
+    show_table(
+        node_rows([fusion.nodes[node] for node in held]),
+        key="fusion.layer_nodes",
+        filename=f"{fusion.build_id}-layer-{index}.csv",
+    )
+
+
+def _show_node(fusion: FusionMap, index: int) -> None:
+    node = fusion.nodes[index]
+    says = f", says {text.plain(node.by)}" if node.by else ""
+    st.markdown(
+        f"**Node {index}** {text.code(node.name)} ({text.plain(node.op_type)}): {STATE_SIGNS[node.state]}{says}."
+    )
+    layers = [layer for layer in fusion.layers if layer.index in node.layers]
+    if not layers:
+        st.caption("No engine layer holds it.")
+    for layer in layers:
+        st.markdown(f"- {layer_sentence(layer)}")
+
+
+def show_details(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
+    """Findings, the map both ways, the graph and the tables."""
+    missing = sum(not match.fused for match in fusion.patterns)
+    both, graph, expected, steps, layers, nodes, findings = st.tabs(
+        [
+            "Both ways",
+            "Graph",
+            f"Expected fusions ({missing} missing)",
+            "Steps",
+            "Layers",
+            "Nodes",
+            f"Findings ({len(fusion.findings)})",
+        ]
+    )
+    with both:
+        _both_ways(fusion)
+    with graph:
+        _graph(bench, fusion, model_id)
+    with expected:
+        show_patterns(fusion)
+    with steps:
+        show_steps(fusion)
+    with layers:
+        rows = layer_rows(fusion, fusion.layers)
+        show_table(rows, key="fusion.layers", filename=f"{fusion.build_id}-layers.csv", height=420)
+    with nodes:
+        show_table(node_rows(fusion.nodes), key="fusion.nodes", filename=f"{fusion.build_id}-nodes.csv", height=420)
+    with findings:
+        show_findings(fusion.findings)
+
+
+def _both_ways(fusion: FusionMap) -> None:
+    if len(fusion.nodes) <= _MOST_LINES:
+        st.plotly_chart(
+            link_figure(fusion, layer=st.session_state.get(LAYER), node=st.session_state.get(NODE)),
+            key="fusion.links",
+            on_select=_picked_mark,
+            selection_mode="points",
+            config=plot_config(f"{fusion.build_id}-links"),
+        )
+        st.caption("Nodes in file order above, layers in execution order below. Click either to see where it leads.")
+    else:
+        st.caption(
+            f"{text.counted(len(fusion.nodes), 'node')}: too many lines to read, so that ops are drawn as groups."
+        )
+    st.markdown("**Where the ops end**")
+    st.plotly_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", config=plot_config(f"{fusion.build_id}-flows"))
+
+
+def _ink() -> str:
+    return "#e4e9e7" if st.context.theme.type == "dark" else "#1c2321"
+
+
+def _graph(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
+    chosen = st.session_state.get(LAYER)
+    lit = set(nodes_held(fusion, chosen)) if chosen is not None else set()
+    if (node := st.session_state.get(NODE)) is not None:
+        lit.add(node)
+    st.caption("One group for each engine layer, in the colour of its precision; what is chosen above stands out.")
+    graph_panel(
+        _grouped(bench, fusion.build_id, model_id),
+        key="fusion.graph",
+        key_of=colour_keys(fusion),
+        colours=_STATE_KEYS,
+        highlight=lit,
+    )

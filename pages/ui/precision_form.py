@@ -1,0 +1,180 @@
+"""The part of the build form that decides the file: precision, calibration, nodes kept, normalization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.findings import show_findings
+from pages.ui.pickers import pick_data
+from pages.ui.state import select, selected
+from pages.ui.theme import PRECISION_LABELS
+from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import Sm
+from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, CalibrationMethod, KeepRule, Precision, Recipe
+from trt_core.domain.precision_support import why_not_precision
+from trt_core.workbench import Workbench
+
+_METHODS = {
+    CalibrationMethod.ENTROPY: "the range that loses least information; the usual choice for images",
+    CalibrationMethod.MINMAX: "everything that was seen; outliers widen the steps",
+    CalibrationMethod.PERCENTILE: "cuts the rarest values off on both ends",
+}
+_PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeWish:
+    """The recipe as far as it is decided, its data, and why it cannot be used yet ("" when it can)."""
+
+    recipe: Recipe
+    data: DataRecord | None
+    missing: str = ""
+
+
+def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilities, target: Sm | None) -> RecipeWish:
+    """Draw the form for the recipe of a variant."""
+    precision = _precision(capabilities, target)
+    rest = Precision.FP16
+    method, percentile = CalibrationMethod.ENTROPY, 99.99
+    data = None
+    if precision.is_quantized:
+        rest = _rest(precision)
+    if Recipe(precision=precision).needs_data:
+        data, method, percentile = _calibration(bench, model, precision)
+    keep = _kept(bench, model, precision)
+    normalize = st.toggle(
+        "Normalize the file first",
+        value=True,
+        key="build.normalize",
+        help="Folds BatchNormalization into the convolution before it, folds constants and gives every node a unique "
+        "name, so that the compiler's records map to nodes. Switch it off to see the compiler fuse them itself.",
+    )
+    recipe = Recipe(
+        precision=precision, rest=rest, method=method, percentile=percentile, keep=keep, normalize=normalize
+    )
+    missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload calibration data."
+    return RecipeWish(recipe=recipe, data=data, missing=missing if recipe.needs_data and data is None else "")
+
+
+def _precision(capabilities: Capabilities, target: Sm | None) -> Precision:
+    reasons = {item: why_not_precision(item, capabilities, target) for item in _PRECISIONS}
+    able = [item for item in _PRECISIONS if not reasons[item]]
+    wanted = st.session_state.get("build.wanted", Precision.FP16.value)
+    chosen = next((item for item in able if item.value == wanted), able[0] if able else Precision.FP32)
+    st.markdown("**Precision**")
+    with st.container(horizontal=True, gap="xsmall"):
+        for item in _PRECISIONS:
+            st.button(
+                PRECISION_LABELS[item],
+                key=f"build.precision.{item.value}",
+                type="primary" if item is chosen else "secondary",
+                disabled=bool(reasons[item]),
+                help=text.plain(reasons[item]) or None,
+                on_click=_want,
+                args=(item,),
+            )
+    if refused := list(dict.fromkeys(reason for reason in reasons.values() if reason)):
+        st.caption(text.plain(" ".join(refused)))
+    return chosen
+
+
+def _want(precision: Precision) -> None:
+    st.session_state["build.wanted"] = precision.value
+
+
+def _rest(precision: Precision) -> Precision:
+    chosen = st.segmented_control(
+        "What stays unquantized runs in",
+        [Precision.FP16.value, Precision.FP32.value],
+        default=Precision.FP16.value,
+        key="build.rest",
+        format_func=str.upper,
+        help=f"Nodes that {PRECISION_LABELS[precision]} does not cover, and everything between its Q/DQ pairs.",
+    )
+    return Precision(chosen or Precision.FP16.value)
+
+
+def _calibration(
+    bench: Workbench, model: ModelRecord, precision: Precision
+) -> tuple[DataRecord | None, CalibrationMethod, float]:
+    st.markdown(f"**Calibration** chooses the {PRECISION_LABELS[precision]} range of every activation")
+    _prefer_calibration(bench, model)
+    data = pick_data(bench, model.id, page="build", label="Calibration data", required=True)
+    if data is None:
+        names = text.names([spec.name for spec in model.inputs])
+        st.info(f"No data for this model yet. Upload an `.npz` with one array for each input: {names}.")
+    _upload(bench, model)
+    if data is not None:
+        _judge(data)
+    values = [item.value for item in _METHODS]
+    chosen = st.segmented_control("Method", values, default=values[0], key="build.method", format_func=_method_label)
+    method = CalibrationMethod(chosen or values[0])
+    st.caption(f"{_method_label(method.value)}: {_METHODS[method]}.")
+    percentile = 99.99
+    if method is CalibrationMethod.PERCENTILE:
+        percentile = st.number_input("Percentile", 90.0, 100.0, percentile, 0.01, key="build.percentile", format="%.3f")
+    return data, method, percentile
+
+
+def _prefer_calibration(bench: Workbench, model: ModelRecord) -> None:
+    """Begin with a set that calls itself calibration: ranges from test data would flatter the test."""
+    named = [item for item in bench.library.data_sets(model.id) if "calib" in item.name.lower()]
+    if named and not selected("data"):
+        select({"data": named[0].id})
+
+
+def _method_label(value: str) -> str:
+    return {"minmax": "MinMax"}.get(value, value.capitalize())
+
+
+def _upload(bench: Workbench, model: ModelRecord) -> None:
+    with st.expander("Upload calibration data", icon=":material/upload:"):
+        file = st.file_uploader(
+            "Samples as .npz: one array for each input, the first axis counts samples",
+            type=["npz"],
+            key="build.data_upload",
+        )
+        if file is not None and st.button("Use these samples", key="build.data_add"):
+            record = bench.library.add_data(file, name=file.name, model_id=model.id)
+            select({"data": record.id})
+            st.rerun()
+
+
+def _judge(data: DataRecord) -> None:
+    if data.samples < ADVISED_CALIBRATION_SAMPLES:
+        st.warning(
+            f"{text.counted(data.samples, 'sample')}; NVIDIA advises {ADVISED_CALIBRATION_SAMPLES} or more for INT8. "
+            "Ranges from few samples miss the rare large values, which are then clipped.",
+            icon=":material/warning:",
+        )
+    if data.findings:
+        show_findings(data.findings)
+
+
+def _kept(bench: Workbench, model: ModelRecord, precision: Precision) -> tuple[KeepRule, ...]:
+    if precision in (Precision.FP32, Precision.TF32):
+        return ()
+    graph = bench.library.graph(model.id)
+    ops = {node.name: node.op_type for node in graph.nodes}
+    names = st.multiselect(
+        "Nodes to keep in higher precision",
+        list(ops),
+        key=f"build.{model.id}.keep",
+        format_func=lambda name: f"{text.clean(name, 48)} · {text.clean(ops[name], 24)}",
+        placeholder="None: type to search by name or op",
+        help="Choose the nodes that lose most on the Divergence page.",
+    )
+    if not names:
+        return ()
+    choices = [Precision.FP16, Precision.FP32] if precision.is_quantized else [Precision.FP32]
+    values = [item.value for item in choices]
+    kept: str | None = values[0]
+    if len(values) > 1:
+        kept = st.segmented_control(
+            "Keep them in", values, default=values[0], key="build.keep_in", format_func=str.upper
+        )
+    return tuple(KeepRule(node=name, precision=Precision(kept or values[0])) for name in names)

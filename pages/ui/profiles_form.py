@@ -1,0 +1,119 @@
+"""The form for optimization profiles: one row a symbol or unnamed dimension, any number of profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.ui import text
+from trt_core.domain.profile_axes import FreeAxis, Sizes, first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.profiles import OptimizationProfile
+from trt_core.domain.tensors import TensorSpec
+from trt_core.errors import InvalidProfile
+
+PRESETS: dict[str, Sizes] = {"Batch 1": (1, 1, 1), "Batch 1 to 8": (1, 4, 8), "Batch 1 to 32": (1, 16, 32)}
+_LARGEST = 1 << 20
+_COLUMNS = (2.2, 1, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfilesWish:
+    """What the form holds: the rows as they stand, and the profiles where all rows are valid."""
+
+    rows: tuple[Mapping[str, Sizes], ...]
+    profiles: tuple[OptimizationProfile, ...]
+    is_valid: bool
+
+
+def profiles_form(inputs: tuple[TensorSpec, ...], *, scope: str) -> ProfilesWish:
+    """Draw the form; a row that cannot stand is called out at its own profile. `scope` begins every widget's key."""
+    axes = free_axes(inputs)
+    if not axes:
+        st.caption("Every input has a static shape, so that no optimization profile is needed.")
+        return ProfilesWish(rows=(), profiles=(), is_valid=True)
+    numbers: list[int] = st.session_state.setdefault(f"{scope}.profiles", [1])
+    rows: list[Mapping[str, Sizes]] = []
+    built: list[OptimizationProfile] = []
+    for position, number in enumerate(numbers, start=1):
+        with st.container(border=True, gap="small"):
+            sizes = _profile(axes, scope=scope, number=number, position=position, count=len(numbers))
+            rows.append(sizes)
+            try:
+                built.append(profile_from_sizes(inputs, sizes))
+            except InvalidProfile as error:
+                st.error(text.plain(f"Profile {position}: {error.message} {error.remedy}"), icon=":material/error:")
+    st.button(
+        "Add a profile",
+        key=f"{scope}.profile.add",
+        icon=":material/add:",
+        on_click=_add,
+        args=(scope,),
+        help="The compiler chooses kernels for the opt shape of each profile: narrow ranges run faster.",
+    )
+    return ProfilesWish(rows=tuple(rows), profiles=tuple(built), is_valid=len(built) == len(numbers))
+
+
+def _profile(axes: tuple[FreeAxis, ...], *, scope: str, number: int, position: int, count: int) -> Mapping[str, Sizes]:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**Profile {position}**", width="content")
+        for label, batch in PRESETS.items():
+            st.button(
+                label,
+                key=f"{scope}.profile.{number}.preset.{batch[2]}",
+                on_click=_preset,
+                args=(axes, scope, number, batch),
+                type="tertiary",
+            )
+        st.button(
+            "Remove",
+            key=f"{scope}.profile.{number}.remove",
+            on_click=_remove,
+            args=(scope, number),
+            disabled=count == 1,
+            help="A dynamic model needs at least one profile." if count == 1 else None,
+            type="tertiary",
+            icon=":material/delete:",
+        )
+    header = st.columns(_COLUMNS, vertical_alignment="bottom")
+    for column, word in zip(header, ("size", "min", "opt", "max"), strict=True):
+        column.caption(word)
+    return {
+        axis.key: _row(axis, place, scope=scope, number=number, position=position) for place, axis in enumerate(axes)
+    }
+
+
+def _row(axis: FreeAxis, place: int, *, scope: str, number: int, position: int) -> Sizes:
+    columns = st.columns(_COLUMNS, vertical_alignment="center")
+    columns[0].markdown(text.code(axis.key, 28), help=text.plain(axis.places_text(), 300))
+    found = []
+    for column, word, first in zip(columns[1:], ("min", "opt", "max"), first_sizes(axis), strict=True):
+        key = _key(scope, number, place, word)
+        st.session_state.setdefault(key, first)
+        label = text.plain(f"Profile {position}, {axis.key}, {word}", 120)
+        found.append(column.number_input(label, 1, _LARGEST, key=key, step=1, label_visibility="collapsed"))
+    low, opt, high = found
+    return low, opt, high
+
+
+def _key(scope: str, number: int, place: int, word: str) -> str:
+    return f"{scope}.profile.{number}.{place}.{word}"
+
+
+def _add(scope: str) -> None:
+    numbers: list[int] = st.session_state[f"{scope}.profiles"]
+    st.session_state[f"{scope}.profiles"] = [*numbers, max(numbers) + 1]
+
+
+def _remove(scope: str, number: int) -> None:
+    numbers: list[int] = st.session_state[f"{scope}.profiles"]
+    st.session_state[f"{scope}.profiles"] = [item for item in numbers if item != number]
+
+
+def _preset(axes: tuple[FreeAxis, ...], scope: str, number: int, batch: Sizes) -> None:
+    """Write the batch range into the rows of first dimensions; other rows keep what they hold."""
+    for place, axis in enumerate(axes):
+        if axis.is_batch:
+            for word, size in zip(("min", "opt", "max"), batch, strict=True):
+                st.session_state[_key(scope, number, place, word)] = size

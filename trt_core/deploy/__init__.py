@@ -1,0 +1,1 @@
+"""What leaves the workbench: equivalent command lines."""
