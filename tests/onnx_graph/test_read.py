@@ -293,8 +293,8 @@ def test_five_thousand_nodes_are_read_in_half_a_second():
     model = models.chain(5000)
     read_graph(models.mlp())  # onnx itself takes a while to import
 
-    began = time.perf_counter()
+    began = time.process_time()
     graph: Graph = read_graph(model)
 
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
     assert len(graph.tensors) == 5002

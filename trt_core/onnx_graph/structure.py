@@ -26,6 +26,10 @@ def check_structure(model: Any) -> None:
     check_order(model.graph)
     check_functions(model)
     skeleton, _ = make_skeleton(model)
+    for value in (*skeleton.graph.input, *skeleton.graph.output):
+        # The checker wants a shape; some exporters leave it out, and everything downstream copes.
+        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape"):
+            value.type.tensor_type.shape.SetInParent()
     try:
         onnx.checker.check_model(skeleton)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
@@ -96,10 +100,20 @@ def captured(graph: Any) -> list[str]:
 
 
 def check_order(graph: Any) -> None:
-    """Raise UnreadableModel naming the nodes of a cycle, if there is one."""
-    producer = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    edges = [[producer[name] for name in reads(node) if name in producer] for node in graph.node]
-    if all(source < index for index, sources in enumerate(edges) for source in sources):
+    """Raise UnreadableModel for a cycle, nodes out of order, and a tensor that nothing writes, or two nodes do."""
+    producer = _producers(graph)
+    written = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer} | set(producer)
+    written |= {sparse.values.name for sparse in graph.sparse_initializer}
+    sources = [list(reads(node)) for node in graph.node]
+    for node, names in zip(graph.node, sources, strict=True):
+        for name in names:
+            if name not in written:
+                raise UnreadableModel(
+                    f"Node {shown(node_name(node))} reads {shown(name)}, which nothing in the model writes.",
+                    remedy="Export the model again.",
+                )
+    edges = [[producer[name] for name in names if name in producer] for names in sources]
+    if all(source < index for index, inner in enumerate(edges) for source in inner):
         return
     cycle = _cycle(edges)
     if cycle:
@@ -109,6 +123,25 @@ def check_order(graph: Any) -> None:
             f"The graph has a cycle through {', '.join(names)}{more}.",
             remedy="A graph must have no cycles: export it again.",
         )
+    late, early = next((index, max(inner)) for index, inner in enumerate(edges) if inner and max(inner) >= index)
+    first, second = (shown(node_name(graph.node[index])) for index in (late, early))
+    raise UnreadableModel(
+        f"Node {first} comes before {second}, which it reads.",
+        remedy="Nodes must be in topological order: export the model again.",
+    )
+
+
+def _producers(graph: Any) -> dict[str, int]:
+    producer: dict[str, int] = {}
+    for index, node in enumerate(graph.node):
+        for name in node.output:
+            if name and producer.setdefault(name, index) != index:
+                raise UnreadableModel(
+                    f"Tensor {shown(name)} is written twice, by {shown(node_name(graph.node[producer[name]]))} and "
+                    f"{shown(node_name(node))}.",
+                    remedy="Export the model again.",
+                )
+    return producer
 
 
 def _cycle(edges: list[list[int]]) -> list[int]:

@@ -236,7 +236,6 @@ def _scan(archive: zipfile.ZipFile, name: str, entry: zipfile.ZipInfo, header: H
                     )
                 infinite = True
             left -= values.nbytes
-        stream.read(1)  # reaching the end is what makes zipfile compare the CRC
     return infinite
 
 
