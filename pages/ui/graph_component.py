@@ -71,19 +71,23 @@ def model_graph(
     highlight: Collection[int] = (),
     height: int = 560,
     focus: str | None = None,
+    turn: int = 0,
 ) -> GraphSelection:
     """Draw a view and say what the reader did.
 
     `colours` gives a colour (`#rrggbb`) by colour key where the precision and op palettes do not know it; `highlight`
-    are node indices, whose boxes stand out; `focus` is a box to bring to the middle.
+    are node indices, whose boxes stand out; `focus` is a box to select and bring to the middle, again whenever
+    `turn` changes.
     """
     lit = frozenset(highlight)
+    # The browser's word on the selection is already here before the component is mounted again.
+    current = (st.session_state.get(f"{key}.component") or {}).get("selected", selected)
     data = _payload(view, lit, colours or {})
     data |= {
-        "selected": selected,
+        "selected": current,
         "height": height,
         "focus": focus,
-        "focus_stamp": st.session_state.get(f"{key}.turn", 0),
+        "focus_stamp": turn,
     }
     result = _component()(
         key=f"{key}.component",
@@ -110,29 +114,33 @@ def graph_panel(
     key_of: Mapping[int, str] | None = None,
     colours: Mapping[str, str] | None = None,
     highlight: Collection[int] = (),
+    show: int | None = None,
     height: int = 560,
 ) -> GraphBox | None:
     """The graph with groups that open and close; returns the selected box.
 
-    Which groups are open is kept in the session under `key`, and begins anew with another graph or grouping.
+    Which groups are open is kept in the session under `key`, and begins anew with another graph or grouping. A new
+    value of `show`, a node index, opens the groups around that node, selects it and brings it to the middle.
     """
     state = st.session_state.setdefault(f"{key}.open", {})
-    identity = (id(grouped.graph), grouped.grouping)
-    if state.get("identity") != identity:
+    if state.get("identity") != grouped.identity:
         state.clear()
-        state |= {"identity": identity, "expanded": grouped.first_expansion(), "selected": None, "focus": None}
+        state |= {"identity": grouped.identity, "expanded": grouped.first_expansion(), "focus": None, "turn": 0}
+        state["shown"] = None
+    if show is not None and show != state["shown"] and (found := grouped.locate(show)) is not None:
+        _bring(state, *found)
+    state["shown"] = show
     view = collapsed_view(grouped, expanded=state["expanded"], key_of=key_of)
     done = model_graph(
         view,
-        key=key,
+        key=f"{key}.{grouped.identity}",  # another graph is another component: it begins unselected and fitted
         colours=colours,
-        selected=state["selected"],
         highlight=highlight,
         height=height,
         focus=state["focus"],
+        turn=state["turn"],
     )
-    state["selected"] = done.selected
-    if done.request is not None and _answer(grouped, state, done, key):
+    if done.request is not None and _answer(grouped, state, done):
         st.rerun()
     return view.box(done.selected) if done.selected else None
 
@@ -141,7 +149,7 @@ def _nothing() -> None:
     """Streamlit reports a value only where a callback is named for it."""
 
 
-def _answer(grouped: GroupedGraph, state: dict[str, Any], done: GraphSelection, key: str) -> bool:
+def _answer(grouped: GroupedGraph, state: dict[str, Any], done: GraphSelection) -> bool:
     """Carry out a request on the session's state; whether there is something new to draw."""
     state["focus"] = None
     if done.request == "reset":
@@ -153,12 +161,16 @@ def _answer(grouped: GroupedGraph, state: dict[str, Any], done: GraphSelection, 
     if done.request == "find" and done.target:
         found = _find(grouped, done.target)
         if found is not None:
-            state["expanded"] = state["expanded"] | set(found[1])
-            state["focus"] = found[0]
-            st.session_state[f"{key}.turn"] = st.session_state.get(f"{key}.turn", 0) + 1
+            _bring(state, *found)
             return True
         st.toast(f"No node has this text in its name or op: {len(grouped.graph.nodes)} nodes searched.")
     return False
+
+
+def _bring(state: dict[str, Any], box_id: str, around: tuple[str, ...]) -> None:
+    state["expanded"] = state["expanded"] | set(around)
+    state["focus"] = box_id
+    state["turn"] += 1
 
 
 def _find(grouped: GroupedGraph, text: str) -> tuple[str, tuple[str, ...]] | None:

@@ -206,8 +206,16 @@ def test_a_node_deep_inside_is_found_with_the_groups_to_open():
     graph = scoped_encoder(3)
     grouped = group_graph(graph, "scope")
     deep = next(node.index for node in graph.nodes if node.name == "/encoder/layer2/attention/query/MatMul")
-    view = collapsed_view(grouped, expanded=frozenset(grouped.around(deep)))
-    assert any(box.members == (deep,) for box in view.boxes)
+    box_id, around = grouped.locate(deep)
+    assert collapsed_view(grouped).box(box_id) is None
+    assert collapsed_view(grouped, expanded=frozenset(around)).box(box_id).members == (deep,)
+    assert grouped.locate(len(graph.nodes)) is None
+
+
+def test_another_graph_or_grouping_has_another_identity():
+    graphs = [group_graph(residual_chain(2), "scope"), group_graph(residual_chain(2), "blocks")]
+    assert len({grouped.identity for grouped in [*graphs, group_graph(residual_chain(3), "scope")]}) == 3
+    assert group_graph(residual_chain(2), "scope").identity == graphs[0].identity
 
 
 def test_an_empty_graph_has_an_empty_view():

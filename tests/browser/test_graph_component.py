@@ -161,3 +161,19 @@ def test_names_out_of_a_model_stay_text(page, address):
 def test_highlighted_nodes_stand_out(page, address):
     show(page, address, "model=chain&light=3&light=4000")
     expect(page.locator(".stage .box.lit:not(.open)")).to_have_count(2)
+
+
+def test_a_page_can_bring_a_node_to_the_middle_and_select_it(page, address):
+    show(page, address, "model=chain")
+    page.get_by_text("Show node 2503").click()
+    expect(page.locator(".stage .box.selected[aria-label*='node_of_t2503']")).to_have_count(1)
+    expect(page.get_by_text("Selected Conv with 1 nodes")).to_be_visible()
+
+
+def test_another_model_begins_unselected(page, address):
+    show(page, address, "model=scopes")
+    page.locator(".stage .box[aria-label^='Gemm,'] .body").first.click()
+    expect(page.get_by_text("Selected Gemm")).to_be_visible()
+    page.get_by_text("hostile", exact=True).click()
+    expect(page.get_by_text("Nothing selected")).to_be_visible()
+    expect(page.locator(".stage .box.selected")).to_have_count(0)

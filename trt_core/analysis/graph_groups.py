@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from trt_core.analysis.graph_blocks import WIDE, arrange
@@ -24,6 +26,16 @@ class GroupedGraph:
     graph: Graph
     grouping: Grouping
     root: Group
+
+    @cached_property
+    def identity(self) -> str:
+        """Twelve hexadecimal digits that change with the nodes, the grouping, or the groups of the first level."""
+        digest = hashlib.sha256(self.grouping.encode())
+        for node in self.graph.nodes:
+            digest.update(f"{node.op_type}\0{node.name}\0".encode(errors="surrogatepass"))
+        for child in self.root.children:
+            digest.update(f"{child.id}\0".encode())
+        return digest.hexdigest()[:12]
 
     def walk(self) -> Iterator[tuple[Group, tuple[str, ...]]]:
         """Every group with the ids of the groups around it, outermost first."""
@@ -50,12 +62,14 @@ class GroupedGraph:
             ids = {group.id for group in chosen}
             shown = [g for group in shown for g in (group.children if group.id in ids else (group,))]
 
-    def around(self, node: int) -> tuple[str, ...]:
-        """Ids of the groups to open so that a node's own box shows, outermost first."""
+    def locate(self, node: int) -> tuple[str, tuple[str, ...]] | None:
+        """Id of the box that shows a node, and of the groups to open for it, outermost first; None for no such node."""
         for group, around in self.walk():
-            if group.kind in ("node", "op") and node in group.members:
-                return around if group.kind == "node" or node == group.members[-1] else (*around, group.id)
-        return ()
+            if group.kind == "node" and group.members == (node,):
+                return group.id, around
+            if group.kind == "op" and group.members[-1] == node:
+                return group.id, around
+        return None
 
 
 def _dominant(closed: list[Group]) -> list[Group]:

@@ -1,4 +1,4 @@
-"""A page with nothing but the graph: `?model=chain|scopes|hostile` picks it, `?light=3` highlights a node."""
+"""A page with nothing but the graph: `model` picks it, `light` highlights nodes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def grouped(name: str) -> GroupedGraph:
 
 
 st.set_page_config(layout="wide")
+picked = st.radio(
+    "Model", BUILDERS, index=list(BUILDERS).index(st.query_params.get("model", "scopes")), horizontal=True
+)
 light = [int(text) for text in st.query_params.get_all("light")]
-box = graph_panel(grouped(st.query_params.get("model", "scopes")), key="models.graph", highlight=light)
+shown = 2503 if st.toggle("Show node 2503") else None
+box = graph_panel(grouped(picked), key="models.graph", highlight=light, show=shown)
 st.text(f"Selected {box.label} with {box.node_count} nodes" if box else "Nothing selected")
