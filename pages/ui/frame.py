@@ -39,7 +39,8 @@ _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "
 _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
-[data-testid="stMainBlockContainer"] { padding-top: 3rem; }
+[data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
+h1 { font-size: 2rem !important; }
 </style>"""
 
 

@@ -50,6 +50,11 @@ def job_panel(bench: Workbench, job_id: str, *, on_success: Callable[[Job], None
     return job
 
 
+def is_under_way(bench: Workbench, job_id: str) -> bool:
+    """True while that job is queued or runs, so that a page does not offer to submit it twice."""
+    return bool(job_id) and not bench.jobs.job(job_id).state.is_terminal
+
+
 def _live(bench: Workbench, job_id: str) -> None:
     with boundary():
         job = bench.jobs.job(job_id)

@@ -98,6 +98,8 @@ def _histogram(model: ModelRecord) -> None:
             orientation="h",
             marker_color=NEUTRAL,
             text=[str(count) for _, count in shown],
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{y}: %{x} nodes<extra></extra>",
         )
     )

@@ -52,6 +52,7 @@ def _upload(bench: Workbench) -> None:
     files = st.file_uploader(
         "An .onnx file, an .onnx file with its data files, or a .zip",
         accept_multiple_files=True,
+        max_upload_size=bench.settings.upload_mb,
         key=f"models.upload.{st.session_state['models.round']}",
         help="External data: choose the .onnx file and every data file together, or put them into one .zip.",
     )

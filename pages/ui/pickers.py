@@ -76,7 +76,7 @@ def pick(
     st.selectbox(
         label,
         list(by_id),
-        index=None,
+        index=0 if required else None,
         key=key,
         format_func=lambda item: text.clean(title(by_id[item]), 90),
         on_change=_remember,

@@ -36,6 +36,14 @@ class NodeSupport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SupportPart:
+    """Nodes that can be taken out together: a partition, or neighbours that are refused."""
+
+    indices: tuple[int, ...]
+    is_supported: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class SupportReport:
     """All nodes of a model, in file order, for one backend and target."""
 
@@ -61,3 +69,19 @@ class SupportReport:
     def partition_count(self) -> int:
         """How many runs of supported nodes the model falls into."""
         return len({node.partition for node in self.nodes if node.partition >= 0})
+
+    @property
+    def parts(self) -> tuple[SupportPart, ...]:
+        """The partitions and, between them, the runs of refused nodes; in order of their first nodes."""
+        partitions: dict[int, list[int]] = {}
+        refused: list[list[int]] = []
+        for node in self.nodes:
+            if node.partition >= 0:
+                partitions.setdefault(node.partition, []).append(node.index)
+            elif node.supported is False:
+                if not refused or refused[-1][-1] != node.index - 1:
+                    refused.append([])
+                refused[-1].append(node.index)
+        found = [SupportPart(indices=tuple(part), is_supported=True) for part in partitions.values()]
+        found += [SupportPart(indices=tuple(part), is_supported=False) for part in refused]
+        return tuple(sorted(found, key=lambda part: part.indices[0]))

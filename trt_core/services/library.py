@@ -91,11 +91,17 @@ class Library:
         return tuple(found)
 
     def add_sample(self, key: str) -> ModelRecord:
-        """Bring in a sample with its data."""
+        """Bring in a sample with its data; the model is named by the sample's key."""
+        from trt_core.onnx_graph.intake import IntakeLimits, stage_file
+
         sample = next((item for item in self.samples() if item.key == key), None)
         if sample is None:
             raise NotFound(f"There is no sample {key!r}.", remedy="See the samples gallery.")
-        record = self.add_file(sample.model, trusted=True)
+        limits = IntakeLimits(total_bytes=self._context.settings.quota_mb << 20)
+        roots = (sample.model.resolve().parent,)
+        record = self._add(
+            lambda folder: stage_file(sample.model, roots, folder, limits=limits), stages=Stages(), sample=key
+        )
         for path in (sample.calibration, sample.test):
             if path is not None:
                 self.add_data(path, name=f"{sample.key}/{path.name}", model_id=record.id)
@@ -131,7 +137,7 @@ class Library:
         stored = self._context.store.path(model_id, "graph.json")
         return from_plain(Graph, json.loads(stored.read_bytes()))
 
-    def _add(self, stage: Callable[[Path], Any], *, stages: Stages) -> ModelRecord:
+    def _add(self, stage: Callable[[Path], Any], *, stages: Stages, sample: str = "") -> ModelRecord:
         from trt_core.onnx_graph.load import check_model, load_model
         from trt_core.onnx_graph.read import describe_model, read_graph
 
@@ -152,7 +158,8 @@ class Library:
             record = ModelRecord(
                 id=model_id,
                 sha256=staged.sha256,
-                name=staged.name,
+                name=sample or staged.name,
+                sample=sample,
                 created_at=self._context.clock(),
                 size_bytes=staged.size_bytes,
                 filename=staged.path.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.engine import Sm
@@ -10,11 +12,13 @@ from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, InspectSpec, QuantizeSpec
 from trt_core.domain.support import SupportReport
-from trt_core.errors import BackendError, DependencyMissing
+from trt_core.errors import BackendError, DependencyMissing, UnsupportedRequest
 from trt_core.protocols import Reporter
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
+
+_LARGEST_FILE = (1 << 31) - 1  # protobuf's limit for one message
 
 
 class Support:
@@ -47,6 +51,19 @@ class Support:
             if self._context.store.has(found):
                 return from_plain(SupportReport, self._context.store.record(found))
         return None
+
+    def extract(self, model_id: str, nodes: Sequence[int]) -> bytes:
+        """Those nodes as an ONNX file of their own, weights inside; UnsupportedRequest where it passes 2 GB."""
+        from trt_core.onnx_graph.extract import extract_nodes
+        from trt_core.onnx_graph.load import load_model
+
+        part = extract_nodes(load_model(self._library.model_path(model_id)), nodes)
+        if part.ByteSize() > _LARGEST_FILE:
+            raise UnsupportedRequest(
+                f"The part has {part.ByteSize() >> 20} MiB; one ONNX file holds 2,047.",
+                remedy="Take fewer nodes at a time.",
+            )
+        return bytes(part.SerializeToString())
 
     def model_findings(self, model_id: str) -> tuple[Finding, ...]:
         """What the rules find in the model itself, and what its reading found."""
