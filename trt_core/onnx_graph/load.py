@@ -37,8 +37,8 @@ def load_model(path: Path, *, weights: bool = True) -> onnx.ModelProto:
     UnreadableModel for an empty, truncated or foreign file, one above protobuf's 2 GiB, and for external data that are
     missing, short, reached by a link or outside the model's folder.
     """
-    model, may_be_external = _parse(path)
-    if may_be_external:
+    model = parse_model(path)
+    if any(is_external(tensor) for tensor in all_tensors(model)):
         check_external(model, path.parent)
         read_external(_to_read(model, weights=weights), path.parent)
     return model
@@ -53,20 +53,6 @@ def _to_read(model: Any, *, weights: bool) -> list[Any]:
 
 def parse_model(path: Path) -> onnx.ModelProto:
     """Parse an ONNX file and open nothing else; external tensors stay references, and unchecked."""
-    return _parse(path)[0]
-
-
-def names_external_data(path: Path) -> bool:
-    """False when the file surely keeps all its data inside: the key of every external location is missing."""
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return mapped.find(_LOCATION_KEY) >= 0
-
-
-def _parse(path: Path) -> tuple[Any, bool]:
-    """The parsed message, and whether it may name external data (the key `location` occurs in its bytes)."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -84,14 +70,22 @@ def _parse(path: Path) -> tuple[Any, bool]:
             head = mapped[:4]
             with memoryview(mapped) as view:
                 model.ParseFromString(view)
-            may_be_external = mapped.find(_LOCATION_KEY) >= 0
     except DecodeError:
         raise UnreadableModel(_foreign(path, head), remedy="Upload a complete .onnx file.") from None
     except OSError as error:
         raise UnreadableModel(f"{path.name} cannot be read: {error.strerror}.", remedy="Check the file.") from error
     if not model.HasField("graph") or not model.ir_version:
         raise UnreadableModel(_foreign(path, head), remedy="Upload a complete .onnx file.")
-    return model, may_be_external
+    return model
+
+
+def names_external_data(path: Path) -> bool:
+    """False when the file surely keeps all its data inside: the key of every external location is missing."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return mapped.find(_LOCATION_KEY) >= 0
 
 
 def _foreign(path: Path, head: bytes) -> str:
