@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or ''}. Check the path and the disk.", 2)
+    except Exception as error:
+        if os.environ.get("ENGINESCOPE_DEBUG"):
+            raise
+        text = f"{type(error).__name__}: {error} This is a bug. Set ENGINESCOPE_DEBUG=1 to see where, and report it."
+        return _fail(text, TrtCoreError.exit_code)
     return answer.exit_code
 
 

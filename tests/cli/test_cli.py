@@ -1,0 +1,245 @@
+"""The command line is a contract: keys, exit codes, one line for every error, real workers behind it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests import models
+from trt_core.cli.main import main
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+CNN = str(SAMPLES / "digits_cnn" / "model.onnx")
+TRANSFORMER = str(SAMPLES / "digits_transformer" / "model.onnx")
+CALIBRATION = str(SAMPLES / "digits" / "calibration.npz")
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture
+def run(workspace: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run a command with --json; exit code, the object, standard error."""
+
+    def call(*words: object) -> tuple[int, dict[str, Any], str]:
+        capfd.readouterr()
+        code = main([str(word) for word in words] + ["--json", "--workspace", str(workspace)])
+        out, err = capfd.readouterr()
+        return code, json.loads(out) if out else {}, err
+
+    return call
+
+
+def refused(answer: tuple[int, dict[str, Any], str], code: int) -> str:
+    """The one error line of a refused command."""
+    exit_code, plain, err = answer
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert (exit_code, plain) == (code, {}), err
+    assert len(lines) == 1, err
+    assert "Traceback" not in err
+    return lines[0]
+
+
+def test_inspect_names_every_node_and_proves_by_build(run: Run):
+    code, plain, _ = run("inspect", CNN, "--prove")
+
+    assert code == 0
+    graph = onnx.load(CNN).graph
+    assert [node["name"] for node in plain["nodes"]] == [node.name for node in graph.node]
+    assert all(node["supported"] is True and node["evidence"] == "build" for node in plain["nodes"])
+    assert plain["summary"] | {"fully_supported": True, "unsupported": 0} == plain["summary"]
+    assert {"sha256", "opset", "ir_version", "producer", "parameters", "size_bytes"} <= plain["model"].keys()
+    assert plain["model"]["inputs"][0]["shape"][0] == "batch"
+
+
+def test_inspect_says_no_with_the_parsers_reason(run: Run):
+    code, plain, _ = run("inspect", SAMPLES / "unsupported_op" / "model.onnx")
+
+    assert code == 1
+    refusals = [node for node in plain["nodes"] if node["supported"] is False]
+    assert [node["op_type"] for node in refusals] == ["ChannelGate"]
+    assert refusals[0]["reason"]
+    assert refusals[0]["remedy"]
+    assert plain["summary"]["partitions"] == 2
+
+
+def test_build_gives_an_engine_whose_layers_cover_the_nodes_and_the_second_time_it_is_cached(run: Run, tmp_path: Path):
+    words = ("build", CNN, "--precision", "int8", "--data", CALIBRATION, "--sm", "89", "--profile",
+             "image=1x1x16x16:4x1x16x16:8x1x16x16")  # fmt: skip
+    code, plain, err = run(*words, "-o", tmp_path / "digits.engine")
+
+    assert code == 0, err
+    assert plain["build"]["target"] == "SM 8.9"
+    assert plain["build"]["cached"] is False
+    assert (tmp_path / "digits.engine").stat().st_size == plain["build"]["engine_bytes"]
+    assert plain["precisions"]["int8"] > 0
+    summary = plain["fusion"]["summary"]
+    assert summary["onnx_nodes"] == len(onnx.load(CNN).graph.node)
+    assert summary["unexplained"] <= 1
+    assert sum(summary[state] for state in ("mapped", "folded", "absorbed", "unexplained")) == summary["onnx_nodes"]
+
+    again = run(*words)[1]
+    assert again["build"]["cached"] is True
+    assert again["build"]["id"] == plain["build"]["id"]
+
+    code, fusion, _ = run("fusion", plain["build"]["id"])
+    assert code == 0
+    assert fusion["engine_layers"] == plain["fusion"]["engine_layers"]
+
+    rebuilt = run(*words, "--rebuild")[1]["build"]
+    assert rebuilt["id"] == plain["build"]["id"] + "-2"
+
+
+def test_quantize_writes_a_variant_with_ranges_and_keeps_what_is_to_be_kept(run: Run, tmp_path: Path):
+    kept = "/encoder/layer0/ffn/up/MatMul"
+    out = tmp_path / "int8.onnx"
+    code, plain, err = run(
+        "quantize", TRANSFORMER, "--precision", "int8", "--data", CALIBRATION, "--method", "minmax",
+        "--keep", f"{kept}=fp16", "-o", out)  # fmt: skip
+
+    assert code == 0, err
+    assert kept in plain["kept_nodes"]
+    assert kept not in plain["quantized_nodes"]
+    assert len(plain["quantized_nodes"]) > 10
+    assert all(item["scale"] > 0 and item["low"] <= item["high"] for item in plain["ranges"])
+    written = onnx.load(out)
+    onnx.checker.check_model(written)
+    assert sum(node.op_type == "QuantizeLinear" for node in written.graph.node) > 10
+
+
+def test_diverge_names_the_layer_where_int8_begins_to_hurt(run: Run):
+    code, plain, err = run(
+        "diverge", TRANSFORMER, "--against", "fp16,int8", "--data", CALIBRATION, "--samples", 16, "--method", "minmax")  # fmt: skip
+
+    assert code == 0, err
+    assert plain["samples"] == 16
+    assert "/encoder/layer0/ffn/up/MatMul" in plain["origin"]["int8"]
+    assert plain["origin"]["fp16"] == []
+    layer = next(item for item in plain["layers"] if item["name"] == "/encoder/layer0/ffn/up/MatMul")
+    keys = {"sqnr_db", "cosine", "max_abs", "mean_abs", "rel_l2", "nan", "inf"}
+    assert keys <= layer["fp16"].keys()
+    assert layer["int8"]["sqnr_db"] < 15
+    assert layer["fp16"]["sqnr_db"] > 50
+    assert plain["outputs"][0]["name"] == "logits"
+
+
+def test_bench_keeps_every_sample_and_says_what_it_measured(run: Run):
+    code, plain, err = run("bench", CNN, "--batch", 2, "--iterations", 400, "--warmup", 5)
+
+    assert code == 0, err
+    assert len(plain["samples_ms"]) == 400
+    latency = plain["latency_ms"]
+    assert latency["min"] <= latency["p50"] <= latency["p90"] <= latency["p95"] <= latency["p99"] <= latency["max"]
+    assert latency["p99_ci95"][0] <= latency["p99"] <= latency["p99_ci95"][1]
+    assert plain["layers"]
+    assert sum(layer["share"] for layer in plain["layers"]) == pytest.approx(1.0)
+    assert "no TensorRT latency" in plain["method"]
+    assert plain["conditions"]["batch"] == 2
+
+
+def test_runs_jobs_and_system_answer(run: Run):
+    run("inspect", CNN)
+
+    assert run("runs")[1]["models"]
+    assert run("jobs")[1]["jobs"][0]["state"] == "succeeded"
+    backends = {item["backend"]: item for item in run("system")[1]["backends"]}
+    assert backends["rtx"]["can_build"] is True
+    assert 86 in backends["rtx"]["targets"]
+    assert backends["ort"]["can_run"] is True
+
+
+BROKEN = {
+    "empty": b"",
+    "text": b"this is no model at all, only words " * 9,
+    "truncated": Path(CNN).read_bytes()[:50_000],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_one_line_and_nothing_is_left_behind(run: Run, tmp_path: Path, workspace: Path, name: str):
+    path = tmp_path / f"{name}.onnx"
+    path.write_bytes(BROKEN[name])
+
+    assert name in refused(run("inspect", path), 2)
+    assert not list((workspace / "tmp").iterdir())
+
+
+def test_missing_external_data_is_named(run: Run, tmp_path: Path):
+    shutil.copy(SAMPLES / "external_data" / "model.onnx", tmp_path / "model.onnx")
+
+    assert "model.onnx.data" in refused(run("inspect", tmp_path / "model.onnx"), 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("inspect", "/no/such/model.onnx"), 2, "There is no file"),
+        (("inspect", "m-000000000000"), 2, "m-000000000000"),
+        (("build", CNN, "--sm", "90"), 2, "SM 9.0"),
+        (("build", CNN, "--sm", "fast"), 2, "'fast'"),
+        (("build", CNN, "--precision", "int8"), 2, "calibration data"),
+        (("build", CNN, "--optimization-level", "9"), 2, "outside 0..5"),
+        (("build", CNN, "--profile", "image=8x1x16x16:4x1x16x16:1x1x16x16"), 2, "min 8"),
+        (("build", CNN, "--profile", "image=1x1x17x16"), 2, "dimension 2"),
+        (("build", CNN, "--profile", "picture=1x1x16x16"), 2, "'picture'"),
+        (("build", CNN, "--profile", "nonsense"), 2, "nonsense"),
+        (("build", CNN, "--calibration", "implicit"), 2, "no implicit calibration"),
+        (("quantize", CNN, "--precision", "fp16", "--keep", "nobody=fp32"), 2, "nobody"),
+        (("quantize", CNN, "--precision", "fp16", "--keep", "nobody=fp8"), 2, "--keep"),
+        (("bench", CNN, "--shape", "image=1x2x16x16"), 2, "dimension 1"),
+        (("bench", CNN, "--batch", "0"), 2, "Batch 0"),
+        (("bench", CNN, "--backend", "tensorrt"), 3, "GPU"),
+        (("diverge", CNN, "--against", "fp99", "--data", CALIBRATION), 2, "fp99"),
+        (("fusion", "b-000000000000"), 2, "b-000000000000"),
+        (("fusion", "../../etc/passwd"), 2, "passwd"),
+        (("jobs", "cancel", "j-000000000000"), 2, "j-000000000000"),
+        (("jobs", "cancel"), 2, "no id"),
+        (("build", SAMPLES / "unsupported_op" / "model.onnx"), 4, "Log:"),
+    ],
+)
+def test_a_refusal_says_what_with_which_value(run: Run, words: tuple[object, ...], code: int, says: str):
+    assert says in refused(run(*words), code)
+
+
+BAD_DATA: dict[str, dict[str, np.ndarray]] = {
+    "wrong name": {"picture": np.zeros((4, 1, 16, 16), np.float32)},
+    "wrong shape": {"image": np.zeros((4, 3, 16, 16), np.float32)},
+    "wrong dtype": {"image": np.zeros((4, 1, 16, 16), np.int64)},
+    "no sample": {"image": np.zeros((0, 1, 16, 16), np.float32)},
+    "NaN": {"image": np.full((4, 1, 16, 16), np.nan, np.float32)},
+    "objects": {"image": np.array([None, {}], object)},
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_data_that_do_not_fit_are_refused(run: Run, tmp_path: Path, name: str):
+    np.savez(tmp_path / "bad.npz", **BAD_DATA[name])
+
+    line = refused(run("diverge", CNN, "--against", "fp16", "--data", tmp_path / "bad.npz"), 2)
+    assert "image" in line or "no samples" in line
+
+
+def test_usage_errors_exit_with_two(run: Run):
+    assert run("build")[0] == 2
+    assert run("dance")[0] == 2
+
+
+def test_duplicate_and_unnamed_nodes_are_listed_by_index(run: Run, tmp_path: Path):
+    path = tmp_path / "mlp.onnx"
+    onnx.save(models.mlp(), path)
+    code, plain, err = run("build", path, "--precision", "fp16")
+
+    assert code == 0, err
+    assert [node["name"] for node in plain["fusion"]["onnx_nodes"]] == ["first", "node_of_a", "second"]
+    assert {node["state"] for node in plain["fusion"]["onnx_nodes"]} <= {"mapped", "folded", "absorbed"}
