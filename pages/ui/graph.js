@@ -377,12 +377,15 @@ class GraphPicture {
     const near = this.scale > 0.68;
     const size = near ? 13 : Math.min(box.h * 0.46, Math.max(13, 11 / this.scale));
     if (size * this.scale < 4.5) return;
-    const codeWidth = near && code && !knob && !isEnd ? 24 : 0;
+    // The letters say what the colour says, at every size at which text is drawn.
+    const codeSize = near ? 10 : size * 0.72;
+    const codeWidth = code && !isEnd ? codeSize * 2.2 : 0;
     const start = isEnd ? 16 : 12;
-    this.write(element, "name", start, near ? 18 : box.h / 2 + size * 0.35, box.label, inner - (isEnd ? 14 : 0), size, box.kind === "block" || box.kind === "part");
-    if (!near) return;
-    this.write(element, "minor", start, 33, box.second, inner - codeWidth - (isEnd ? 10 : 0), 11);
-    if (codeWidth) this.write(element, "code", box.w - 6, 34, code, 30, 10);
+    const beside = isEnd ? 14 : near && !knob ? 0 : codeWidth;
+    const atEnd = box.kind === "block" || box.kind === "part";
+    this.write(element, "name", start, near ? 18 : box.h / 2 + size * 0.35, box.label, inner - beside, size, atEnd);
+    if (codeWidth) this.write(element, "code", box.w - (knob ? 29 : 6), near ? (knob ? 17 : 34) : box.h / 2 + codeSize * 0.35, code, 60, codeSize);
+    if (near) this.write(element, "minor", start, 33, box.second, inner - (knob ? 0 : codeWidth) - (isEnd ? 10 : 0), 11);
   }
 
   write(element, className, x, y, text, width, size, atEnd) {
@@ -595,7 +598,8 @@ class GraphPicture {
   }
 
   hover(event) {
-    const box = this.boxAt(event);
+    const under = this.boxAt(event);
+    const box = under?.state === 2 && !event.target.closest(".head, .knob") ? undefined : under;
     this.tip.hidden = !box;
     if (!box) return;
     if (this.tipped !== box) {
