@@ -375,3 +375,13 @@ def test_a_body_that_the_converter_would_leave_behind_is_a_clear_refusal():
     branch.output[0].name = "m"
     with pytest.raises(UnsupportedRequest, match=r"opset 17 cannot be raised to 19.*'choice'"):
         make_variant(model, Recipe(precision=Precision.FP8))
+
+
+def test_a_cast_that_serves_two_nodes_names_both():
+    model = models.model(
+        [helper.make_node(op_type, ["x"], [op_type], name=op_type) for op_type in ("Relu", "Sigmoid")],
+        [models.value("x", [4])],
+        [models.value("Relu", [4]), models.value("Sigmoid", [4])],
+    )
+    nodes = make_variant(model, Recipe(precision=Precision.FP16)).provenance.nodes
+    assert [node.sources for node in nodes if node.name == "x_float16_Cast"] == [(0, 1)]
