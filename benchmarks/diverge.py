@@ -1,0 +1,186 @@
+"""FP32 against INT8 on ResNet-50: ours, the bare ONNX Runtime passes, and Polygraphy, in alternating fresh processes.
+
+`run(folder)` measures and gives rows, `table(rows)` a Markdown table, `python -m benchmarks.diverge FOLDER` prints it.
+Every figure is a median over fresh processes and covers imports, loading and all samples; CPU seconds are given beside
+wall seconds because they suffer less from other work on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MODEL, TWIN, INPUT = "resnet50.onnx", "resnet50_int8_twin.onnx", "gpu_0/data_0"
+SAMPLES = 16
+JOBS = (("ours", SAMPLES), ("bare", SAMPLES), ("polygraphy", 1), ("ours", 4), ("ours", 64))
+Row = dict[str, Any]
+
+
+def run(folder: Path, repeats: int = 5) -> list[Row]:
+    """Measure in `folder`, which gets the model, its twin and what Polygraphy saves; one row a job."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / TWIN).exists():
+        _prepare(folder)
+    taken: dict[tuple[str, int], list[Row]] = {job: [] for job in JOBS}
+    for number in range(repeats):
+        for job in JOBS:
+            if job[1] == SAMPLES or number < 2:
+                taken[job].append(_in_fresh_process(folder, *job))
+    return [
+        {"what": what, "samples": samples, "runs": len(found)}
+        | {key: statistics.median(one[key] for one in found) for key in ("seconds", "cpu_seconds", "peak_mb")}
+        for (what, samples), found in taken.items()
+    ]
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in Markdown, seconds a sample and the ratio to the bare passes beside them."""
+    bare = next((row for row in rows if row["what"] == "bare"), None)
+    lines = [
+        "| what | samples | runs | s | s a sample | CPU s | peak MB | against bare |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        same = bare is not None and row["samples"] == bare["samples"]
+        ratio = f"{row['seconds'] / bare['seconds']:.2f}" if same and bare else ""
+        lines.append(
+            f"| {row['what']} | {row['samples']} | {row['runs']} | {row['seconds']:.2f} "
+            f"| {row['seconds'] / row['samples']:.3f} | {row['cpu_seconds']:.2f} | {row['peak_mb']:.0f} | {ratio} |"
+        )
+    return "\n".join(lines)
+
+
+def _prepare(folder: Path) -> None:
+    import onnx
+
+    from tests.light_models import light_model
+    from trt_core.backends.onnxruntime.runner import OrtRunner
+    from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+    from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
+    from trt_core.precision.normalize import normalize
+    from trt_core.precision.twin import make_twin
+    from trt_core.precision.variant import make_variant
+    from trt_core.testing import CollectingReporter
+
+    model, recipe = light_model("resnet50"), Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
+    onnx.save(model, folder / MODEL)
+    normalized = normalize(model).model
+    onnx.save(normalized, folder / "normalized.onnx")
+    calibration = calibrate(
+        folder / "normalized.onnx",
+        tensors_to_calibrate(normalized, recipe),
+        lambda: _samples(4),
+        method=recipe.method,
+        percentile=recipe.percentile,
+        runner=OrtRunner(),
+        reporter=CollectingReporter(),
+    )
+    onnx.save(make_twin(make_variant(model, recipe, calibration.ranges).model, recipe), folder / TWIN)
+
+
+def _samples(count: int) -> Iterator[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield {INPUT: rng.standard_normal((1, 3, 224, 224), dtype=np.float32)}
+
+
+def _in_fresh_process(folder: Path, what: str, samples: int) -> Row:
+    program = [sys.executable, "-m", "benchmarks.diverge", str(folder), "--job", what, "--samples", str(samples)]
+    began = time.perf_counter()
+    answer = subprocess.run(program, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    return {"seconds": time.perf_counter() - began, **json.loads(answer)}
+
+
+def _job(folder: Path, what: str, samples: int) -> None:
+    {"ours": _ours, "bare": _bare, "polygraphy": _polygraphy}[what](folder, samples)
+    # Polygraphy runs in children of this process; the others in this process itself.
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if what == "polygraphy" else resource.RUSAGE_SELF)
+    print(json.dumps({"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}))
+
+
+def _ours(folder: Path, samples: int) -> None:
+    from trt_core.analysis.divergence import Candidate, compare_runs
+    from trt_core.backends.onnxruntime.runner import OrtRunner
+    from trt_core.onnx_graph.load import parse_model
+    from trt_core.onnx_graph.read import read_graph
+    from trt_core.testing import CollectingReporter
+
+    graph, names = read_graph(parse_model(folder / MODEL)), _shared(folder)
+    compare_runs(
+        graph,
+        folder / MODEL,
+        [Candidate(label="int8", path=folder / TWIN, tensors={name: name for name in names})],
+        lambda: _samples(samples),
+        runner=OrtRunner(),
+        reporter=CollectingReporter(),
+        samples=samples,
+    )
+
+
+def _bare(folder: Path, samples: int) -> None:
+    """The same two graphs with the same outputs, in ONNX Runtime's own plain calls; the results are dropped."""
+    import onnx
+    import onnxruntime
+
+    names = _shared(folder)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    sessions = []
+    for file in (MODEL, TWIN):
+        model = onnx.load(folder / file)
+        present = {value.name for value in model.graph.output}
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
+        sessions.append(onnxruntime.InferenceSession(model.SerializeToString(), options))
+        del model
+    for feeds in _samples(samples):
+        for session in sessions:
+            session.run(names, feeds)
+
+
+def _polygraphy(folder: Path, samples: int) -> None:
+    """Both models with every tensor marked, saved, then compared from the files, as its command line offers it."""
+    command = [sys.executable, "-c", "import sys; from polygraphy.tools import main; sys.exit(main())", "run"]
+    saved = [folder / "polygraphy_fp32.json", folder / "polygraphy_int8.json"]
+    for file, outputs in zip((MODEL, TWIN), saved, strict=True):
+        marked = ["--onnxrt", "--onnx-outputs", "mark", "all", "--iterations", str(samples)]
+        subprocess.run([*command, str(folder / file), *marked, "--save-outputs", str(outputs)], check=True)
+    # A difference above its tolerance is its exit code 1: here that is expected.
+    subprocess.run([*command, "--load-outputs", *map(str, saved)], check=False)
+    for outputs in saved:
+        outputs.unlink()
+
+
+def _shared(folder: Path) -> list[str]:
+    from trt_core.onnx_graph.load import parse_model
+
+    first, second = (
+        {name for node in parse_model(folder / file).graph.node for name in node.output} for file in (MODEL, TWIN)
+    )
+    return sorted(first & second)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--job", choices=("ours", "bare", "polygraphy"), help=argparse.SUPPRESS)
+    parser.add_argument("--samples", type=int, default=SAMPLES, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.job:
+        _job(chosen.folder, chosen.job, chosen.samples)
+    else:
+        print(table(run(chosen.folder, chosen.repeats)))
+
+
+if __name__ == "__main__":
+    main()
