@@ -33,6 +33,9 @@ _SYMBOLS = {
 }
 _FEW = 60  # blocks that still have room for a letter
 _PICKED = "#C2185B"
+_MANY_LINES = 300
+_PLAIN_LINE = ("rgba(128,140,150,0.45)", 1.0)
+_FAINT_LINE = ("rgba(128,140,150,0.28)", 0.5)
 
 
 def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
@@ -81,6 +84,7 @@ def _bars(
     figure.add_bar(
         x=[place[layer.index] for layer in layers],
         y=heights,
+        width=0.94,  # else Plotly takes it from the trace's own gaps, and a rare precision becomes a broad bar
         customdata=[layer.index for layer in layers],
         name=label,
         legendgroup=label,
@@ -150,7 +154,7 @@ def link_figure(fusion: FusionMap, *, layer: int | None, node: int | None) -> An
 def _lines(figure: Any, picture: LinkPicture, *, layer: int | None, node: int | None) -> None:
     lit = [link for link in picture.links if link.layer == layer or link.node == node]
     for links, colour, width in (
-        (picture.links, "rgba(128,140,150,0.35)", 1.0),
+        (picture.links, *(_FAINT_LINE if len(picture.links) > _MANY_LINES else _PLAIN_LINE)),
         (lit, _PICKED, 2.2),
     ):
         xs: list[float | None] = []
@@ -168,6 +172,7 @@ def _node_marks(
 ) -> None:
     if not nodes:
         return
+    few = len(picture.nodes) <= _MANY_LINES
     figure.add_scatter(
         x=[picture.nodes[item.index] for item in nodes],
         y=[1.0] * len(nodes),
@@ -178,7 +183,7 @@ def _node_marks(
             "opacity": 1,
             "symbol": _SYMBOLS[state],
             "color": STATE_COLOURS[state],
-            "size": [15 if item.index == chosen else 8 for item in nodes],
+            "size": [15 if item.index == chosen else 8 if few else 4 for item in nodes],
         },
         hovertext=[_node_hover(item) for item in nodes],
         hovertemplate="%{hovertext}<extra></extra>",
@@ -187,6 +192,7 @@ def _node_marks(
 
 def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], chosen: int | None) -> None:
     precision = layers[0].precision
+    few = len(picture.layers) <= _MANY_LINES // 3
     figure.add_scatter(
         x=[picture.layers[item.index] for item in layers],
         y=[0.0] * len(layers),
@@ -197,7 +203,7 @@ def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], c
             "opacity": 1,
             "symbol": "square",
             "color": precision_colour(precision),
-            "size": [18 if item.index == chosen else 11 for item in layers],
+            "size": [18 if item.index == chosen else 11 if few else 5 for item in layers],
         },
         hovertext=[_layer_hover(item) for item in layers],
         hovertemplate="%{hovertext}<extra></extra>",

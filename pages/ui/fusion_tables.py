@@ -53,6 +53,11 @@ def show_patterns(fusion: FusionMap) -> None:
     if not fusion.patterns:
         st.caption("The graph has none of the patterns that the rules know: Conv+BN+activation, attention, GELU …")
         return
+    made = [match for match in fusion.patterns if match.fused]
+    st.caption(
+        f"{len(made)} of {len(fusion.patterns)} fusions that the graph promises are one engine layer. "
+        "The others are listed first, with the reason that the record shows."
+    )
     ordered = sorted(fusion.patterns, key=lambda match: match.fused)
     rows = [
         {

@@ -95,7 +95,7 @@ def colour_keys(fusion: FusionMap) -> dict[int, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class StateCause:
-    """A state with the rule or step that says so, and how many nodes it covers."""
+    """A state with the rule or step that says so (what stands before a colon), and the nodes that it covers."""
 
     state: NodeState
     by: str
@@ -103,10 +103,10 @@ class StateCause:
 
 
 def causes(fusion: FusionMap) -> tuple[StateCause, ...]:
-    """Why nodes have no kernel of their own: rule by rule, most nodes first within each state."""
+    """Who says what became of the nodes: rule by rule, most nodes first within each state."""
     found: dict[tuple[NodeState, str], list[int]] = defaultdict(list)
     for node in fusion.nodes:
-        found[node.state, node.by].append(node.index)
+        found[node.state, node.by.partition(":")[0]].append(node.index)
     order = list(NodeState)
     ranked = sorted(found.items(), key=lambda item: (order.index(item[0][0]), -len(item[1])))
     return tuple(StateCause(state=state, by=by, nodes=tuple(nodes)) for (state, by), nodes in ranked)
