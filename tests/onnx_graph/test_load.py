@@ -47,7 +47,7 @@ def test_an_empty_file_is_named_as_such(tmp_path: Path):
     path = tmp_path / "m.onnx"
     path.touch()
 
-    assert "m.onnx is empty" in str(load_refusal(path))
+    assert "'m.onnx' is empty" in str(load_refusal(path))
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])

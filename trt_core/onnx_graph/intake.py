@@ -80,7 +80,7 @@ def stage_file(path: Path, roots: Sequence[Path], folder: Path, *, limits: Intak
     if source.suffix.lower() != ".onnx":
         raise UnreadableModel(f"{shown(source.name)} is no .onnx file.", remedy="Choose an .onnx or .zip file.")
     with _cleaned_on_failure(folder) as written:
-        names = _named_files(source)
+        names = _named_files(source, source.name)
         taken = {"model.onnx": source, **{name: checked_file(source.parent, name) for name in names}}
         return _copied(taken, folder, source.name, limits, written)
 
@@ -91,7 +91,7 @@ def _stage_streams(
     model_name = _only_model(list(files), "upload")
     spent = _Spent(limits)
     hashes = {"model.onnx": spent.copy(files[model_name], folder / "model.onnx", written)}
-    wanted = _named_files(folder / "model.onnx")
+    wanted = _named_files(folder / "model.onnx", model_name)
     others = {name: source for name, source in files.items() if name != model_name}
     matched = {name: _match(name, others) for name in wanted}
     spare = sorted(set(others) - set(matched.values()))
@@ -114,7 +114,7 @@ def _stage_archive(
         with archive.open(model_name) as stream:
             hashes = {"model.onnx": spent.copy(stream, folder / "model.onnx", written)}
         below = PurePosixPath(model_name).parent
-        for name in _named_files(folder / "model.onnx"):
+        for name in _named_files(folder / "model.onnx", model_name):
             member = (below / name).as_posix()
             if member not in archive.names:
                 raise _missing(name, [item for item in archive.names if item != model_name])
@@ -177,9 +177,9 @@ def _only_model(names: Sequence[str], what: str) -> str:
     )
 
 
-def _named_files(path: Path) -> tuple[str, ...]:
+def _named_files(path: Path, shown_as: str) -> tuple[str, ...]:
     """The external files that a model names. The file is only parsed when it may name some: parsing copies weights."""
-    return locations(parse_model(path)) if names_external_data(path) else ()
+    return locations(parse_model(path, shown_as=shown_as)) if names_external_data(path) else ()
 
 
 def _match(location: str, others: Mapping[str, object]) -> str:

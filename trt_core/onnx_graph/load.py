@@ -12,7 +12,7 @@ from trt_core.errors import UnreadableModel
 from trt_core.hashing import file_sha256
 from trt_core.onnx_graph.external import check_external, external_tensors, read_external, slice_of
 from trt_core.onnx_graph.structure import check_structure
-from trt_core.onnx_graph.tensors import all_tensors, check_tensor, is_external
+from trt_core.onnx_graph.tensors import all_tensors, check_tensor, is_external, shown
 from trt_core.onnx_graph.text import check_text
 
 if TYPE_CHECKING:
@@ -30,14 +30,15 @@ _MAGIC = {
 }
 
 
-def load_model(path: Path, *, weights: bool = True) -> onnx.ModelProto:
+def load_model(path: Path, *, weights: bool = True, shown_as: str = "") -> onnx.ModelProto:
     """Parse an ONNX file; external data are read after every location and length was checked.
 
-    With `weights=False` the initializers that lie in other files stay there (checked all the same). Raises
+    With `weights=False` the initializers that lie in other files stay there (checked all the same); `shown_as` is the
+    name that the user knows the file by. Raises
     UnreadableModel for an empty, truncated or foreign file, one above protobuf's 2 GiB, and for external data that are
     missing, short, reached by a link or outside the model's folder.
     """
-    model = parse_model(path)
+    model = parse_model(path, shown_as=shown_as)
     if any(is_external(tensor) for tensor in all_tensors(model)):
         check_external(model, path.parent)
         read_external(_to_read(model, weights=weights), path.parent)
@@ -51,18 +52,19 @@ def _to_read(model: Any, *, weights: bool) -> list[Any]:
     return [tensor for position, tensor in enumerate(all_tensors(model)) if position >= top and is_external(tensor)]
 
 
-def parse_model(path: Path) -> onnx.ModelProto:
+def parse_model(path: Path, *, shown_as: str = "") -> onnx.ModelProto:
     """Parse an ONNX file and open nothing else; external tensors stay references, and unchecked."""
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+    name = shown(shown_as or path.name)
     try:
         size = path.stat().st_size
         if size == 0:
-            raise UnreadableModel(f"{path.name} is empty.", remedy="Upload the file again.")
+            raise UnreadableModel(f"{name} is empty.", remedy="Upload the file again.")
         if size > MAX_PROTOBUF_BYTES:
             raise UnreadableModel(
-                f"{path.name} has {size:,} bytes; an ONNX file ends at 2 GiB.",
+                f"{name} has {size:,} bytes; an ONNX file ends at 2 GiB.",
                 remedy="Save the weights as external data beside the model.",
             )
         model = onnx.ModelProto()
@@ -71,11 +73,11 @@ def parse_model(path: Path) -> onnx.ModelProto:
             with memoryview(mapped) as view:
                 model.ParseFromString(view)
     except DecodeError:
-        raise UnreadableModel(_foreign(path, head), remedy="Upload a complete .onnx file.") from None
+        raise UnreadableModel(_foreign(name, head), remedy="Upload a complete .onnx file.") from None
     except OSError as error:
-        raise UnreadableModel(f"{path.name} cannot be read: {error.strerror}.", remedy="Check the file.") from error
+        raise UnreadableModel(f"{name} cannot be read: {error.strerror}.", remedy="Check the file.") from error
     if not model.HasField("graph") or not model.ir_version:
-        raise UnreadableModel(_foreign(path, head), remedy="Upload a complete .onnx file.")
+        raise UnreadableModel(_foreign(name, head), remedy="Upload a complete .onnx file.")
     return model
 
 
@@ -88,9 +90,9 @@ def names_external_data(path: Path) -> bool:
             return mapped.find(_LOCATION_KEY) >= 0
 
 
-def _foreign(path: Path, head: bytes) -> str:
+def _foreign(name: str, head: bytes) -> str:
     known = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), "")
-    return f"{path.name} is {known}, no ONNX model." if known else f"{path.name} is no ONNX model, or was cut."
+    return f"{name} is {known}, no ONNX model." if known else f"{name} is no ONNX model, or was cut."
 
 
 def check_model(model: onnx.ModelProto) -> None:

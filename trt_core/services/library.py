@@ -151,7 +151,7 @@ class Library:
             if store.has(model_id):
                 return self.model(model_id)
             with stages.stage("read"):
-                model = load_model(staged.path, weights=False)
+                model = load_model(staged.path, weights=False, shown_as=f"{staged.name}.onnx")
                 check_model(model)
                 graph = read_graph(model)
                 facts = describe_model(model, graph)
