@@ -15,6 +15,7 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData, JobCancelled
 from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
+from trt_core.precision.normalize import normalize
 from trt_core.precision.thresholds import entropy_threshold, percentile_threshold
 from trt_core.testing import CollectingReporter, FakeModel, FakeRunner
 
@@ -113,6 +114,16 @@ def test_memory_does_not_grow_with_the_number_of_samples():
 
     peak(2)
     assert peak(400) < 1.5 * peak(4)
+
+
+def test_tensors_to_calibrate_exist_in_the_original_model():
+    model, recipe = sample("digits_cnn"), Recipe(precision=Precision.INT8)
+    normalized = normalize(model)
+    tensors = tensors_to_calibrate(normalized, recipe)
+    assert tensors == tensors_to_calibrate(normalized.model, recipe)
+    known = {name for node in model.graph.node for name in node.output} | {"image"}
+    assert len(tensors) == 12
+    assert known.issuperset(tensors)
 
 
 def test_the_histogram_is_the_same_however_the_data_are_cut():

@@ -17,6 +17,7 @@ from trt_core.precision.draft import read_draft
 from trt_core.precision.formats import FLOAT, symmetric_scale
 from trt_core.precision.histogram import MagnitudeHistogram
 from trt_core.precision.inference import infer_types
+from trt_core.precision.normalize import Normalized
 from trt_core.precision.targets import plan_quantization
 from trt_core.precision.thresholds import choose_threshold
 from trt_core.protocols import Array, Feeds, Reporter, Runner, SampleBatches, Session
@@ -36,14 +37,15 @@ class Calibration:
     samples: int
 
 
-def tensors_to_calibrate(model: onnx.ModelProto, recipe: Recipe) -> tuple[str, ...]:
-    """Activations whose ranges the recipe needs, on the model that will be run (the normalized one, as a rule).
+def tensors_to_calibrate(model: onnx.ModelProto | Normalized, recipe: Recipe) -> tuple[str, ...]:
+    """Activations whose ranges the recipe needs; `model` is the normalized one where the recipe normalizes.
 
-    Rules about single nodes are left aside, so that one calibration serves every mixed-precision plan.
+    The names are those of the original model too, so that it can be run as it is. Rules about single nodes are left
+    aside, so that one calibration serves every mixed-precision plan.
     """
     if not recipe.needs_data:
         return ()
-    draft = read_draft(model)
+    draft = model.draft if isinstance(model, Normalized) else read_draft(model)
     return plan_quantization(draft, infer_types(draft), recipe.precision).activations
 
 
@@ -63,7 +65,7 @@ def calibrate(
     Memory does not grow with the number of samples: one histogram of 2,048 bins a tensor. `samples` only makes
     progress a share of the whole. `scale` is that of INT8, `high / 127`. Raises InvalidData for no samples and NaN.
     """
-    histograms = {name: MagnitudeHistogram() for name in tensors}
+    histograms = {name: MagnitudeHistogram(extremes_only=method is CalibrationMethod.MINMAX) for name in tensors}
     session: Session | None = None
     seen = 0
     for feeds in batches():
@@ -85,11 +87,12 @@ def calibrate(
 def _observe(histogram: MagnitudeHistogram, name: str, values: Array) -> None:
     if values.dtype.kind != "f":
         raise InvalidData(f"Tensor {name!r} is {values.dtype}, which has no range to calibrate.")
-    if np.isnan(values).any():
+    try:
+        histogram.add(values)
+    except ValueError:
         raise InvalidData(
             f"Tensor {name!r} holds NaN on the calibration data.", remedy="Find the sample and leave it out."
-        )
-    histogram.add(values)
+        ) from None
 
 
 def _batch_size(feeds: Feeds) -> int:
