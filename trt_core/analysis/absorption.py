@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trt_core.analysis.engine_flow import EngineFlow, kernel_ops
+from trt_core.analysis.neighbours import Held, Neighbours, neighbours
 from trt_core.domain.graph import Graph, Node
 
 # Ops that move or relabel data; `Dropout` is the identity at inference.
@@ -30,6 +31,7 @@ POINTWISE_TOKENS: dict[str, tuple[str, ...]] = {
     "Max": ("Max",), "Where": (), "Not": (), "Equal": (), "Greater": (), "Less": (), "And": (), "Or": (), "Mish": (),
     "Swish": (),
 }  # fmt: skip
+_EXPLAINED = LAYOUT_OPS | CAST_OPS | QDQ_OPS | frozenset(POINTWISE_TOKENS)
 # Kernels the compiler makes of itself only move data when their names hold nothing else.
 _MOVING = frozenset({"Move", "Resh", "Tran", "Conc", "Slic", "Repl", "Cast", "Pad"})
 
@@ -48,77 +50,32 @@ class Absorbed:
         return f"{self.rule}: {self.evidence}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Neighbours:
-    """The nearest nodes that layers name, walking over nodes without one: layer indices on each side.
-
-    `from_input` and `to_output` tell that a way ends at the graph's border.
-    """
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    from_input: bool
-    to_output: bool
-
-
-def absorb(node: Node, graph: Graph, held: dict[int, tuple[int, ...]], flow: EngineFlow) -> Absorbed | None:
+def absorb(node: Node, graph: Graph, held: Held, flow: EngineFlow) -> Absorbed | None:
     """The first rule that explains a node which no layer names; None when none does.
 
-    `held` gives the layers that name a node, by node index. Control flow and ops that must compute something of their
-    own (Conv, MatMul, pooling, Softmax ...) are explained only when both sides lie in one and the same layer.
+    `held` gives the layers that name a node, by node index. Ops that must compute something of their own (Conv, MatMul,
+    pooling, Softmax ...) are explained only when both sides lie in one and the same layer.
     """
-    near = neighbours(node, graph, held)
+    found = _inside_one_layer(neighbours(node, graph, held), flow)
+    if found is not None or node.op_type not in _EXPLAINED:
+        return found
+    near = neighbours(node, graph, held, over=_EXPLAINED)
     found = (
-        _inside_one_layer(near, flow)
-        or _written_in_place(node, near, flow)
+        _written_in_place(node, near, flow)
         or _quantization(node, near, flow)
         or _between_layers(node, near, flow)
-        or _at_the_border(node, near, graph, flow)
+        or _at_the_border(node, near, flow)
     )
     if found is None and node.op_type in LAYOUT_OPS:
         # The compiler moves Q/DQ and casts across layout changes, so a layer's order need not be the file's.
-        found = _between_layers(node, neighbours(node, graph, held, across=QDQ_OPS | CAST_OPS), flow)
+        near = neighbours(node, graph, held, over=_EXPLAINED, across=QDQ_OPS | CAST_OPS)
+        found = _between_layers(node, near, flow)
     return found
-
-
-def neighbours(
-    node: Node, graph: Graph, held: dict[int, tuple[int, ...]], *, across: frozenset[str] = frozenset()
-) -> Neighbours:
-    """Walk from a node against and along the data until nodes that layers name; on past those with an op `across`."""
-    before, from_input = _walk(node, graph, held, across, forward=False)
-    after, to_output = _walk(node, graph, held, across, forward=True)
-    return Neighbours(before=before, after=after, from_input=from_input, to_output=to_output)
-
-
-def _walk(
-    node: Node, graph: Graph, held: dict[int, tuple[int, ...]], across: frozenset[str], *, forward: bool
-) -> tuple[tuple[int, ...], bool]:
-    found: dict[int, None] = {}
-    border = False
-    ends = {spec.name for spec in (graph.outputs if forward else graph.inputs)}
-    waiting, seen = [node], {node.index}
-    while waiting:
-        here = waiting.pop()
-        for name in here.outputs if forward else here.inputs:
-            border = border or name in ends
-            nexts = graph.consumers_of.get(name, ()) if forward else _producers(graph, name)
-            for index in nexts:
-                if index in seen:
-                    continue
-                seen.add(index)
-                found.update(dict.fromkeys(held.get(index, ())))
-                if not held.get(index) or graph.nodes[index].op_type in across:
-                    waiting.append(graph.nodes[index])
-    return tuple(found), border
-
-
-def _producers(graph: Graph, name: str) -> tuple[int, ...]:
-    return (graph.producer_of[name],) if name in graph.producer_of else ()
 
 
 def _inside_one_layer(near: Neighbours, flow: EngineFlow) -> Absorbed | None:
     """Everything around the node lies in one layer: a kernel is one step, so the node is in it."""
-    if len(near.before) == 1 and near.before == near.after and not near.to_output:
+    if len(near.before) == 1 and near.before == near.after and not near.outputs:
         evidence = f"what it reads and what reads it are in {_title(flow, near.before[0])}"
         return Absorbed(layers=near.before, rule="inside one layer", evidence=evidence)
     return None
@@ -126,8 +83,6 @@ def _inside_one_layer(near: Neighbours, flow: EngineFlow) -> Absorbed | None:
 
 def _written_in_place(node: Node, near: Neighbours, flow: EngineFlow) -> Absorbed | None:
     """The layers of the node's producers write the very tensor that the node would write."""
-    if node.op_type not in LAYOUT_OPS | CAST_OPS | set(POINTWISE_TOKENS):
-        return None
     writers = tuple(index for index in flow.writers_of(node.outputs[0]) if index in near.before)
     if not writers:
         return None
@@ -149,8 +104,6 @@ def _quantization(node: Node, near: Neighbours, flow: EngineFlow) -> Absorbed | 
 
 def _between_layers(node: Node, near: Neighbours, flow: EngineFlow) -> Absorbed | None:
     """Some layer before hands its data directly to some layer after."""
-    if node.op_type not in LAYOUT_OPS | CAST_OPS | QDQ_OPS | set(POINTWISE_TOKENS):
-        return None
     place = _place_pointwise if node.op_type in POINTWISE_TOKENS else _place_layout
     for writer in near.before:
         for reader in near.after:
@@ -181,12 +134,12 @@ def _place_pointwise(node: Node, writer: int, reader: int, way: tuple[int, ...],
     return Absorbed(layers=tuple(dict.fromkeys((writer, reader))), rule="fused with neighbours", evidence=evidence)
 
 
-def _at_the_border(node: Node, near: Neighbours, graph: Graph, flow: EngineFlow) -> Absorbed | None:
+def _at_the_border(node: Node, near: Neighbours, flow: EngineFlow) -> Absorbed | None:
     """A layout change or cast between a layer and an input or output of the engine."""
     if node.op_type not in LAYOUT_OPS | CAST_OPS:
         return None
-    last = [index for spec in graph.outputs for index in flow.writers_of(spec.name)] if near.to_output else []
-    first = [index for spec in graph.inputs for index in flow.readers_of(spec.name)] if near.from_input else []
+    last = [index for name in near.outputs for index in flow.writers_of(name)]
+    first = [index for name in near.inputs for index in flow.readers_of(name)]
     ways = [(writer, reader) for writer in near.before for reader in last]
     ways += [(writer, reader) for writer in first for reader in near.after]
     for writer, reader in ways:

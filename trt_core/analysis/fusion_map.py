@@ -11,6 +11,7 @@ from trt_core.analysis.constants import provably_folded
 from trt_core.analysis.engine_flow import EngineFlow
 from trt_core.analysis.patterns import match_patterns, match_quantized
 from trt_core.analysis.traffic import engine_tensor_bytes, saved_bytes
+from trt_core.analysis.whole_graph_rules import explained_by_the_whole
 from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.fusion import FusionMap, FusionStep, MappedLayer, NodeFate, NodeState, PatternMatch
@@ -19,8 +20,6 @@ from trt_core.domain.precision import Provenance
 
 COMPILER_MADE = "made by the compiler"
 VARIANT_MADE = "casts and Q/DQ of the variant"
-_FOREIGN = "{ForeignNode["
-_CUT = " ... "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +104,7 @@ def _variant_fates(
     flow = EngineFlow(record)
     folded = provably_folded(variant)
     around = {**held, **ambiguous}
+    whole = explained_by_the_whole(variant, record)
     fates = {}
     for node in variant.nodes:
         if node.index in held:
@@ -115,7 +115,7 @@ def _variant_fates(
             fates[node.index] = _Fate(state=NodeState.ABSORBED, layers=ambiguous[node.index], by=by)
         elif node.index in folded:
             fates[node.index] = _Fate(state=NodeState.FOLDED, by=folded[node.index])
-        elif (found := absorb(node, variant, around, flow)) is not None:
+        elif (found := whole.get(node.index) or absorb(node, variant, around, flow)) is not None:
             fates[node.index] = _Fate(state=NodeState.ABSORBED, layers=found.layers, by=found.by)
         else:
             fates[node.index] = _Fate(state=NodeState.UNEXPLAINED)
