@@ -1,8 +1,8 @@
 """FP32 against INT8 on ResNet-50: ours, the bare ONNX Runtime passes, and Polygraphy, in alternating fresh processes.
 
-`run(folder)` measures and gives rows, `table(rows)` a Markdown table, `python -m benchmarks.diverge FOLDER` prints it.
-Every figure is a median over fresh processes and covers imports, loading and all samples; CPU seconds are given beside
-wall seconds because they suffer less from other work on the machine.
+`run(folder)` measures and gives rows, `table(rows)` a Markdown table, `limits(rows)` the verdicts;
+`python -m benchmarks.diverge FOLDER` prints them. Every figure is a median over fresh processes and covers imports,
+loading and all samples; CPU seconds are given beside wall seconds because they suffer less from other work.
 """
 
 from __future__ import annotations
@@ -58,6 +58,22 @@ def table(rows: list[Row]) -> str:
             f"| {row['seconds'] / row['samples']:.3f} | {row['cpu_seconds']:.2f} | {row['peak_mb']:.0f} | {ratio} |"
         )
     return "\n".join(lines)
+
+
+def limits(rows: list[Row]) -> tuple[tuple[str, str, str, bool], ...]:
+    """What must hold: (what, measured, allowed, kept)."""
+    by_job = {(row["what"], row["samples"]): row for row in rows}
+    ours, bare, theirs = by_job["ours", SAMPLES], by_job["bare", SAMPLES], by_job["polygraphy", 1]
+    time_ratio = ours["seconds"] / bare["seconds"]
+    speedup = theirs["seconds"] / (ours["seconds"] / SAMPLES)
+    growth = by_job["ours", 64]["peak_mb"] / by_job["ours", 4]["peak_mb"] - 1
+    memory = ours["peak_mb"] / theirs["peak_mb"]
+    return (
+        ("against the bare passes", f"{time_ratio:.2f}×", "1.5×", time_ratio <= 1.5),
+        ("faster a sample than Polygraphy", f"{speedup:.0f}×", "at least 10×", speedup >= 10),
+        ("peak memory, 64 samples against 4", f"{growth:+.1%}", "±10 %", abs(growth) <= 0.1),
+        ("peak memory against Polygraphy's", f"{memory:.0%}", "60 %", memory <= 0.6),
+    )
 
 
 def _prepare(folder: Path) -> None:
@@ -179,7 +195,10 @@ def main() -> None:
     if chosen.job:
         _job(chosen.folder, chosen.job, chosen.samples)
     else:
-        print(table(run(chosen.folder, chosen.repeats)))
+        rows = run(chosen.folder, chosen.repeats)
+        print(table(rows))
+        for what, measured, allowed, kept in limits(rows):
+            print(f"{what}: {measured}, allowed {allowed}: {'kept' if kept else 'missed'}")
 
 
 if __name__ == "__main__":
