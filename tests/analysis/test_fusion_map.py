@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.analysis.graphs import graph_of, layer, record_of
 from trt_core.analysis.fusion_map import COMPILER_MADE, VARIANT_MADE, map_fusion
+from trt_core.analysis.traffic import saved_bytes
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.fusion import FusionMap, FusionStep, NodeState
 from trt_core.domain.graph import Graph
@@ -219,3 +220,10 @@ def test_passes_that_collapse_the_network_into_one_block_are_no_steps() -> None:
     assert mapped(CONV_BN_RELU, stepwise).steps[1:] == (
         FusionStep(name="vertical fusions", before=9, after=4, unit="engine layers"),
     )
+
+
+def test_a_tensor_whose_producer_is_split_over_kernels_saves_nothing() -> None:
+    graph = graph_of(("conv", "Conv", ["x", "w"], ["a"]), ("relu", "Relu", ["a"], ["y"]), initializers=["w"])
+    assert saved_bytes(graph, {0: (0,), 1: (0,)}) > 0
+    assert saved_bytes(graph, {0: (0, 1), 1: (0,)}) == 0
+    assert saved_bytes(graph, {0: (0, 1), 1: (1,)}) == 0

@@ -166,6 +166,14 @@ def test_one_mode_with_whatever_tail_is_not_taken_for_two(draw: str) -> None:
     assert "two-latency-modes" not in rules(20 + base)
 
 
+def test_a_filled_valley_or_a_third_mode_is_not_taken_for_two_modes() -> None:
+    rng = np.random.default_rng(0)
+    bridged = np.concatenate([np.full(4000, 10.0), np.full(4000, 13.0), rng.uniform(10, 13, 2000)])
+    three = np.repeat([10.0, 11.05, 12.0], 3400) + rng.normal(0, 0.01, 10_200)
+    assert "two-latency-modes" not in rules(bridged)
+    assert "two-latency-modes" not in rules(rng.permutation(three))
+
+
 def test_host_times_give_trtexecs_warnings() -> None:
     run = LatencyRun(
         id="l-000000000000",
