@@ -1,0 +1,147 @@
+"""The build page: empty, filled, failing."""
+
+from __future__ import annotations
+
+import pytest
+import streamlit as st
+
+from tests.pages.engines import asked, opened, stocked, words
+from trt_core.workbench import workspace_of
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    return stocked(tmp_path_factory.mktemp("stock"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches():
+    yield
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def _stocked(stock, monkeypatch):
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(stock[0].settings.workspace))
+
+
+@pytest.fixture
+def _empty(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path))
+
+
+def key(model, *parts):
+    return ".".join(("build", model.id, *parts))
+
+
+@pytest.mark.usefixtures("_empty")
+def test_an_empty_workspace_offers_the_sample_that_fills_the_page(tmp_path):
+    app = opened("build")
+    assert "no model in the workspace" in words(app)
+
+    app.button("build.sample").click().run()
+
+    assert not app.exception
+    assert [model.id for model in workspace_of(tmp_path).library.models()] == [asked(app, "model")]
+    assert "What will happen" in words(app)
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_stored_build_answers_requested_against_actual(stock):
+    _, model, build = stock
+
+    app = opened("build", model=model.id, build=build.id)
+
+    assert f"INT8 was asked for; {build.precisions['int8']} of {build.layer_count} layers run in it." in words(app)
+    assert "ahead-of-time plan for SM 8.6" in words(app)
+    assert "Builds of this model" in [item.value for item in app.subheader]
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_what_the_target_cannot_do_is_disabled_with_the_reason(stock):
+    app = opened("build", model=stock[1].id)
+    assert app.button("build.precision.fp8").disabled
+    assert "FP8 needs SM 8" in app.button("build.precision.fp8").help.replace("\\", "")
+
+    app = opened("build", model=stock[1].id, target="89")
+
+    assert not app.button("build.precision.fp8").disabled
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_options_without_effect_are_disabled_with_the_reason(stock):
+    app = opened("build", model=stock[1].id)
+
+    assert app.selectbox("build.level").disabled
+    assert "No effect" in app.selectbox("build.level").help
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_the_same_request_is_known_before_it_is_sent(stock):
+    app = opened("build", model=stock[1].id)
+
+    app.button("build.precision.int8").click().run()
+
+    assert not app.exception
+    assert "The store has this engine" in words(app)
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_calibration_begins_with_data_that_call_themselves_calibration(stock):
+    bench, model, _ = stock
+
+    app = opened("build", model=model.id)
+    app.button("build.precision.int8").click().run()
+
+    assert "calibration" in bench.library.data(asked(app, "data")).name
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_profile_out_of_order_is_told_at_the_form_and_cannot_be_sent(stock):
+    _, model, _ = stock
+    app = opened("build", model=model.id)
+    app.button(key(model, "profile.add")).click().run()
+
+    app.number_input(key(model, "profile.2.0.min")).set_value(9).run()
+
+    assert not app.exception
+    told = [item.value for item in app.error]
+    assert len(told) == 1
+    assert "Profile 2" in told[0]
+    assert app.button("build.submit").disabled
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_preset_fills_the_batch_of_its_profile_and_the_commands_follow(stock):
+    _, model, _ = stock
+    app = opened("build", model=model.id)
+
+    app.button(key(model, "profile.1.preset.8")).click().run()
+
+    assert not app.exception
+    assert [app.number_input(key(model, f"profile.1.0.{word}")).value for word in ("min", "opt", "max")] == [1, 4, 8]
+    assert "--minShapes=image:1x1x16x16 --optShapes=image:4x1x16x16 --maxShapes=image:8x1x16x16" in words(app)
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_build_runs_as_a_job_and_its_result_stays_in_the_address(stock):
+    bench, model, _ = stock
+    app = opened("build", model=model.id)
+
+    app.button("build.submit").click().run()
+    assert not app.exception
+    job_id = asked(app, "job")
+    bench.jobs.wait(job_id, on_look=lambda _: None)
+    app = opened("build", model=model.id, job=job_id)
+
+    assert "job" not in app.query_params
+    assert bench.builds.build(asked(app, "build")).recipe.precision.value == "fp16"
+    assert "FP16 was asked for; all" in words(app)
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_build_that_is_not_there_is_a_red_box_not_a_blank_page(stock):
+    app = opened("build", model=stock[1].id, build="b-000000000000")
+
+    assert [item for item in app.error if "What to do" in item.value]
