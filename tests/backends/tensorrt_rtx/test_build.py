@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests import models
 from tests.backends.tensorrt_rtx.conftest import Listener
+from trt_core.backends.networks import add_profile
 from trt_core.backends.proof import prove_by_build
-from trt_core.backends.tensorrt_rtx.build import add_profile
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.backends.tensorrt_rtx.native import library, logger
 from trt_core.domain.engine import BuilderOptions, Sm
@@ -279,4 +279,6 @@ def test_a_profile_that_the_library_drops_in_silence_is_refused():
     builder = trt.Builder(logger())
     impossible = SimpleNamespace(tensor="x", min=(4, 8), opt=(2, 8), max=(1, 8))
     with pytest.raises(InvalidProfile, match=r"refused the optimization profile x \(4, 8\)"):
-        add_profile(builder, builder.create_builder_config(), SimpleNamespace(ranges=(impossible,)))
+        add_profile(
+            builder, builder.create_builder_config(), SimpleNamespace(ranges=(impossible,)), title="TensorRT-RTX"
+        )

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from trt_core.backends.tensorrt_rtx.native import NativeLog, library, native_calls
+from trt_core.backends.native_log import NativeLog
+from trt_core.backends.tensorrt_rtx.native import library, native_calls
 from trt_core.errors import BackendError, DependencyMissing, JobCancelled
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trt_core.backends.causes import parser_reason
+from trt_core.backends.parser_errors import NativeParserError
 from trt_core.backends.remedies import remedy_for
-from trt_core.backends.tensorrt_rtx.parser_errors import NativeParserError
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.graph import Graph, Node
 from trt_core.domain.support import Evidence, NodeSupport

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from trt_core.backends.tensorrt_rtx.layer_precision import precision_of_layer
+from trt_core.backends.layer_precision import precision_of_layer
 from trt_core.domain.engine import EngineLayer, EngineRecord, EngineTensor
 
 _SEVERITY = re.compile(r"^(?:\[[^\]]{1,40}\] ?)*")

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.parser_errors import NativeParserError, parser_errors
 from trt_core.backends.tensorrt_rtx.inquiry import Inquiry, Verdict, blame, node_answers, not_proved
 from trt_core.backends.tensorrt_rtx.native import library, logger, native_calls
-from trt_core.backends.tensorrt_rtx.parser_errors import NativeParserError, parser_errors
 from trt_core.backends.tensorrt_rtx.targets import BACKEND, resolve_target
 from trt_core.domain.engine import Sm
 from trt_core.domain.findings import Finding, Severity

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trt_core.backends.tensorrt_rtx.layer_precision import precision_of_layer
+from trt_core.backends.layer_precision import precision_of_layer
 from trt_core.domain.engine import EngineTensor
 from trt_core.domain.precision import Precision
 

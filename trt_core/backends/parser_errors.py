@@ -40,6 +40,8 @@ def parser_errors(parser: Any) -> list[NativeParserError]:
 
 
 def _plain(error: Any) -> NativeParserError:
+    # TensorRT 8.6 names neither node nor op: callers look them up in the file by index.
+    named = hasattr(error, "node_name")
     func = error.func()
     is_input = error.node() < 0 and func == "importInput"
     text = without_noise(error.desc())
@@ -48,9 +50,9 @@ def _plain(error: Any) -> NativeParserError:
         node=error.node(),
         text=text,
         func=func,
-        inner_name=error.node_name(),
-        operator=error.node_operator(),
+        inner_name=error.node_name() if named else "",
+        operator=error.node_operator() if named else "",
         tensor=error.file() if is_input else "",
         initializer=initializer[1] if initializer else "",
-        stack=tuple(error.local_function_stack()),
+        stack=tuple(error.local_function_stack()) if hasattr(error, "local_function_stack") else (),
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from trt_core.backends.tensorrt_rtx.progress import PhaseTree
+from trt_core.backends.phases import PhaseTree
 
 
 def test_a_phase_inside_another_fills_one_step_of_it():

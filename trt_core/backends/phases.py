@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 from trt_core.backends.names import lookup
-from trt_core.backends.tensorrt_rtx.native import library
 from trt_core.domain.jobs import Progress
 from trt_core.protocols import Reporter
 
@@ -64,14 +63,17 @@ class PhaseTree:
         )
 
 
-def monitor_for(reporter: Reporter) -> Any:
-    """A progress monitor that hands phases to `reporter`; its `stopped_by` keeps what made it stop the build."""
-    return _monitor_class()(reporter)
+def monitor_for(trt: Any, reporter: Reporter) -> Any:
+    """A progress monitor that hands phases to `reporter`; its `stopped_by` keeps what made it stop the build.
+
+    TensorRT 10 and later, and TensorRT-RTX; UnsupportedRequest for a library that has none.
+    """
+    return _monitor_class(trt)(reporter)
 
 
 @cache
-def _monitor_class() -> Any:
-    base: Any = lookup(library(), "IProgressMonitor.phase_start") and library().IProgressMonitor
+def _monitor_class(trt: Any) -> Any:
+    base: Any = lookup(trt, "IProgressMonitor.phase_start") and trt.IProgressMonitor
 
     class Monitor(base):
         """The library swallows exceptions of a callback: they are kept, and the build is told to stop."""
