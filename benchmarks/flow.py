@@ -114,7 +114,9 @@ def run(*, pairs: int = PAIRS) -> Table:
 def _table(bare: list[float], ours: list[float], whole: list[dict[str, object]], megabytes: float) -> Table:
     stages = {name: [float(run["stages"].get(name, 0.0)) for run in whole] for name in whole[0]["stages"]}  # type: ignore[attr-defined,index]
     compiler = ("parse", "build")
-    rest = [sum(values[number] for name, values in stages.items() if name not in compiler) for number in range(len(whole))]
+    rest = [
+        sum(values[number] for name, values in stages.items() if name not in compiler) for number in range(len(whole))
+    ]
     ratio, allowed = median(ours) / median(bare), 0.5 + 0.006 * megabytes
     rows = [("bare parse and build", spread(bare)), ("variant to fusion map", spread(ours))]
     rows += [(f"stage: {name}", spread(values, digits=3)) for name, values in stages.items()]
@@ -129,7 +131,12 @@ def _table(bare: list[float], ours: list[float], whole: list[dict[str, object]],
         rows=tuple(rows),
         limits=(
             ("variant to fusion map against the bare calls", f"{ratio:.2f}×", "1.15×", ratio <= 1.15),
-            ("all the rest of upload to fusion map", f"{median(rest):.2f} s", f"{allowed:.2f} s", median(rest) <= allowed),
+            (
+                "all the rest of upload to fusion map",
+                f"{median(rest):.2f} s",
+                f"{allowed:.2f} s",
+                median(rest) <= allowed,
+            ),
         ),
     )
 

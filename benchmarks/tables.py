@@ -27,7 +27,9 @@ class Table:
         lines = [f"## {self.title}", "", self.method, ""]
         lines += _grid(self.columns, self.rows)
         if self.limits:
-            rows = [(what, measured, limit, "kept" if kept else "**missed**") for what, measured, limit, kept in self.limits]
+            rows = [
+                (what, measured, limit, "kept" if kept else "**missed**") for what, measured, limit, kept in self.limits
+            ]
             lines += ["", *_grid(("limit", "measured", "allowed", ""), rows)]
         return "\n".join(lines) + "\n"
 

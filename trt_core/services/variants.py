@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import onnx
 
     from trt_core.precision.calibrate import Calibration
+    from trt_core.precision.normalize import Normalized
 
 
 class Variants:
@@ -117,11 +118,12 @@ class Variants:
         calibration_findings: tuple[Finding, ...] = ()
         if spec.recipe.needs_data:
             with stages.stage("calibrate"):
-                calibrated = self._calibrate(spec, normalized.model if normalized else original, reporter)
+                calibrated = self._calibrate(spec, normalized or original, reporter)
                 ranges, calibration_findings = calibrated.ranges, calibrated.findings
         reporter.progress(Progress(phase=f"Writing the {spec.recipe.precision.value.upper()} variant"))
         with stages.stage("variant"):
             made = make_variant(original, spec.recipe, ranges, normalized=normalized)
+            model = made.model
         record = VariantRecord(
             id=self.id_of(spec),
             model_id=spec.model_id,
@@ -132,13 +134,13 @@ class Variants:
             quantized_nodes=made.quantized_nodes,
             kept_nodes=made.kept_nodes,
             provenance=made.provenance,
-            node_count=len(made.model.graph.node),
+            node_count=len(model.graph.node),
             findings=(*calibration_findings, *made.findings),
         )
         with stages.stage("store variant"):
-            return self._store(record, made.model, spec)
+            return self._store(record, model, spec)
 
-    def _calibrate(self, spec: QuantizeSpec, model: onnx.ModelProto, reporter: Reporter) -> Calibration:
+    def _calibrate(self, spec: QuantizeSpec, model: onnx.ModelProto | Normalized, reporter: Reporter) -> Calibration:
         from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
         from trt_core.store.npz import batches
 
