@@ -21,7 +21,8 @@ class _Tended:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def tend(self) -> None:
-        """Start queued jobs and notice dead ones until stopped."""
+        """Start queued jobs and notice dead ones until stopped; the slow look at the backends comes first."""
+        self.bench.machine.capabilities()
         while not self.stop.wait(_EVERY_S):
             try:
                 self.bench.jobs.jobs(active=True)

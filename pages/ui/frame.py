@@ -77,8 +77,7 @@ def _menu(bench: Workbench | None) -> None:
 
 def _chips(bench: Workbench) -> None:
     chosen = {name: value for name, value in travelling().items() if name in _CHIPS}
-    if not chosen:
-        return
+    # Drawn even when empty: an element that comes and goes would shift, and so reset, all that follows.
     with st.container(horizontal=True, key="frame.chips", gap="small"):
         for name, value in chosen.items():
             label = f"SM {int(value) / 10:.1f}" if name == "target" else _chip_label(bench, value)

@@ -42,12 +42,9 @@ def show_model(bench: Workbench, model: ModelRecord) -> None:
 
 
 def _sentence(model: ModelRecord) -> str:
-    dynamic = [spec for spec in model.inputs if not spec.is_static]
-    shapes = (
-        "every shape is fixed"
-        if not dynamic
-        else f"{text.counted(len(dynamic), 'input')} of {len(model.inputs)} dynamic"
-    )
+    dynamic = sum(not spec.is_static for spec in model.inputs)
+    of = text.counted(len(model.inputs), "input")
+    shapes = f"{dynamic} of {of} {'is' if dynamic == 1 else 'are'} dynamic" if dynamic else "every input is static"
     top = next(iter(model.op_histogram.items()), ("no op", 0))
     return (
         f"{text.code(model.name)} has {text.counted(model.node_count, 'node')} and {text.big(model.parameters)} "

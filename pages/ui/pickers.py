@@ -67,10 +67,11 @@ def pick(
     chosen = selected(name)
     if chosen and chosen not in by_id:
         st.warning(f"This link names {name} `{chosen}`, which is not here. It may have been deleted.")
-        chosen = ""
-    if not chosen and required:
-        chosen = next(iter(by_id))
+        chosen = next(iter(by_id)) if required else ""
         select({name: chosen})
+    if not chosen and required:
+        select({name: next(iter(by_id))})
+        st.rerun()  # so that the chips above show it, too
     key = f"{page}.{name}"
     st.session_state[key] = chosen or None
     st.selectbox(

@@ -17,7 +17,7 @@ NAME_LIMIT = 60
 _SENTENCE_LIMIT = 1200
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&\"'/=^%,;?])")
 # Streamlit looks for :icons:, and Markdown for bare addresses, after backslashes are gone: a word joiner stops both.
-_ICON_OR_ADDRESS = re.compile(r"(:(?=\S)|@|(?i:www)(?=\.))")
+_ICON_OR_ADDRESS = re.compile(r"(:(?=\S)|@|(?i:www)(?=\\?\.))")
 _JOINER = "\u2060"
 _UNSEEN = {0x00AD, 0x061C, 0xFEFF, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x2070)}
 _TRANSLATION = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), *_UNSEEN), "\ufffd") | {9: " ", 10: " ", 13: " "}

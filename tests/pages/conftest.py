@@ -1,0 +1,56 @@
+"""Pages under AppTest, over the real workbench in a folder of the test."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests import models
+from trt_core.domain.artifacts import ModelRecord
+from trt_core.workbench import Workbench, open_workbench
+
+ROOT = Path(__file__).parents[2]
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    """A workbench over the same folder as the pages'."""
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path / "workspace"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield open_workbench()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def open_page(bench: Workbench) -> OpenPage:
+    """Open a page by its key with a query, as a link would; fails on any exception that the page lets out."""
+
+    def opened(key: str, **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.switch_page(f"pages/{key}.py").run()
+        assert not app.exception, app.exception[0].message
+        return app
+
+    return opened
+
+
+@pytest.fixture
+def mlp(bench: Workbench) -> ModelRecord:
+    """A small dynamic model in the workspace."""
+    return bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
+
+
+def words(app: AppTest) -> str:
+    """Everything that the page says in boxes, sentences and captions."""
+    blocks = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.subheader)
+    return "\n".join(str(element.value) for block in blocks for element in block)
