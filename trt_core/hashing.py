@@ -1,9 +1,12 @@
-"""Content hashes of files."""
+"""Content hashes."""
 
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+
+_THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
 
 
 def file_sha256(path: Path) -> str:
@@ -15,6 +18,13 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def bytes_sha256(content: bytes | memoryview) -> str:
-    """The sha256 of bytes in memory, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def sha256_soon(content: bytes | memoryview) -> Future[str]:
+    """The sha256 of bytes in memory, computed beside the caller: hashing gives the interpreter's lock away."""
+    return _THREAD.submit(lambda: hashlib.sha256(content).hexdigest())
+
+
+def write_hashed(path: Path, content: bytes | memoryview) -> str:
+    """Write bytes to a file while they are hashed; their sha256."""
+    digest = sha256_soon(content)
+    path.write_bytes(content)
+    return digest.result()

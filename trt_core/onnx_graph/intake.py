@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from trt_core.errors import InvalidInput, NotFound, QuotaExceeded, UnreadableModel
 from trt_core.onnx_graph.archive import open_archive
 from trt_core.onnx_graph.external import checked_file, locations
-from trt_core.onnx_graph.load import joined_sha256, names_external_data, parse_model
+from trt_core.onnx_graph.load import joined_sha256, parse_model
 from trt_core.onnx_graph.streams import IntakeLimits, copy_stream
 from trt_core.onnx_graph.tensors import shown
+
+if TYPE_CHECKING:
+    import onnx  # noqa: TC004 - a dataclass keeps its annotations as text
 
 __all__ = ["IntakeLimits", "StagedModel", "stage_file", "stage_upload"]
 
@@ -27,7 +30,8 @@ class StagedModel:
     """A model inside a folder of ours. `files` are relative to `folder`, the .onnx file first, then its external data.
 
     `name` is the file's own name without its suffix, for display only. `sha256` covers all files;
-    `hashes` are each file's own, by relative name.
+    `hashes` are each file's own, by relative name. `model` is the parsed file, its external data neither read nor
+    checked: parsing copies the weights, so that it is done once.
     """
 
     folder: Path
@@ -36,6 +40,7 @@ class StagedModel:
     size_bytes: int
     sha256: str
     hashes: dict[str, str]
+    model: onnx.ModelProto
 
     @property
     def path(self) -> Path:
@@ -80,9 +85,12 @@ def stage_file(path: Path, roots: Sequence[Path], folder: Path, *, limits: Intak
     if source.suffix.lower() != ".onnx":
         raise UnreadableModel(f"{shown(source.name)} is no .onnx file.", remedy="Choose an .onnx or .zip file.")
     with _cleaned_on_failure(folder) as written:
-        names = _named_files(source, source.name)
-        taken = {"model.onnx": source, **{name: checked_file(source.parent, name) for name in names}}
-        return _copied(taken, folder, source.name, limits, written)
+        spent = _Spent(limits)
+        hashes = {"model.onnx": spent.copy(source, folder / "model.onnx", written)}
+        model = parse_model(folder / "model.onnx", shown_as=source.name)
+        for name in locations(model):
+            hashes[name] = spent.copy(checked_file(source.parent, name), folder / name, written)
+        return _staged(folder, hashes, source.name, spent.size, model)
 
 
 def _stage_streams(
@@ -91,7 +99,8 @@ def _stage_streams(
     model_name = _only_model(list(files), "upload")
     spent = _Spent(limits)
     hashes = {"model.onnx": spent.copy(files[model_name], folder / "model.onnx", written)}
-    wanted = _named_files(folder / "model.onnx", model_name)
+    model = parse_model(folder / "model.onnx", shown_as=model_name)
+    wanted = locations(model)
     others = {name: source for name, source in files.items() if name != model_name}
     matched = {name: _match(name, others) for name in wanted}
     spare = sorted(set(others) - set(matched.values()))
@@ -102,7 +111,7 @@ def _stage_streams(
         )
     for name in wanted:
         hashes[name] = spent.copy(others[matched[name]], folder / name, written)
-    return _staged(folder, hashes, model_name, spent.size)
+    return _staged(folder, hashes, model_name, spent.size, model)
 
 
 def _stage_archive(
@@ -114,21 +123,14 @@ def _stage_archive(
         with archive.open(model_name) as stream:
             hashes = {"model.onnx": spent.copy(stream, folder / "model.onnx", written)}
         below = PurePosixPath(model_name).parent
-        for name in _named_files(folder / "model.onnx", model_name):
+        model = parse_model(folder / "model.onnx", shown_as=model_name)
+        for name in locations(model):
             member = (below / name).as_posix()
             if member not in archive.names:
                 raise _missing(name, [item for item in archive.names if item != model_name])
             with archive.open(member) as stream:
                 hashes[name] = spent.copy(stream, folder / name, written)
-    return _staged(folder, hashes, model_name, spent.size)
-
-
-def _copied(
-    taken: Mapping[str, Path], folder: Path, name: str, limits: IntakeLimits, written: list[Path]
-) -> StagedModel:
-    spent = _Spent(limits)
-    hashes = {target: spent.copy(source, folder / target, written) for target, source in taken.items()}
-    return _staged(folder, hashes, name, spent.size)
+    return _staged(folder, hashes, model_name, spent.size, model)
 
 
 class _Spent:
@@ -153,7 +155,7 @@ class _Spent:
         return digest
 
 
-def _staged(folder: Path, hashes: dict[str, str], name: str, size: int) -> StagedModel:
+def _staged(folder: Path, hashes: dict[str, str], name: str, size: int, model: onnx.ModelProto) -> StagedModel:
     return StagedModel(
         folder=folder,
         files=tuple(Path(item) for item in hashes),
@@ -161,6 +163,7 @@ def _staged(folder: Path, hashes: dict[str, str], name: str, size: int) -> Stage
         size_bytes=size,
         sha256=joined_sha256(hashes),
         hashes=hashes,
+        model=model,
     )
 
 
@@ -175,11 +178,6 @@ def _only_model(names: Sequence[str], what: str) -> str:
     raise UnreadableModel(
         f"The {what} holds {len(models)} .onnx files: {_listed(models)}.", remedy="Upload one model at a time."
     )
-
-
-def _named_files(path: Path, shown_as: str) -> tuple[str, ...]:
-    """The external files that a model names. The file is only parsed when it may name some: parsing copies weights."""
-    return locations(parse_model(path, shown_as=shown_as)) if names_external_data(path) else ()
 
 
 def _match(location: str, others: Mapping[str, object]) -> str:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_PROTOBUF_BYTES = 2**31 - 1  # protobuf's own limit for one message
-_LOCATION_KEY = b"location"  # every external tensor has an entry of this name
 _MAGIC = {
     b"PK\x03\x04": "a zip archive (a PyTorch checkpoint is one, too)",
     b"\x80\x02": "a Python pickle",
@@ -38,10 +37,14 @@ def load_model(path: Path, *, weights: bool = True, shown_as: str = "") -> onnx.
     UnreadableModel for an empty, truncated or foreign file, one above protobuf's 2 GiB, and for external data that are
     missing, short, reached by a link or outside the model's folder.
     """
-    model = parse_model(path, shown_as=shown_as)
+    return with_external(parse_model(path, shown_as=shown_as), path.parent, weights=weights)
+
+
+def with_external(model: onnx.ModelProto, folder: Path, *, weights: bool) -> onnx.ModelProto:
+    """The parsed model with its external data checked, and read where they are wanted; raises as `load_model`."""
     if any(is_external(tensor) for tensor in all_tensors(model)):
-        check_external(model, path.parent)
-        read_external(_to_read(model, weights=weights), path.parent)
+        check_external(model, folder)
+        read_external(_to_read(model, weights=weights), folder)
     return model
 
 
@@ -79,15 +82,6 @@ def parse_model(path: Path, *, shown_as: str = "") -> onnx.ModelProto:
     if not model.HasField("graph") or not model.ir_version:
         raise UnreadableModel(_foreign(name, head), remedy="Upload a complete .onnx file.")
     return model
-
-
-def names_external_data(path: Path) -> bool:
-    """False when the file surely keeps all its data inside: the key of every external location is missing."""
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            return mapped.find(_LOCATION_KEY) >= 0
 
 
 def _foreign(name: str, head: bytes) -> str:

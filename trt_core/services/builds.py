@@ -17,7 +17,7 @@ from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec
 from trt_core.errors import DependencyMissing, UnsupportedRequest
-from trt_core.hashing import bytes_sha256
+from trt_core.hashing import sha256_soon
 from trt_core.protocols import CompileInput, CompileOutput, Reporter
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
@@ -203,11 +203,12 @@ class Builds:
         self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, attempt: int, stages: Stages
     ) -> BuildRecord:
         build_id = self.id_of(spec) + (f"-{attempt}" if attempt > 1 else "")
+        digest = sha256_soon(compiled.engine)
         with stages.stage("fusion map"):
             fusion = self._map(build_id, spec, variant, compiled)
             findings = self._findings(spec, variant, compiled, fusion)
         with stages.stage("store engine"):
-            engine_sha256 = bytes_sha256(compiled.engine)
+            engine_sha256 = digest.result()
             record = BuildRecord(
                 id=build_id,
                 model_id=variant.model_id,

@@ -138,7 +138,7 @@ class Library:
         return from_plain(Graph, json.loads(stored.read_bytes()))
 
     def _add(self, stage: Callable[[Path], Any], *, stages: Stages, sample: str = "") -> ModelRecord:
-        from trt_core.onnx_graph.load import check_model, load_model
+        from trt_core.onnx_graph.load import check_model, with_external
         from trt_core.onnx_graph.read import describe_model, read_graph
 
         store = self._context.store
@@ -151,7 +151,7 @@ class Library:
             if store.has(model_id):
                 return self.model(model_id)
             with stages.stage("read"):
-                model = load_model(staged.path, weights=False, shown_as=f"{staged.name}.onnx")
+                model = with_external(staged.model, staged.folder, weights=False)
                 check_model(model)
                 graph = read_graph(model)
                 facts = describe_model(model, graph)

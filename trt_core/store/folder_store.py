@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from typing import Any
 from trt_core.domain.artifacts import Artifact, ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.errors import ArtifactCorrupt, NotFound, QuotaExceeded
-from trt_core.hashing import file_sha256
+from trt_core.hashing import file_sha256, write_hashed
 
 _MANIFEST = "manifest.json"
 _RESERVE_BYTES = 256 << 20  # never fill a disk to the brim: the job log and the browser need room, too
@@ -231,5 +230,7 @@ def _write(folder: Path, name: str, content: Path | bytes | memoryview, known: s
         else:
             shutil.copyfile(content, target)
         return known or file_sha256(target)
+    if known is None:
+        return write_hashed(target, content)
     target.write_bytes(content)
-    return known or hashlib.sha256(content).hexdigest()
+    return known
