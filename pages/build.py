@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.build_form import build_form
-from pages.ui.build_result import show_build, show_history
+from pages.ui.build_result import show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query
@@ -36,10 +36,11 @@ with frame("Build", page="build") as bench:
         left, right = st.columns([1.15, 1], gap="large")
         with left:
             wish = build_form(bench, model)
-        with right:
-            show_summary(bench, model, wish)
-        job_panel(bench, selected("job"), on_success=_finished)
         build_id = selected("build")
+        with right:
+            job_panel(bench, selected("job"), on_success=_finished)
+            show_answer(bench, build_id)
+            show_summary(bench, model, wish)
         if build_id:
             cached = st.session_state.get("build.cached") == build_id
             show_build(bench, bench.builds.build(build_id), cached=cached)

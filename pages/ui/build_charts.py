@@ -104,7 +104,9 @@ def stage_figure(stages: Sequence[tuple[str, float]]) -> Any:
             hovertemplate="%{y}: %{text}<extra></extra>",
         )
     )
-    figure.update_layout(**plot_layout(height=80 + 30 * len(stages), showlegend=False))
+    figure.update_layout(
+        **plot_layout(height=80 + 30 * len(stages), showlegend=False, margin={"l": 8, "r": 72, "t": 24, "b": 8})
+    )
     figure.update_xaxes(title="seconds since the worker began")
     figure.update_yaxes(autorange="reversed")
     return figure

@@ -11,6 +11,7 @@ from pages.ui.build_charts import precision_figure, stage_figure
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
+from pages.ui.pickers import build_title
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
@@ -22,6 +23,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
     """Draw one build."""
     variant = bench.variants.variant(record.request.variant_id)
     st.divider()
+    st.subheader(f"Result: {text.plain(build_title(record))}", anchor=False)
     verdict(build_verdict(record))
     st.caption(text.plain(bench.builds.fusion(record.id).stamp))
     if cached:
@@ -30,7 +32,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
     figure = precision_figure(record)
     st.plotly_chart(figure, key="build.precision_chart", config=plot_config("requested-against-actual"))
     with st.container(horizontal=True):
-        link_to("fusion", label="See what became of every node", changes={"build": record.id}, icon=":material/merge:")
+        link_to("fusion", label="Open the fusion map", changes={"build": record.id}, icon=":material/merge:")
         link_to("divergence", label="See where precision is lost", icon=":material/ssid_chart:")
     findings, time_tab, ranges, files, log = st.tabs(
         [f"Findings ({len(record.findings)})", "Time", f"Quantization ({len(variant.ranges)})", "Files", "Compiler log"]
@@ -46,6 +48,16 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         _files(bench, record, variant)
     with log:
         _log(bench, record)
+
+
+def show_answer(bench: Workbench, build_id: str) -> None:
+    """The verdict on a build beside the form, so that it is seen without scrolling."""
+    if not build_id:
+        return
+    with st.container(border=True):
+        st.markdown(f"**{build_verdict(bench.builds.build(build_id))}**")
+        link_to("fusion", label="See what became of every node", icon=":material/merge:")
+        st.caption("The whole result is below the form.")
 
 
 def build_verdict(record: BuildRecord) -> str:

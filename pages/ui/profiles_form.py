@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidProfile
 
 PRESETS: dict[str, Sizes] = {"Batch 1": (1, 1, 1), "Batch 1 to 8": (1, 4, 8), "Batch 1 to 32": (1, 16, 32)}
+_NOT_A_WORD = re.compile(r"[^\w]+")
 _LARGEST = 1 << 20
 _COLUMNS = (2.2, 1, 1, 1)
 
@@ -91,7 +93,8 @@ def _row(axis: FreeAxis, place: int, *, scope: str, number: int, position: int) 
     for column, word, first in zip(columns[1:], ("min", "opt", "max"), first_sizes(axis), strict=True):
         key = _key(scope, number, place, word)
         st.session_state.setdefault(key, first)
-        label = text.plain(f"Profile {position}, {axis.key}, {word}", 120)
+        # A screen reader says the label as it is written: no escapes in it, hence only letters and digits of the name.
+        label = f"Profile {position}, {_NOT_A_WORD.sub(' ', text.clean(axis.key, 40))}, {word}"
         found.append(column.number_input(label, 1, _LARGEST, key=key, step=1, label_visibility="collapsed"))
     low, opt, high = found
     return low, opt, high

@@ -15,15 +15,15 @@ from trt_core.workbench import Workbench
 SAMPLE = "digits_cnn"
 
 
-def offer_sample(bench: Workbench, *, page: str, promise: str) -> None:
+def offer_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> None:
     """Say what the page will hold, and load a sample with one click."""
     st.info(f"{promise} There is no model in the workspace yet.")
-    has_sample = any(sample.key == SAMPLE for sample in bench.library.samples())
+    has_sample = any(known.key == sample for known in bench.library.samples())
     if has_sample and st.button(
         "Load the digits sample", key=f"{page}.sample", type="primary", icon=":material/download:"
     ):
         with st.spinner("Reading the model and its data"):
-            select({"model": bench.library.add_sample(SAMPLE).id})
+            select({"model": bench.library.add_sample(sample).id})
         st.rerun()
     link_to("models", label="Bring in a model of your own", icon=":material/deployed_code:")
 
