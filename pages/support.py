@@ -30,7 +30,7 @@ with frame("Support", page="support") as bench:
         found = bench.support.find(InspectSpec(model_id=model.id, backend=backend.backend, target=target))
         busy = is_under_way(bench, selected("job"))
         if st.button(
-            "Check support" if found is None else "Check again",
+            "Check support" if found is None else "Prove it",
             key="support.check",
             type="primary" if found is None else "secondary",
             disabled=busy or not backend.can_parse or bench.support.find(spec) is not None,

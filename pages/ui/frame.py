@@ -40,6 +40,7 @@ _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
+code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }
 </style>"""
 

@@ -51,7 +51,7 @@ def show_list(jobs: Sequence[Job]) -> None:
         key="jobs.list",
         filename="jobs.csv",
         selectable=True,
-        height=min(420, 36 * len(jobs) + 40),
+        height=420,
     )
     st.caption("Select a row to see its log, its error and its result.")
     if chosen is not None and chosen < len(jobs):
@@ -80,7 +80,7 @@ def show_job(bench: Workbench, job_id: str) -> None:
     st.subheader(text.plain(job.title, 120), anchor=False)
     row = _row(job)
     metrics({name: str(row[name]) for name in ("State", "Waited", "Ran", "Device")})
-    job_panel(bench, job_id, on_success=link_to_result)
+    job_panel(bench, job_id, on_success=link_to_result, with_log=False)
     if job.state.is_terminal:
         log = bench.jobs.log(job_id)
         with st.expander("Log", expanded=job.state is not JobState.SUCCEEDED):

@@ -32,7 +32,9 @@ STATE_SIGNS = {
 }
 
 
-def job_panel(bench: Workbench, job_id: str, *, on_success: Callable[[Job], None] | None = None) -> Job | None:
+def job_panel(
+    bench: Workbench, job_id: str, *, on_success: Callable[[Job], None] | None = None, with_log: bool = True
+) -> Job | None:
     """Draw one job; None for "", so that `job_panel(bench, selected("job"))` draws nothing without a job."""
     if not job_id:
         return None
@@ -44,7 +46,7 @@ def job_panel(bench: Workbench, job_id: str, *, on_success: Callable[[Job], None
     if isinstance(error, JobCancelled):
         st.info(text.plain(f"{error.message} {error.remedy}"))
     elif error is not None:
-        show_error(error, details=bench.jobs.log(job_id))
+        show_error(error, details=bench.jobs.log(job_id) if with_log else "")
     elif on_success is not None:
         on_success(job)
     return job

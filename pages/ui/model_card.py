@@ -104,7 +104,7 @@ def _histogram(model: ModelRecord) -> None:
         plot_layout(height=90 + 20 * len(shown), title=f"Nodes by op, {len(model.op_histogram)} kinds")
     )
     figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="nodes")
+    figure.update_xaxes(title="nodes", range=[0, 1.2 * max((count for _, count in shown), default=1)])
     st.plotly_chart(figure, key="models.ops", config=plot_config(f"{model.id}-ops"))
 
 

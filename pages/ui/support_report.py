@@ -24,7 +24,7 @@ _CALLED_OUT = 6
 def show_report(bench: Workbench, model: ModelRecord, report: SupportReport) -> None:
     """Everything about one report."""
     verdict(support_sentence(report))
-    _cards(report)
+    _cards(bench, report)
     st.plotly_chart(strip(report), key="support.strip", config=plot_config(f"{model.id}-support"))
     for node in report.unsupported[:_CALLED_OUT]:
         _call_out(node)
@@ -67,17 +67,22 @@ def support_sentence(report: SupportReport) -> str:
     return f"No verdict on {open_ones} of {total} {where}; the parser refuses none."
 
 
-def _cards(report: SupportReport) -> None:
-    proof = {True: "succeeded", False: "failed", None: "not asked"}[report.build_proved]
+def _cards(bench: Workbench, report: SupportReport) -> None:
+    proof = {True: "succeeded", False: "failed", None: "not tried"}[report.build_proved]
     metrics(
         [
             Metric(label="Accepted", value=text.count(sum(node.supported is True for node in report.nodes))),
             Metric(label="Refused", value=text.count(len(report.unsupported)), how="By the parser or by the build."),
             Metric(label="Parts", value=text.count(report.partition_count), how="Runs of accepted nodes."),
-            Metric(label="Build", value=proof, how="A build of the FP32 file, ahead of time."),
+            Metric(
+                label="Build", value=proof, how="A build of the FP32 file. A model with refused nodes is not built."
+            ),
         ]
     )
-    st.caption(f"{text.plain(report.backend)} {text.plain(report.backend_version)}, {text.plain(report.target)}")
+    title = next(
+        (item.title for item in bench.machine.capabilities() if item.backend == report.backend), report.backend
+    )
+    st.caption(text.plain(f"{title}, {report.backend_version}, {report.target}"))
     if report.build_reason:
         st.error(f"**The build says**\n\n{text.plain(report.build_reason)}", icon=":material/error:")
 
@@ -113,7 +118,8 @@ def strip(report: SupportReport) -> Any:
     _brackets(figure, report)
     figure.update_layout(plot_layout(height=230, title="", showlegend=True))
     figure.update_yaxes(visible=False, range=[-1.5, 1.1], fixedrange=True)
-    figure.update_xaxes(title="node, in file order", zeroline=False, showgrid=False)
+    step = {"dtick": 1} if len(levels) <= 20 else {}
+    figure.update_xaxes(title="node, in file order", zeroline=False, showgrid=False, **step)
     return figure
 
 

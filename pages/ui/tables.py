@@ -47,7 +47,7 @@ def show_table(
         key=key,
         hide_index=True,
         width="stretch",
-        height=height or "auto",
+        height=min(height, 36 * len(rows) + 40) if height else "auto",
         column_config=dict(columns or {}),
         **options,
     )

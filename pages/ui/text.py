@@ -105,7 +105,7 @@ def big(value: float) -> str:
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{figure(value / size)} {unit}"
-    return figure(value)
+    return f"{value:g}"
 
 
 def milliseconds(value: float | None) -> str:

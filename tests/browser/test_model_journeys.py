@@ -135,3 +135,17 @@ def test_no_page_scrolls_sideways(visit, server, place, width):
     page = visit(f"/{place}?model={record.id}", width=width)
 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_runs_follows_to_another_page_and_announces_its_end_with_a_link(visit, server):
+    record = server.bench.library.add_sample("digits_transformer")
+    page = visit(f"/support?model={record.id}")
+    page.get_by_role("button", name="Check support").click()
+    page.wait_for_url("**job=j-*")
+
+    page.get_by_role("link", name="System").click()
+    expect(page.get_by_role("heading", level=1, name="System")).to_be_visible(timeout=20_000)
+
+    toast = page.locator('[data-testid="stToast"]')
+    expect(toast).to_contain_text("Done: Support of digits_transformer", timeout=60_000)
+    assert f"/support?model={record.id}" in str(toast.get_by_role("link").get_attribute("href"))
