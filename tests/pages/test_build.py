@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 import streamlit as st
 
+from tests import models
 from tests.pages.engines import asked, opened, stocked, words
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.errors import ParseFailed
+from trt_core.testing import CollectingReporter
 from trt_core.workbench import workspace_of
 
 
@@ -145,3 +153,45 @@ def test_a_build_that_is_not_there_is_a_red_box_not_a_blank_page(stock):
     app = opened("build", model=stock[1].id, build="b-000000000000")
 
     assert [item for item in app.error if "What to do" in item.value]
+
+
+@pytest.mark.usefixtures("_empty")
+def test_a_model_that_the_parser_refuses_ends_in_its_reason_and_what_to_do(tmp_path):
+    bench = workspace_of(tmp_path)
+    model = bench.library.add_sample("unsupported_op")
+    app = opened("build", model=model.id)
+
+    app.button("build.submit").click().run()
+    job_id = asked(app, "job")
+    with pytest.raises(ParseFailed):
+        bench.jobs.wait(job_id, on_look=lambda _: None)
+    app = opened("build", model=model.id, job=job_id)
+
+    assert "ChannelGate" in words(app)
+    assert "What to do" in words(app)
+    assert "What will happen" in words(app)
+
+
+@pytest.mark.usefixtures("_empty")
+def test_names_from_a_model_are_text_on_both_pages(tmp_path):
+    evil = "![x](http://evil.example/p.png)<img src=x onerror=alert(1)>$a$:rocket:"
+    proto = models.mlp()
+    for node in proto.graph.node:
+        node.name = f"{evil}{node.name}"
+    bench = workspace_of(tmp_path)
+    model = bench.library.add_upload({"mlp.onnx": io.BytesIO(proto.SerializeToString())})
+    spec = BuildSpec(variant=QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP16)))
+    build = bench.builds.perform(spec, CollectingReporter()).record
+
+    for page in ("build", "fusion"):
+        app = opened(page, model=model.id, build=build.id)
+        if page == "fusion":
+            app.selectbox("fusion.node").set_value(0).run()
+            app.selectbox("fusion.layer").set_value(bench.builds.fusion(build.id).layers[0].index).run()
+        assert not app.exception
+        for element in (*app.markdown, *app.caption, *app.info, *app.error):
+            outside_code = re.sub(r"`[^`]*`", "", element.value)
+            assert "![x](" not in outside_code
+            assert "<img" not in outside_code
+        for box in app.get("plotly_chart"):
+            assert "<img" not in box.proto.spec
