@@ -80,3 +80,5 @@ class DivergenceRun:
     samples: int
     seconds: float
     findings: tuple[Finding, ...] = ()
+    variants: tuple[tuple[str, str], ...] = ()  # (precision, id of the variant whose numerics twin was run)
+    data: str = ""  # name of the samples; "": seeded noise

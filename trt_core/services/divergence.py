@@ -44,14 +44,15 @@ class Divergences:
 
     def submit(self, spec: DivergeSpec) -> Job:
         """Queue a comparison."""
-        self._check(spec)
+        self.check(spec)
         against = ", ".join(item.value.upper() for item in spec.against)
         title = f"Divergence of {self._library.model(spec.model_id).name}: {against}"
         return self._context.queue.submit(
             Job(id="", kind=JobKind.DIVERGE, title=title, request={"spec": to_plain(spec)})
         )
 
-    def _check(self, spec: DivergeSpec) -> None:
+    def check(self, spec: DivergeSpec) -> None:
+        """Refuse what cannot be compared here, before a job is made; raises what is told to the user."""
         if spec.backend != "ort":
             raise GpuUnavailable(
                 "Divergence inside a TensorRT engine needs an NVIDIA GPU, and this machine has none.",
@@ -73,7 +74,7 @@ class Divergences:
         """Compare in the calling process, and keep the errors."""
         from trt_core.analysis.divergence import compare_runs
 
-        self._check(spec)
+        self.check(spec)
         graph = self._library.graph(spec.model_id)
         folder = self._context.store.scratch_folder()
         try:
@@ -159,7 +160,17 @@ class Divergences:
             samples=comparison.samples,
             seconds=comparison.seconds,
             findings=_findings(spec, comparison),
+            variants=tuple((item.value, self._variants.id_of(self._wish(spec, item))) for item in spec.against),
+            data=self._library.data(spec.data_id).name if spec.data_id else "",
         )
+
+    def scales(self, run: DivergenceRun) -> dict[str, dict[str, float]]:
+        """For each precision of a run the scale of every quantized tensor; variants deleted since have none."""
+        found = {}
+        for label, variant_id in run.variants:
+            if self._context.store.has(variant_id):
+                found[label] = {item.tensor: item.scale for item in self._variants.variant(variant_id).ranges}
+        return found
 
     def run(self, run_id: str) -> DivergenceRun:
         """One run with every layer."""

@@ -1,0 +1,207 @@
+"""What a divergence run says: the answer, the picture of all layers, the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.divergence_charts import BAND_COLOURS, sqnr, sqnr_figure
+from pages.ui.divergence_layer import show_layer
+from pages.ui.divergence_run import RunView, answer, facts, layer_rows, origin_rows, output_rows, run_title
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.graph_component import graph_panel
+from pages.ui.state import select
+from pages.ui.tables import show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config, precision_label, precision_of
+from trt_core.analysis.divergence_pictures import Loss, bands
+from trt_core.analysis.graph_groups import GroupedGraph, group_graph
+from trt_core.domain.divergence import DivergenceRun
+from trt_core.workbench import Workbench
+
+LAYER, RUN = "divergence.layer", "divergence.run"
+_NEXT, _ROW = "divergence.next", "divergence.row"
+
+
+def choose_run(heads: Sequence[DivergenceRun], chosen: str) -> None:
+    """One run of the model, remembered in the address."""
+    by_id = {head.id: head for head in heads}
+    st.session_state[RUN] = chosen if chosen in by_id else None
+    st.selectbox(
+        "Run",
+        list(by_id),
+        index=None,
+        key=RUN,
+        format_func=lambda run_id: run_title(by_id[run_id]),
+        on_change=lambda: select({"divergence": st.session_state[RUN] or ""}),
+        placeholder="Choose",
+    )
+
+
+def show_run(bench: Workbench, view: RunView) -> None:
+    """Verdict, cards, the picture, one layer, and everything else in tabs."""
+    run = view.run
+    verdict(answer(view))
+    st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data) or 'seeded noise'}.")
+    for loss in view.losses:
+        metrics(_cards(view, loss))
+    chosen = _chosen(run)
+    st.plotly_chart(
+        sqnr_figure(run, view.curves, view.losses, view.brackets, chosen=chosen),
+        key="divergence.picture",
+        on_select=_picked,
+        selection_mode="points",
+        config=plot_config(f"{run.id}-layers"),
+    )
+    st.caption(
+        "Solid: the whole model in that precision. Dotted: each layer alone, on exact inputs. Flags: where a loss "
+        "begins, large where it is more than a healthy layer loses. △ above: equal, or over 100 dB. ✕ below: not "
+        "finite. Click a layer to open it."
+    )
+    st.selectbox(
+        "Layer, or click one in the picture",
+        range(len(run.layers)),
+        index=None,
+        key=LAYER,
+        format_func=lambda position: f"{position} · {text.clean(run.layers[position].name, 80)}",
+        placeholder="Choose a layer to see its values and errors",
+    )
+    if chosen is not None:
+        show_layer(bench, view, chosen)
+    _details(view)
+
+
+def _chosen(run: DivergenceRun) -> int | None:
+    """The position of the chosen layer; at first the guiltiest origin is not chosen, the reader's choice is."""
+    if _NEXT in st.session_state:
+        st.session_state[LAYER] = st.session_state.pop(_NEXT)
+    position = st.session_state.get(LAYER)
+    if not isinstance(position, int) or position >= len(run.layers):
+        st.session_state[LAYER] = None
+        return None
+    return position
+
+
+def _picked() -> None:
+    points = st.session_state["divergence.picture"]["selection"]["points"]
+    data = points[0].get("customdata") if points else None
+    if data is not None:
+        st.session_state[LAYER] = int(data[0] if isinstance(data, (list, tuple)) else data)
+
+
+def _cards(view: RunView, loss: Loss) -> list[Metric]:
+    title = precision_label(loss.precision)
+    kind = "isolated errors" if loss.isolated else "the whole model in that precision"
+    how = f"Simulated in ONNX Runtime, {kind}."
+    first = loss.origins[0] if loss.origins else None
+    below, count = loss.floor_counts[0]
+    return [
+        Metric(
+            label=f"{title} worst output",
+            value=sqnr(loss.output_sqnr_db),
+            how=f"{how} Output {text.code(loss.output)}." if loss.output else how,
+        ),
+        Metric(
+            label=f"{title} worst layer",
+            value=sqnr(loss.worst_sqnr_db),
+            how=f"{how} At {text.code(loss.worst.name)}; {count} of {loss.layers} layers are below {below:g} dB.",
+        ),
+        Metric(
+            label=f"{title} loss begins",
+            value=f"layer {view.position_of(first.index)}" if first else "nowhere",
+            how=f"{how} {text.code(first.name)} loses {sqnr(first.loss_db)}."
+            if first
+            else f"{how} No layer loses 6 dB.",
+        ),
+    ]
+
+
+def _details(view: RunView) -> None:
+    run = view.run
+    begins, layers, outputs, graph, found, how = st.tabs(
+        [
+            f"Where it begins ({sum(len(loss.origins) for loss in view.losses)})",
+            f"All layers ({len(run.layers)})",
+            f"Outputs ({len(run.outputs)})",
+            "Graph",
+            f"Findings ({len(run.findings)})",
+            "Measured how",
+        ]
+    )
+    with begins:
+        _begins(view)
+    with layers:
+        row = show_table(
+            layer_rows(run), key="divergence.layers", filename=f"{run.id}-layers.csv", height=460, selectable=True
+        )
+        _open_row(row)
+    with outputs:
+        show_table(output_rows(run), key="divergence.outputs", filename=f"{run.id}-outputs.csv")
+    with graph:
+        _graph(view)
+    with found:
+        show_findings(run.findings)
+    with how:
+        st.markdown("\n".join(f"- **{name}** {text.plain(value)}" for name, value in facts(view).items()))
+
+
+def _open_row(row: int | None) -> None:
+    """A row that was just chosen becomes the chosen layer."""
+    if row != st.session_state.get(_ROW):
+        st.session_state[_ROW] = row
+        if row is not None:
+            st.session_state[_NEXT] = row
+            st.rerun()
+
+
+def _begins(view: RunView) -> None:
+    rows = origin_rows(view)
+    if not rows:
+        st.caption("No layer loses 6 dB or more against the worst of its inputs.")
+        return
+    show_table(rows, key="divergence.origins", filename=f"{view.run.id}-origins.csv")
+    st.caption(
+        "A loss is against the worst of the layer's inputs. A healthy layer of a precision loses something too: what "
+        "counts is the part beyond that."
+    )
+    for loss in view.losses:
+        _keep(view, loss)
+
+
+def _keep(view: RunView, loss: Loss) -> None:
+    """A button that carries the guilty layers to the build form."""
+    known = view.graph.indices_by_name
+    names = [item.name for item in loss.guilty if item.name in known]
+    precision = precision_of(loss.precision)
+    if not names or not precision.is_quantized:
+        return
+    label = f"Build {PRECISION_LABELS[precision]} with {text.counted(len(names), 'layer')} kept in FP16"
+    if st.button(label, key=f"divergence.keep.{loss.precision}", icon=":material/construction:"):
+        st.session_state[f"build.{view.run.model_id}.keep"] = names
+        st.session_state["build.wanted"] = precision.value
+        st.switch_page("pages/build.py", query_params={"model": view.run.model_id})
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _grouped(_view: RunView, model_id: str) -> GroupedGraph:  # noqa: ARG001 - the cache's key
+    return group_graph(_view.graph, "scope")
+
+
+def _graph(view: RunView) -> None:
+    run = view.run
+    label = st.segmented_control(
+        "Coloured by the SQNR of",
+        list(run.candidates),
+        default=view.losses[0].precision if view.losses else None,
+        key=f"divergence.graph_precision.{run.id}",
+        format_func=lambda item: PRECISION_LABELS[precision_of(item)],
+    )
+    graph_panel(
+        _grouped(view, run.model_id),
+        key="divergence.graph",
+        key_of=bands(view.graph, run, label or run.candidates[0]),
+        colours=BAND_COLOURS,
+    )
+    st.caption("Darker loses more. What was not compared was folded, and its work is inside another node.")

@@ -1,0 +1,317 @@
+"""What latency runs say: the answer, the plots, the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.latency_charts import beyond, ecdf_figure, histogram_figure, node_figure, time_figure, warmup_figure
+from pages.ui.latency_runs import (
+    MOST_RUNS,
+    RunView,
+    backend_title,
+    facts,
+    no_tensorrt,
+    run_title,
+    shapes_text,
+    threads_text,
+)
+from pages.ui.state import select
+from pages.ui.tables import csv_bytes, show_table
+from pages.ui.theme import plot_config
+from trt_core.analysis.latency_compare import LatencyComparison, Verdict
+from trt_core.analysis.latency_pictures import node_times, op_times, percentile_rows
+from trt_core.domain.findings import Finding
+from trt_core.domain.latency import LatencyRun
+from trt_core.workbench import Workbench
+
+_RUNS = "latency.runs"
+_MOST_NODES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A run against the first one, told from the faster of the two."""
+
+    faster: RunView
+    slower: RunView
+    result: LatencyComparison
+    findings: tuple[Finding, ...]
+
+    @property
+    def sentence(self) -> str:
+        """`B · FP16 is 1.48× (1.45–1.51) faster than A · FP32`."""
+        ratio = text.ratio(self.result.ratio, self.result.ratio_ci95)
+        if self.result.verdict is Verdict.CANNOT_TELL:
+            return f"{self.faster.name} against {self.slower.name}: {ratio}, no difference can be told"
+        return f"{self.faster.name} is {ratio} faster than {self.slower.name}"
+
+
+def compared(bench: Workbench, views: Sequence[RunView]) -> list[Comparison]:
+    """Each further run against the first one."""
+    return [_against(bench, views[0], other) for other in views[1:]]
+
+
+def _against(bench: Workbench, first: RunView, other: RunView) -> Comparison:
+    result, findings = _compare(bench, first.run.id, other.run.id)
+    slower, faster = first, other
+    if result.verdict is Verdict.SLOWER:
+        result, _ = _compare(bench, other.run.id, first.run.id)
+        slower, faster = other, first
+    return Comparison(faster=faster, slower=slower, result=result, findings=findings)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _compare(_bench: Workbench, one: str, other: str) -> tuple[LatencyComparison, tuple[Finding, ...]]:
+    return _bench.latency.compare(one, other)
+
+
+def choose_runs(bench: Workbench, heads: Sequence[LatencyRun], shown: Sequence[str]) -> None:
+    """Up to six runs of the model, remembered in the address."""
+    by_id = {head.id: head for head in heads}
+    st.session_state[_RUNS] = [run_id for run_id in shown if run_id in by_id]
+    st.multiselect(
+        "Runs on the plots; the others are compared with the first",
+        list(by_id),
+        key=_RUNS,
+        max_selections=MOST_RUNS,
+        format_func=lambda run_id: run_title(bench, by_id[run_id]),
+        on_change=_remember_runs,
+        placeholder="Choose up to six",
+    )
+
+
+def _remember_runs() -> None:
+    chosen: list[str] = st.session_state[_RUNS]
+    select({"runs": ",".join(chosen), "latency": chosen[0] if chosen else ""})
+
+
+def answer(
+    views: Sequence[RunView], comparisons: Sequence[Comparison], *, say: Callable[[str], str] = text.plain
+) -> str:
+    """The answer in a sentence; `say` makes foreign text harmless, for Markdown unless told otherwise."""
+    conditions = views[0].run.conditions
+    told = f": {no_tensorrt(conditions)}" if no_tensorrt(conditions) else ""
+    where = f"{backend_title(conditions)} on {say(conditions.device)}{told}"
+    if comparisons:
+        return f"{'; '.join(item.sentence for item in comparisons)}. {where}."
+    found = views[0].summary
+    return (
+        f"p50 {estimate(found.p50_ms, found.p50_ci95_ms)}, p99 {estimate(found.p99_ms, found.p99_ci95_ms)}; "
+        f"{text.counted(found.count, 'sample')} of {where}."
+    )
+
+
+def estimate(value_ms: float | None, bounds: tuple[float, float] | None) -> str:
+    """`0.164 ms (0.163–0.165)`; the unit again where a bound has another one."""
+    said = text.milliseconds(value_ms)
+    if bounds is None or value_ms is None:
+        return said
+    low, high = (text.milliseconds(bound) for bound in bounds)
+    unit = said.rpartition(" ")[2]
+    if low.endswith(f" {unit}") and high.endswith(f" {unit}"):
+        return f"{said} ({low.removesuffix(f' {unit}')}–{high.removesuffix(f' {unit}')})"
+    return f"{said} ({low}–{high})"
+
+
+def show_runs(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> None:
+    """Verdict, cards, plots and tables of the chosen runs."""
+    verdict(answer(views, comparisons))
+    if len(views) == 1:
+        metrics(_cards(views[0]))
+    else:
+        show_table(summary_rows(views), key="latency.summary", filename="latency-runs.csv")
+    name = "-".join(view.run.id for view in views[:2])
+    st.plotly_chart(ecdf_figure(views), key="latency.ecdf", config=plot_config(f"{name}-ecdf"))
+    st.caption(
+        "Each curve tells which share of the samples took at most that long. The band holds the whole curve at 95 % "
+        f"(Dvoretzky, Kiefer and Wolfowitz), for independent samples. {beyond(views)}"
+    )
+    left, right = st.columns(2)
+    with left:
+        st.plotly_chart(histogram_figure(views), key="latency.histogram", config=plot_config(f"{name}-histogram"))
+    with right:
+        st.plotly_chart(time_figure(views), key="latency.time", config=plot_config(f"{name}-over-time"))
+    _measured_how(views)
+    _details(views, comparisons, name)
+
+
+def _cards(view: RunView) -> list[Metric]:
+    found, conditions = view.summary, view.run.conditions
+    how = text.plain(conditions.method)
+    interval = "The interval beside it in the table is distribution-free, 95 %."
+    return [
+        Metric(label="p50", value=text.milliseconds(found.p50_ms), how=f"{how} {interval}"),
+        Metric(label="p99", value=text.milliseconds(found.p99_ms), how=f"{how} {interval}"),
+        Metric(
+            label="Throughput",
+            value=f"{text.figure(found.throughput_per_s)} /s",
+            how=f"Samples times batch {conditions.batch} over the wall time from the first sample to the last.",
+        ),
+        Metric(label="Samples", value=text.count(found.count), how=f"After {conditions.warmup} warm-up runs."),
+        Metric(label="Cold start", value=text.milliseconds(first_ms(view)), how="The first warm-up inference."),
+    ]
+
+
+def first_ms(view: RunView) -> float | None:
+    """The first warm-up inference in ms, None where there was no warm-up."""
+    return view.run.warmup_ms[0] if view.run.warmup_ms else None
+
+
+def summary_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
+    """One row a run."""
+    return [
+        {
+            "run": view.name,
+            "p50 (95 %)": estimate(view.summary.p50_ms, view.summary.p50_ci95_ms),
+            "p99 (95 %)": estimate(view.summary.p99_ms, view.summary.p99_ci95_ms),
+            "throughput, /s": text.figure(view.summary.throughput_per_s),
+            "cold start": text.milliseconds(first_ms(view)),
+            "samples": view.summary.count,
+            "input": shapes_text(view.run.conditions),
+            "threads": threads_text(view.run.conditions),
+            "measured at": text.clock(view.run.created_at),
+            "id": view.run.id,
+        }
+        for view in views
+    ]
+
+
+def _measured_how(views: Sequence[RunView]) -> None:
+    with st.container(border=True):
+        st.markdown("**Measured how**")
+        for view in views if len({view.run.conditions for view in views}) > 1 else views[:1]:
+            lines = [f"**{key}** {text.plain(value)}" for key, value in facts(view).items()]
+            st.caption((f"**{view.name}** · " if len(views) > 1 else "") + " · ".join(lines))
+
+
+def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: str) -> None:
+    findings = findings_of(views, comparisons)
+    table, cold, nodes, found, samples = st.tabs(
+        ["Percentiles", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Samples"]
+    )
+    with table:
+        show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
+        st.caption(
+            "Interpolated: linear between samples (NumPy's default). trtexec's rule takes one sample and does not "
+            "interpolate, so that its figure and ours can differ on the same samples."
+        )
+    with cold:
+        _cold(views, name)
+    with nodes:
+        _nodes(views)
+    with found:
+        show_findings(findings)
+    with samples:
+        _samples(views, name)
+
+
+def findings_of(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> list[Finding]:
+    """What the runs say about themselves, and how their conditions differ."""
+    found = [finding for item in comparisons for finding in item.findings]
+    for view in views:
+        whose = f"{view.name}: " if len(views) > 1 else ""
+        found += [replace(finding, message=f"{whose}{finding.message}") for finding in view.run.findings]
+    return list(dict.fromkeys(found))
+
+
+def percentile_table(views: Sequence[RunView]) -> list[dict[str, Any]]:
+    """Percentiles under both rules, with intervals, and how many samples lie beyond."""
+    return [
+        {
+            "run": view.name,
+            "percentile": f"p{row.percentile:g}",
+            "interpolated": "too few samples"
+            if row.interpolated_ms is None
+            else text.milliseconds(row.interpolated_ms),
+            "95 % interval": estimate_interval(row.ci95_ms),
+            "trtexec's rule": text.milliseconds(row.trtexec_ms),
+            "samples beyond": row.beyond,
+            "of": view.summary.count,
+        }
+        for view in views
+        for row in percentile_rows(view.run.samples_ms)
+    ]
+
+
+def estimate_interval(bounds: tuple[float, float] | None) -> str:
+    """`0.163 ms – 0.165 ms`, or that there is none."""
+    return "no interval" if bounds is None else " – ".join(text.milliseconds(bound) for bound in bounds)
+
+
+def _cold(views: Sequence[RunView], name: str) -> None:
+    warm = [view for view in views if view.run.warmup_ms]
+    if not warm:
+        st.caption("These runs had no warm-up: the cold start is among their samples.")
+        return
+    st.plotly_chart(warmup_figure(warm), key="latency.warmup_chart", config=plot_config(f"{name}-warm-up"))
+    st.caption("Inferences before the samples, the first one with a cold cache. They are in no statistic above.")
+
+
+def _nodes(views: Sequence[RunView]) -> None:
+    timed = {view.letter: view for view in views if view.run.layers}
+    if not timed:
+        st.caption("No node was timed: switch on “Time each node in a separate run”.")
+        return
+    letter = next(iter(timed))
+    if len(timed) > 1:
+        letter = (
+            st.segmented_control(
+                "Run", list(timed), default=letter, key="latency.nodes_of", format_func=lambda item: timed[item].name
+            )
+            or letter
+        )
+    view = timed[letter]
+    st.markdown(f"**{view.name}**: a separate profiled run, slower than the samples. The shares count.")
+    slowest = node_times(view.run.layers)
+    figure = node_figure(slowest[:_MOST_NODES], view)
+    st.plotly_chart(figure, key="latency.nodes", config=plot_config(f"{view.run.id}-nodes"))
+    ops = [
+        {"op": op, "nodes": count, "mean, ms": spent, "share": text.percent(share)}
+        for op, count, spent, share in op_times(view.run.layers)
+    ]
+    show_table(ops, key="latency.ops", filename=f"{view.run.id}-ops.csv")
+    rows = [
+        {"node": node.name, "op": node.op_type, "mean, ms": node.mean_ms, "share": text.percent(node.share)}
+        for node in slowest
+    ]
+    show_table(rows, key="latency.node_table", filename=f"{view.run.id}-nodes.csv", height=320)
+
+
+def _samples(views: Sequence[RunView], name: str) -> None:
+    st.caption("Every sample in the order taken, the warm-up marked as such, with the conditions in each row.")
+    st.download_button(
+        "Download samples as CSV",
+        data=lambda: csv_bytes(sample_rows(views)),
+        file_name=f"{name}-samples.csv",
+        mime="text/csv",
+        key="latency.samples_csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def sample_rows(views: Sequence[RunView]) -> list[dict[str, Any]]:
+    """One row an inference."""
+    rows = []
+    for view in views:
+        conditions = view.run.conditions
+        known = {
+            "device": conditions.device,
+            "backend": backend_title(conditions),
+            "input": shapes_text(conditions),
+            "threads": conditions.threads,
+            "streams": conditions.streams,
+        }
+        for phase, values in (("warm-up", view.run.warmup_ms), ("sample", view.run.samples_ms)):
+            rows += [
+                {"run": view.run.id, "subject": view.run.label, "phase": phase, "number": number, "ms": value} | known
+                for number, value in enumerate(values, start=1)
+            ]
+    return rows
