@@ -8,11 +8,19 @@ from pages.ui.findings import show_findings
 from pages.ui.frame import frame
 from pages.ui.jobs import is_under_way, job_panel
 from pages.ui.pickers import pick_backend, pick_model, pick_target
+from pages.ui.report import report_button
+from pages.ui.report_support import support_report
+from pages.ui.sample_offer import offer_sample
 from pages.ui.state import select, selected
-from pages.ui.support_report import show_report
+from pages.ui.support_report import is_worth_asking, show_report
 from trt_core.domain.requests import InspectSpec
 
 with frame("Support", page="support") as bench:
+    if not bench.library.models():
+        offer_sample(
+            bench, page="support", promise="Which nodes the compiler takes will be here, and why not the others."
+        )
+        st.stop()
     model = pick_model(bench, page="support")
     if model is not None:
         left, right = st.columns(2)
@@ -33,7 +41,7 @@ with frame("Support", page="support") as bench:
             "Check support" if found is None else "Prove it",
             key="support.check",
             type="primary" if found is None else "secondary",
-            disabled=busy or not backend.can_parse or bench.support.find(spec) is not None,
+            disabled=busy or not backend.can_parse or not is_worth_asking(bench, spec),
             help=backend.why_not("parse") or "An answer is kept: the same question is not asked twice.",
         ):
             select({"job": bench.support.submit(spec).id})
@@ -41,6 +49,7 @@ with frame("Support", page="support") as bench:
         job_panel(bench, selected("job"))
         if found is not None:
             show_report(bench, model, found)
+            report_button(lambda: support_report(bench, model, found), page="support", name=model.id)
         elif not busy:
             st.info("Not asked yet for this target. The answer will be here, node by node: check support.")
             st.subheader("What the file itself tells", anchor=False)

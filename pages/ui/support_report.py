@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from pages.ui.tables import show_table
 from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.findings import Severity
+from trt_core.domain.requests import InspectSpec
 from trt_core.domain.support import Evidence, NodeSupport, SupportPart, SupportReport
 from trt_core.workbench import Workbench
 
@@ -35,6 +37,12 @@ def show_report(bench: Workbench, model: ModelRecord, report: SupportReport) -> 
         _table(report, model)
     with parts:
         _parts(bench, model, report)
+
+
+def is_worth_asking(bench: Workbench, spec: InspectSpec) -> bool:
+    """False when the answer is there already, or a build could prove nothing more because nodes are refused."""
+    known = bench.support.find(replace(spec, prove=False))
+    return bench.support.find(spec) is None and not (known and known.unsupported)
 
 
 def level_of(node: NodeSupport) -> str:

@@ -7,8 +7,15 @@ from trt_core.domain.requests import InspectSpec
 from trt_core.testing import CollectingReporter
 
 
-def test_without_a_model_the_page_leads_to_the_models(open_page):
-    assert "There is no model in the workspace yet" in words(open_page("support"))
+def test_without_a_model_the_page_offers_a_sample_with_one_click(open_page, bench):
+    app = open_page("support")
+    assert "There is no model in the workspace yet" in words(app)
+
+    app.button(key="support.sample").click().run()
+
+    (record,) = bench.library.models()
+    assert "Not asked yet for this target" in words(app)
+    assert app.query_params["model"] == record.id
 
 
 def test_before_the_check_the_page_tells_what_the_file_itself_tells(open_page, mlp):
@@ -48,6 +55,7 @@ def test_a_refused_node_is_called_out_and_the_parts_can_be_taken_out(open_page, 
     said = words(app)
     assert "1 of 39 nodes is refused for SM 8.6 (`ChannelGate`)" in said
     assert "com.example::ChannelGate" in said
+    assert app.button(key="support.check").disabled
     assert any("refused (1 node)" in option for option in app.selectbox(key="support.part").options)
 
 
