@@ -1,1 +1,1 @@
-"""Benchmarks: `python -m benchmarks [NAME ...]` runs them on this machine and writes `docs/benchmarks.md`."""
+"""Benchmarks: `python -m benchmarks [NAME ...]` runs them on this machine and writes `docs/benchmarks/`."""

@@ -1,0 +1,134 @@
+"""A model of 5,000 nodes with named scopes, and a workspace in which every page has something of it to show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+NODES = 5_000
+_WIDTH, _HEADS, _TOKENS = 32, 4, 16
+_QKV = ("query", "key", "value")
+
+
+class _Writer:
+    """Nodes and weights of a transformer encoder, written in topological order."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self._draw = np.random.default_rng(0)
+
+    def weight(self, name: str, values: np.ndarray) -> str:
+        self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def node(self, op: str, name: str, *inputs: str, **attributes: object) -> str:
+        self.nodes.append(helper.make_node(op, list(inputs), [f"{name}_out"], name=name, **attributes))
+        return f"{name}_out"
+
+    def linear(self, scope: str, source: str, width: int, to: int) -> str:
+        weight = self._draw.standard_normal((width, to)).astype(np.float32) / np.sqrt(width).astype(np.float32)
+        product = self.node("MatMul", f"{scope}/MatMul", source, self.weight(f"{scope}.weight", weight))
+        return self.node("Add", f"{scope}/Add", product, self.weight(f"{scope}.bias", np.zeros(to, np.float32)))
+
+    def norm(self, scope: str, source: str) -> str:
+        scale = self.weight(f"{scope}.scale", np.ones(_WIDTH, np.float32))
+        bias = self.weight(f"{scope}.bias", np.zeros(_WIDTH, np.float32))
+        return self.node("LayerNormalization", f"{scope}/LayerNormalization", source, scale, bias, axis=-1)
+
+    def block(self, scope: str, source: str) -> str:
+        """Attention and a perceptron: 33 nodes."""
+        mixed = self.node("Add", f"{scope}/Add", source, self.attention(f"{scope}/attn", source))
+        inner = self.linear(f"{scope}/mlp/up", self.norm(f"{scope}/norm2", mixed), _WIDTH, 2 * _WIDTH)
+        gelu = f"{scope}/mlp/act"
+        error = self.node("Erf", f"{gelu}/Erf", self.node("Div", f"{gelu}/Div", inner, "sqrt2"))
+        half = self.node("Mul", f"{gelu}/Mul", inner, self.node("Add", f"{gelu}/Add", error, "one"))
+        down = self.linear(f"{scope}/mlp/down", self.node("Mul", f"{gelu}/Mul_1", half, "half"), 2 * _WIDTH, _WIDTH)
+        return self.node("Add", f"{scope}/Add_1", mixed, down)
+
+    def attention(self, scope: str, source: str) -> str:
+        normed = self.norm(f"{scope}/norm", source)
+        parts = []
+        for name in _QKV:
+            flat = self.linear(f"{scope}/{name}", normed, _WIDTH, _WIDTH)
+            split = self.node("Reshape", f"{scope}/{name}/Reshape", flat, "to_heads")
+            order = [0, 2, 3, 1] if name == "key" else [0, 2, 1, 3]
+            parts.append(self.node("Transpose", f"{scope}/{name}/Transpose", split, perm=order))
+        scores = self.node("MatMul", f"{scope}/MatMul", parts[0], parts[1])
+        weights = self.node("Softmax", f"{scope}/Softmax", self.node("Mul", f"{scope}/Mul", scores, "scale"), axis=-1)
+        context = self.node("MatMul", f"{scope}/MatMul_1", weights, parts[2])
+        together = self.node("Transpose", f"{scope}/Transpose", context, perm=[0, 2, 1, 3])
+        return self.linear(
+            f"{scope}/out", self.node("Reshape", f"{scope}/Reshape", together, "to_width"), _WIDTH, _WIDTH
+        )
+
+
+def large_model(nodes: int = NODES) -> onnx.ModelProto:
+    """A transformer encoder of exactly that many nodes, opset 17; input float32 [batch, 16, 32], seeded weights."""
+    made = _Writer()
+    for name, value in (("sqrt2", 2**0.5), ("one", 1.0), ("half", 0.5), ("scale", (_WIDTH // _HEADS) ** -0.5)):
+        made.weight(name, np.array(value, np.float32))
+    made.weight("to_heads", np.array([0, _TOKENS, _HEADS, _WIDTH // _HEADS], np.int64))
+    made.weight("to_width", np.array([0, _TOKENS, _WIDTH], np.int64))
+    last, number = "x", 0
+    while nodes - len(made.nodes) > 40:
+        last = made.block(f"/encoder/layer.{number}", last)
+        number += 1
+    for rest in range(nodes - len(made.nodes)):
+        last = made.node("Relu", f"/head/Relu_{rest}", last)
+    shape = ["batch", _TOKENS, _WIDTH]
+    graph = helper.make_graph(
+        made.nodes,
+        "large",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(last, TensorProto.FLOAT, shape)],
+        initializer=made.weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def fill(workspace: Path) -> dict[str, str]:
+    """Bring the model in, check, build, measure and compare it; the query of each page's deep link."""
+    from trt_core.domain.latency import LatencyRequest
+    from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+    from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+    from trt_core.testing import CollectingReporter
+    from trt_core.workbench import workspace_of
+
+    bench, reporter = workspace_of(workspace), CollectingReporter()
+    path, data_path = workspace / "large.onnx", workspace / "noise.npz"
+    onnx.save(large_model(), path)
+    model = bench.library.add_file(path, trusted=True)
+    samples = np.random.default_rng(1).standard_normal((16, _TOKENS, _WIDTH), dtype=np.float32)
+    np.savez(data_path, x=samples)
+    data = bench.library.add_data(data_path, name=data_path.name, model_id=model.id)
+    bench.support.perform(InspectSpec(model_id=model.id, prove=True), reporter)
+    recipe = Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
+    wish = QuantizeSpec(model_id=model.id, recipe=recipe, data_id=data.id)
+    build = bench.builds.perform(BuildSpec(variant=wish), reporter).record
+    request = LatencyRequest(iterations=50, warmup=5)
+    run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), reporter)
+    compared = DivergeSpec(
+        model_id=model.id,
+        against=(Precision.FP16, Precision.INT8),
+        data_id=data.id,
+        samples=4,
+        method=CalibrationMethod.MINMAX,
+    )
+    divergence = bench.divergence.perform(compared, reporter)
+    own = {
+        "build": f"build={build.id}",
+        "fusion": f"build={build.id}",
+        "latency": f"latency={run.id}",
+        "divergence": f"divergence={divergence.id}",
+    }
+    pages = ("models", "support", "build", "fusion", "latency", "divergence", "jobs", "system")
+    return {page: "&".join(filter(None, (f"model={model.id}", own.get(page)))) for page in pages}
+
+
+if __name__ == "__main__":
+    print(fill(Path(sys.argv[1])))
