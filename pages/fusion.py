@@ -36,7 +36,7 @@ with frame("Fusion", page="fusion") as bench:
         fusion = fusion_of(bench, build.id)
         show_answer(fusion)
         show_layers(fusion)
-        show_details(bench, fusion, build.model_id)
+        show_details(bench, fusion, build)
         compare_normalization(bench, build)
     elif model is not None:
         offer_build(bench, model, page="fusion", promise=_PROMISE)

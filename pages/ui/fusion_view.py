@@ -16,6 +16,7 @@ from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
 from trt_core.analysis.graph_groups import GroupedGraph, group_graph
+from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.fusion import FusionMap, NodeState
 from trt_core.workbench import Workbench
 
@@ -38,12 +39,17 @@ def _grouped(_bench: Workbench, build_id: str, model_id: str) -> GroupedGraph:
     return group_graph(graph, "engine", layer_of=layers_of_nodes(fusion), layer_names=names)
 
 
-def show_answer(fusion: FusionMap) -> None:
-    """Verdict, stamp and cards."""
+def fusion_sentence(fusion: FusionMap) -> str:
+    """The answer: `38 nodes became 21 engine layers; every one is explained`."""
     left = fusion.state_counts[NodeState.UNEXPLAINED]
     explained = "every one is explained" if not left else f"{left} {'is' if left == 1 else 'are'} unexplained"
     nodes = text.counted(len(fusion.nodes), "node")
-    verdict(f"{nodes} became {text.counted(len(fusion.layers), 'engine layer')}; {explained}.")
+    return f"{nodes} became {text.counted(len(fusion.layers), 'engine layer')}; {explained}."
+
+
+def show_answer(fusion: FusionMap) -> None:
+    """Verdict, stamp and cards."""
+    verdict(fusion_sentence(fusion))
     st.caption(f":material/verified: {text.plain(fusion.stamp)}")
     saved = text.mebibytes(fusion.saved_bytes) if fusion.saved_bytes is not None else "–"
     metrics(
@@ -162,8 +168,8 @@ def _show_node(fusion: FusionMap, index: int) -> None:
         st.markdown(f"- {layer_sentence(layer)}")
 
 
-def show_details(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
-    """Findings, the map both ways, the graph and the tables."""
+def show_details(bench: Workbench, fusion: FusionMap, build: BuildRecord) -> None:
+    """The map both ways, the graph, the tables, and the findings on the build."""
     missing = sum(not match.fused for match in fusion.patterns)
     both, graph, expected, steps, layers, nodes, findings = st.tabs(
         [
@@ -173,13 +179,13 @@ def show_details(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
             "Steps",
             "Layers",
             "Nodes",
-            f"Findings ({len(fusion.findings)})",
+            f"Findings ({len(build.findings)})",
         ]
     )
     with both:
         _both_ways(fusion)
     with graph:
-        _graph(bench, fusion, model_id)
+        _graph(bench, fusion, build.model_id)
     with expected:
         show_patterns(fusion)
     with steps:
@@ -190,7 +196,7 @@ def show_details(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
     with nodes:
         show_table(node_rows(fusion.nodes), key="fusion.nodes", filename=f"{fusion.build_id}-nodes.csv", height=420)
     with findings:
-        show_findings(fusion.findings)
+        show_findings(build.findings)
 
 
 def _both_ways(fusion: FusionMap) -> None:

@@ -48,13 +48,13 @@ def options_form(capabilities: Capabilities) -> tuple[BuilderOptions, bool]:
                 f"{capabilities.title} compiles one engine for each target: choose the target instead.",
             ),
         )
-        st.toggle(
-            "Reuse a timing cache",
-            key="build.timing",
-            **_unless(
-                False, f"{capabilities.title} times no tactics ahead of time, so that there is nothing to reuse."
-            ),
-        )
+        if not capabilities.has_timing_cache:
+            st.toggle(
+                "Reuse a timing cache",
+                key="build.timing",
+                disabled=True,
+                help=text.plain(f"{capabilities.title} times no tactics, so that there is nothing to reuse."),
+            )
         _reasons(capabilities)
         rebuild = st.toggle(
             "Build again although the store has it",

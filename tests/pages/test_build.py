@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 
 import pytest
@@ -194,4 +195,4 @@ def test_names_from_a_model_are_text_on_both_pages(tmp_path):
             assert "![x](" not in outside_code
             assert "<img" not in outside_code
         for box in app.get("plotly_chart"):
-            assert "<img" not in box.proto.spec
+            assert "<img" not in json.dumps(json.loads(box.proto.spec))
