@@ -17,6 +17,7 @@ from trt_core.domain.findings import Finding
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobState, Progress
 from trt_core.domain.latency import LatencyRequest, Measured
+from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, TensorRange
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.support import SupportReport
 from trt_core.domain.tensors import TensorSpec
@@ -40,13 +41,34 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationInput:
+    """What implicit calibration needs.
+
+    `batches` gives the samples, `data_sha256` names them: a cache is used again for the same file, data and method.
+    `ranges`, where given, are taken as they are and no data are run.
+    """
+
+    batches: Callable[[int], Iterator[Feeds]]  # samples in one batch -> every batch of the data
+    data_sha256: str
+    method: CalibrationMethod
+    ranges: tuple[TensorRange, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class CompileInput:
-    """What a compiler gets: a file to build and how."""
+    """What a compiler gets: a file to build and how.
+
+    `rest` is what layers without Q/DQ or ranges may run in where types are weak (TensorRT 8.6, and 10 with implicit
+    calibration); `keep` names nodes of the file that must not run below a precision there.
+    """
 
     onnx_path: Path
     target: Sm | None
     profiles: tuple[OptimizationProfile, ...]
     options: BuilderOptions
+    rest: Precision = Precision.FP32
+    keep: tuple[KeepRule, ...] = ()
+    calibration: CalibrationInput | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +82,8 @@ class CompileOutput:
     build_seconds: float
     backend_version: str
     findings: tuple[Finding, ...] = ()
+    calibration_cache: str = ""  # of implicit calibration, as the library writes it
+    ranges: tuple[TensorRange, ...] = ()  # decoded from that cache
 
 
 class Compiler(Protocol):
@@ -221,6 +245,7 @@ SampleBatches = Callable[[], Iterator[Feeds]]  # each call starts again from the
 __all__ = [
     "Array",
     "ArtifactStore",
+    "CalibrationInput",
     "Clock",
     "CompileInput",
     "CompileOutput",

@@ -139,6 +139,32 @@ CARDS: tuple[Card, ...] = (
         "Give one size for each dimension.",
     ),
     _card(
+        r"Assertion params\.weights\.type\(\) != DataType::kINT8",
+        "TensorRT 8.6 cannot take INT8 constants into a transformer block.",
+        "Build with FP32 weights, Q and DQ instead of INT8 constants, or keep the block's MatMul nodes in FP16.",
+    ),
+    _card(
+        r"expecting compute (?P<expected>\d+\.\d+) got compute (?P<found>\d+\.\d+)",
+        "The engine was built for a GPU of SM {expected}; this one is SM {found}.",
+        "Build it again on this GPU, or with hardware compatibility.",
+    ),
+    _card(
+        r"(?:Version tag does not match|expecting library version (?P<expected>[\d.]+) got (?P<found>[\d.]+))",
+        "The engine was built by another version of TensorRT.",
+        "Build it again with the version that runs it, or version-compatible.",
+    ),
+    _card(
+        r"(?:Magic tag does not match|magicTag|engine plan file is (?:corrupt|truncated)|failed due to an old .* "
+        r"deserializ|deserializ\w* (?:failed|error)|Unexpected end of|bytes remaining)",
+        "The engine's file is damaged or incomplete.",
+        "Build it again, or copy it again in full.",
+    ),
+    _card(
+        r"Calibration failure|calibrat\w+ (?:failed|failure)",
+        "INT8 calibration did not finish.",
+        "Check that the calibration data fill at least one batch of the model's inputs.",
+    ),
+    _card(
         r"libnvinfer_lean|VERSION_COMPATIBLE",
         "A version-compatible engine needs the lean runtime, which is not installed.",
         "Build without version compatibility.",

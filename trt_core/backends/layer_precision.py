@@ -10,7 +10,13 @@ from trt_core.domain.engine import EngineTensor
 from trt_core.domain.precision import Precision
 
 _FLOATING = (Precision.FP32, Precision.FP16, Precision.BF16)
-_MATRIX_KINDS = frozenset({"gemm", "correlation", "convolution", "deconv"})
+_MATRIX_KINDS = frozenset(
+    {
+        "gemm", "correlation", "convolution", "deconv", "caskconvolution", "caskconvactpool", "caskgemmconvolution",
+        "caskgemmmatrixmultiply", "caskdeconvolution", "caskdeconvolutionv2", "caskflattenconvolution", "convactpool",
+        "cudadepthwiseconvolution", "fullyconnected", "matrixmultiply",
+    }
+)  # fmt: skip
 _CASTING_KINDS = frozenset({"cast", "reformat"})
 # A compiler kernel is named by its abbreviated ops: __myl_CastMulFc_myl0_1.
 _OPS = re.compile(r"^__myl_(?P<ops>[A-Za-z]+)_")
@@ -41,6 +47,8 @@ def precision_of_layer(
     read = [tensor.precision for tensor in inputs]
     written = [tensor.precision for tensor in outputs]
     found = _operand(ops, f"{name} {kernel}", kind.lower(), read)
+    if found is None and kind.lower() == "reformat":
+        found = next((item for item in written if item.is_quantized), None)
     if found is None:
         casts_first = ops.startswith("Cast") or kind.lower() in _CASTING_KINDS
         found = _floating(read, written, [tensor.precision for tensor in constants], casts_first=casts_first)

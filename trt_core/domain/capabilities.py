@@ -23,6 +23,7 @@ class Capabilities:
     precisions: tuple[Precision, ...] = ()
     has_progress: bool = False
     has_implicit_calibration: bool = False
+    is_weakly_typed: bool = False  # flags allow precisions, and the library chooses; Q/DQ files stay FP32 around them
     has_timing_cache: bool = False
     has_optimization_level: bool = False
     has_version_compatibility: bool = False

@@ -48,7 +48,8 @@ class BuilderOptions:
     tf32: bool = False
     version_compatible: bool = False
     hardware_compatibility: str = ""  # "", "ampere_plus" or "same_compute_capability"
-    timing_cache: str = ""  # content hash of a stored timing cache
+    timing_cache: str = ""  # content hash of a stored timing cache; "off" times every tactic anew
+    calibration: str = ""  # "implicit": TensorRT 8.6 and 10 choose INT8 layers themselves, from ranges they calibrate
     extra: tuple[tuple[str, str], ...] = ()  # backend-specific switches, sorted by name
 
     def __post_init__(self) -> None:
@@ -58,6 +59,8 @@ class BuilderOptions:
             )
         if self.workspace_mb is not None and self.workspace_mb <= 0:
             raise InvalidInput(f"Workspace of {self.workspace_mb} MB.", remedy="Give a size above zero, or none.")
+        if self.calibration not in ("", "implicit"):
+            raise InvalidInput(f"Calibration {self.calibration!r}.", remedy='Use "implicit", or leave it empty.')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +113,8 @@ class EngineLayer:
     """A fused unit of an engine, in execution order.
 
     `source_names` are the node names of the file that was built, as the compiler's record lists them (they are not yet
-    mapped to the uploaded model). `kind` is the compiler's LayerType, `kernel` its tactic name; both may be empty.
+    mapped to the uploaded model); `sources_inferred` says that they were read out of the layer's own name. `kind` is
+    the compiler's LayerType, `kernel` its tactic name; both may be empty.
     `precision` is what the layer computes in, read from its record, never from the request.
     """
 
@@ -120,6 +124,7 @@ class EngineLayer:
     kernel: str = ""
     precision: Precision = Precision.UNKNOWN
     source_names: tuple[str, ...] = ()
+    sources_inferred: bool = False
     stream: int = 0
     inputs: tuple[EngineTensor, ...] = ()
     outputs: tuple[EngineTensor, ...] = ()
@@ -127,20 +132,22 @@ class EngineLayer:
 
     @property
     def is_bookkeeping(self) -> bool:
-        """True for synchronisation records (signal, wait, jumps), which compute nothing."""
-        return self.kind.lower() in {"signal", "wait", "jmp", "cjmp", "trainstation"}
+        """True for synchronisation records (signal, wait, jumps) and constants, which compute nothing."""
+        return self.kind.lower() in {"signal", "wait", "jmp", "cjmp", "trainstation", "constant"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineRecord:
     """What the compiler recorded of one build: layers, pass counters, memory.
 
-    `passes` are (pass, engine layers before, after) in the order of the log.
+    `passes` are (pass, engine layers before, after) in the order of the log, `fusions` (step, first, second) as the log
+    names them, in its order.
     """
 
     layers: tuple[EngineLayer, ...]
     io_tensors: tuple[EngineTensor, ...] = ()
     passes: tuple[tuple[str, int, int], ...] = ()
+    fusions: tuple[tuple[str, str, str], ...] = ()
     activation_bytes: int | None = None
     weight_bytes: int | None = None
 

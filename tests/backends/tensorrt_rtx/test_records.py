@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trt_core.backends.tensorrt_rtx.records import engine_record_from_log, source_names
+from trt_core.backends.layer_names import source_names
+from trt_core.backends.tensorrt_rtx.records import engine_record_from_log
 from trt_core.domain.precision import Precision
 
 RECORDINGS = Path(__file__).parents[2] / "data" / "rtx"

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests import models
 from tests.backends.tensorrt_rtx.conftest import Listener
-from trt_core.backends.tensorrt_rtx import support
+from trt_core.backends import support
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.engine import Sm
 from trt_core.domain.support import Evidence, SupportReport

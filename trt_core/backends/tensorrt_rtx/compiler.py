@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trt_core.backends.support import Asked, ask_parser
 from trt_core.backends.tensorrt_rtx.build import build_engine
+from trt_core.backends.tensorrt_rtx.native import TITLE, library, native_calls
 from trt_core.backends.tensorrt_rtx.probe import probe
-from trt_core.backends.tensorrt_rtx.support import ask_parser
-from trt_core.backends.tensorrt_rtx.targets import BACKEND, DEFAULT_TARGET, check_target, stamp_of
+from trt_core.backends.tensorrt_rtx.targets import BACKEND, DEFAULT_TARGET, check_target, resolve_target, stamp_of
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
 from trt_core.domain.graph import Graph
@@ -48,7 +49,10 @@ class RtxCompiler:
         Raises UnsupportedRequest for an unknown target, DependencyMissing, JobCancelled, and BackendError when the
         library raises.
         """
-        return ask_parser(onnx_path, graph, target=target, reporter=reporter)
+        trt = library()
+        aimed = str(resolve_target(target, trt))
+        asked = Asked(trt=trt, backend=BACKEND, title=TITLE, target=aimed, calls=native_calls)
+        return ask_parser(onnx_path, graph, asked=asked, reporter=reporter)
 
     def build(self, request: CompileInput, *, reporter: Reporter) -> CompileOutput:
         """Compile one file for one target (SM 8.6 when none is named).

@@ -11,15 +11,13 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from trt_core.backends.layer_names import source_names
 from trt_core.backends.layer_precision import precision_of_layer
 from trt_core.domain.engine import EngineLayer, EngineRecord, EngineTensor
 
 _SEVERITY = re.compile(r"^(?:\[[^\]]{1,40}\] ?)*")
 _PASS = re.compile(r"^(?:Original|After (?P<name>[^:]{1,80})): (?P<count>\d{1,9}) layers$")
 _MEMORY = re.compile(r"Total (?P<what>Activation|Weights) Memory: (?P<count>\d{1,18}) bytes")
-_SEPARATORS = re.compile("[\x1e\x1f]")
-_ONNX_LAYER = "[ONNX Layer: "
-_OPERATOR = re.compile(r" \([^()]*\)$")
 _TENSOR_KEY = re.compile(
     r"(?:, |\{ )(Dimensions|Strides|StrideOrder|Datatype|DataType|Format|Location|IOMode|IsShapeInferenceIO"
     r"|ProfileInfo): "
@@ -152,22 +150,3 @@ def _tensor(text: str) -> EngineTensor:
 
 def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(size) for size in re.findall(r"-?\b\d{1,18}\b", text, re.ASCII))
-
-
-def source_names(metadata: str) -> tuple[str, ...]:
-    """Names of the file's top-level nodes in a layer's metadata, in its order, each once.
-
-    Entries are parted by 0x1E or 0x1F. A node inside a function or a branch is listed as `inner | fn (Fn)`, innermost
-    first: the last part is the top-level node. Text behind the last `]` (`__gemm_from_conv1x1`) is the compiler's
-    remark. An entry that was cut is left out.
-    """
-    found: dict[str, None] = {}
-    for entry in _SEPARATORS.split(metadata):
-        start, end = entry.find(_ONNX_LAYER), entry.rfind("]")
-        if start < 0 or end < start + len(_ONNX_LAYER):
-            continue
-        inner, nested, outer = entry[start + len(_ONNX_LAYER) : end].rpartition(" | ")
-        name = _OPERATOR.sub("", outer) if nested and inner else outer
-        if name:
-            found[name] = None
-    return tuple(found)
