@@ -27,6 +27,7 @@ from pages.ui.bench import workbench
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
 from pages.ui.links import PAGES, link_to
+from pages.ui.notices import show_notices
 from pages.ui.state import travelling
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
@@ -61,6 +62,7 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     _chips(bench)
     with boundary(page):
         yield bench
+    show_notices()
 
 
 def _menu(bench: Workbench | None) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.errors import boundary, show_error
 from pages.ui.links import RESULT_PAGE, link_to, url_of
+from pages.ui.notices import announce, show_notices
 from pages.ui.state import KINDS
 from trt_core.domain.jobs import Job, JobState
 from trt_core.errors import JobCancelled
@@ -117,8 +118,10 @@ def _running(bench: Workbench) -> None:
         st.session_state["frame.active"] = now
         for ended in before - now:
             _announce(bench.jobs.job(ended))
-        if bool(before) != bool(now) and before:
-            st.rerun()
+        if before and not now:
+            st.rerun()  # the next run looks less often, and the page shows what the job made
+        if before - now:
+            show_notices()
         for job in active[:3]:
             draw_progress(job)
         if len(active) > 3:
@@ -129,4 +132,4 @@ def _announce(job: Job) -> None:
     ok = job.state is JobState.SUCCEEDED
     target = url_of(RESULT_PAGE[job.kind], result_query(job)) if ok else url_of("jobs", {"job": job.id})
     verb = {JobState.SUCCEEDED: "Done", JobState.CANCELLED: "Cancelled"}.get(job.state, "Failed")
-    st.toast(f"{verb}: {text.plain(job.title, 120)}. [Open]({target})", duration=8)
+    announce(f"{verb}: {text.plain(job.title, 120)}. [Open]({target})")

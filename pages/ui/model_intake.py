@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
+from pages.ui.notices import announce
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.services.library import Sample
@@ -86,5 +87,5 @@ def _server_file(bench: Workbench) -> None:
 
 def _taken(record: ModelRecord) -> None:
     select({"model": record.id})
-    st.toast(f"{text.code(record.name, 40)} is in the workspace.")
+    announce(f"{text.code(record.name, 40)} is in the workspace.")
     st.rerun()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
+from pages.ui.notices import announce
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from trt_core.domain.artifacts import ModelRecord
@@ -51,5 +52,5 @@ def _confirm(bench: Workbench, model: ModelRecord) -> None:
         if st.button("Delete", key="models.confirm", type="primary"):
             freed = bench.library.delete(model.id)
             select({"model": ""})
-            st.toast(f"Deleted; {text.mebibytes(freed)} freed.")
+            announce(f"Deleted; {text.mebibytes(freed)} freed.")
             st.rerun()

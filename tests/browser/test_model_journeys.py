@@ -144,8 +144,8 @@ def test_what_runs_follows_to_another_page_and_announces_its_end_with_a_link(vis
     page.wait_for_url("**job=j-*")
 
     page.get_by_role("link", name="System").click()
-    expect(page.get_by_role("heading", level=1, name="System")).to_be_visible(timeout=20_000)
 
     toast = page.locator('[data-testid="stToast"]')
     expect(toast).to_contain_text("Done: Support of digits_transformer", timeout=60_000)
     assert f"/support?model={record.id}" in str(toast.get_by_role("link").get_attribute("href"))
+    expect(page.get_by_role("heading", level=1, name="System")).to_be_visible(timeout=20_000)

@@ -96,3 +96,16 @@ def test_what_runs_is_in_the_frame_of_every_page(open_page, add_job, monkeypatch
 
     assert any("build 3" in item.value for item in app.sidebar.markdown)
     assert "has `cpu`" in words(app)
+
+
+def test_the_end_of_a_job_is_announced_once_with_a_link_to_what_it_made(open_page, bench, add_job, monkeypatch):
+    monkeypatch.setattr("trt_core.jobs.queue.JobQueue.tend", lambda _: None)
+    job = add_job(4, JobState.RUNNING)
+    app = open_page("system")
+    assert not app.toast
+
+    bench.jobs._context.jobs.move(job.id, JobState.SUCCEEDED, result={"build": "b-0123456789ab", "cached": False})
+    app.run()
+
+    assert [toast.value for toast in app.toast] == ["Done: build 4. [Open](/fusion?build=b-0123456789ab)"]
+    assert not app.run().toast
