@@ -20,6 +20,7 @@ class Settings:
     job_memory_mb: int = 12_288
     quota_mb: int = 20_480
     upload_mb: int = 512
+    metrics: Path | None = None  # folder with metrics of the operator's own, as Python files
     samples: Path = Path(__file__).parents[1] / "samples"
 
 
@@ -30,6 +31,7 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_JOB_MEMORY_MB": "memory that one job may use (default 12288)",
     "ENGINESCOPE_QUOTA_MB": "disk that the workspace may use (default 20480)",
     "ENGINESCOPE_UPLOAD_MB": "largest upload after unpacking (default 512)",
+    "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
 }
 
 
@@ -47,6 +49,7 @@ def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Pa
         job_memory_mb=_number(env, "ENGINESCOPE_JOB_MEMORY_MB", 12_288),
         quota_mb=_number(env, "ENGINESCOPE_QUOTA_MB", 20_480),
         upload_mb=_number(env, "ENGINESCOPE_UPLOAD_MB", 512),
+        metrics=Path(env["ENGINESCOPE_METRICS"]).resolve() if env.get("ENGINESCOPE_METRICS") else None,
     )
 
 

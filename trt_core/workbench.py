@@ -12,13 +12,23 @@ from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.codec import from_plain
 from trt_core.domain.jobs import Job, JobKind
-from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+from trt_core.domain.requests import (
+    BenchSpec,
+    BuildSpec,
+    DivergeSpec,
+    InspectSpec,
+    QuantizeSpec,
+    TriageSpec,
+    ValidateSpec,
+)
 from trt_core.jobs.processes import ProcessLauncher
 from trt_core.jobs.queue import JobQueue
 from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.protocols import Compiler, Launcher, Reporter, Runner
 from trt_core.services.builds import Builds
+from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
+from trt_core.services.deploy import Deployments
 from trt_core.services.divergence import Divergences
 from trt_core.services.jobs import Jobs
 from trt_core.services.latency import Latencies
@@ -26,6 +36,8 @@ from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
 from trt_core.services.support import Support
+from trt_core.services.triage import Triages
+from trt_core.services.validation import Validations
 from trt_core.services.variants import Variants
 from trt_core.settings import Settings, settings_from
 from trt_core.store.folder_store import FolderStore
@@ -43,6 +55,10 @@ class Workbench:
     outlook: Outlooks
     latency: Latencies
     divergence: Divergences
+    deploy: Deployments
+    calibrations: Calibrations
+    triage: Triages
+    validation: Validations
     jobs: Jobs
     machine: MachineReport
 
@@ -81,7 +97,8 @@ def open_workbench(
         meters={"ort": OrtMeter(real)} if isinstance(real, OrtRunner) else {},
     )
     library = Library(context)
-    variants = Variants(context, library)
+    calibrations = Calibrations(context, library)
+    variants = Variants(context, library, calibrations)
     builds = Builds(context, library, variants)
     return Workbench(
         settings=settings,
@@ -92,6 +109,10 @@ def open_workbench(
         outlook=Outlooks(builds, variants),
         latency=Latencies(context, library, variants),
         divergence=Divergences(context, library, variants),
+        deploy=Deployments(context, library, variants, builds, latency),
+        calibrations=calibrations,
+        triage=Triages(context, library, variants, calibrations),
+        validation=Validations(context, library, variants, builds),
         jobs=Jobs(context),
         machine=MachineReport(context),
     )
@@ -127,12 +148,24 @@ def _diverge(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     return {"divergence": run.id, "model": run.model_id}
 
 
+def _triage(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.triage.perform(from_plain(TriageSpec, spec), reporter)
+    return {"triage": run.id, "model": run.model_id}
+
+
+def _validate(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.validation.perform(from_plain(ValidateSpec, spec), reporter)
+    return {"validation": run.id, "model": run.model_id}
+
+
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
     JobKind.INSPECT: _inspect,
     JobKind.QUANTIZE: _quantize,
     JobKind.BUILD: _build,
     JobKind.BENCH: _bench,
     JobKind.DIVERGE: _diverge,
+    JobKind.TRIAGE: _triage,
+    JobKind.VALIDATE: _validate,
 }
 
 

@@ -43,6 +43,7 @@ PAGES: tuple[Page, ...] = (
     Page(key="fusion", label="Fusion", room="Compile", icon=":material/merge:"),
     Page(key="latency", label="Latency", room="Measure", icon=":material/timer:"),
     Page(key="divergence", label="Divergence", room="Measure", icon=":material/ssid_chart:"),
+    Page(key="triage", label="Triage", room="Measure", icon=":material/troubleshoot:"),
     Page(key="jobs", label="Jobs", room="", icon=":material/list_alt:"),
     Page(key="system", label="System", room="", icon=":material/memory:"),
 )
@@ -52,6 +53,8 @@ RESULT_PAGE: dict[JobKind, str] = {
     JobKind.BUILD: "fusion",
     JobKind.BENCH: "latency",
     JobKind.DIVERGE: "divergence",
+    JobKind.TRIAGE: "triage",
+    JobKind.VALIDATE: "triage",
 }
 
 

@@ -82,6 +82,7 @@ def show_limits(bench: Workbench) -> None:
         "ENGINESCOPE_JOB_MEMORY_MB": str(settings.job_memory_mb),
         "ENGINESCOPE_QUOTA_MB": str(settings.quota_mb),
         "ENGINESCOPE_UPLOAD_MB": str(settings.upload_mb),
+        "ENGINESCOPE_METRICS": str(settings.metrics) if settings.metrics else "none",
     }
     rows = [
         {"Variable": name, "Value": values.get(name, ""), "Meaning": meaning} for name, meaning in VARIABLES.items()

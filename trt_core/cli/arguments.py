@@ -30,6 +30,8 @@ def parser() -> argparse.ArgumentParser:
     fusion.add_argument("build_id", metavar="BUILD_ID")
     _bench(command("bench", "Measure latency; every sample is kept."))
     _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
+    _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
+    _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")
@@ -97,6 +99,35 @@ def _diverge(command: argparse.ArgumentParser) -> None:
     command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
+
+
+def _triage(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL")
+    command.add_argument("--precision", choices=PRECISIONS[2:], default="int8")
+    command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16", help="what is kept runs in this")
+    command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
+    command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
+    command.add_argument("--percentile", type=float, default=99.99)
+    command.add_argument("--validation-data", type=Path, required=True, help="samples to validate on, .npz")
+    _judged(command)
+    command.add_argument("--max-evaluations", type=int, default=20)
+    command.add_argument("--leave-one-out", type=int, default=0, metavar="N", help="measure the N first-ranked alone")
+    command.add_argument("--plan", type=Path, help="write the plan here")
+    command.add_argument("-o", "--output", type=Path, help="write the plan's variant here")
+
+
+def _validate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("subject", metavar="MODEL|BUILD_ID")
+    command.add_argument("--against", metavar="VARIANT.onnx|BUILD_ID", help="the candidate")
+    command.add_argument("--data", type=Path, required=True, help="samples, .npz with one array per input")
+    _judged(command)
+
+
+def _judged(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--labels", type=Path, help=".npz with the array labels, one class number a sample")
+    command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
+    command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
+    command.add_argument("--samples", type=int, help="only the first ones")
 
 
 class NextProfile(argparse.Action):

@@ -4,56 +4,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from trt_core.cli import present
+from trt_core.cli.accuracy import triage, validate
+from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
-from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.jobs import Job, JobState
-from trt_core.errors import InvalidInput, JobError, TrtCoreError
+from trt_core.errors import InvalidInput, JobError
 from trt_core.workbench import Workbench
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a command says: as JSON, as lines, and as an exit code."""
-
-    plain: present.Plain
-    lines: list[str] = field(default_factory=list)
-    exit_code: int = 0
-
-
-class Console:
-    """Progress on standard error, one line a phase."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._said = ""
-
-    def look(self, job: Job) -> None:
-        """Say what has changed since the last look."""
-        text = job.progress.phase
-        if job.state is JobState.QUEUED and job.waits_for:
-            text = f"waiting for {job.waits_for}"
-        if text and text != self._said and not self._quiet:
-            self._said = text
-            print(text, file=sys.stderr, flush=True)
-
-
-def _finished(bench: Workbench, job: Job, console: Console) -> Job:
-    """Wait for a job; Ctrl-C cancels it; an error that came from its process names the log."""
-    try:
-        return bench.jobs.wait(job.id, on_look=console.look)
-    except KeyboardInterrupt:
-        bench.jobs.cancel(job.id)
-        raise
-    except TrtCoreError as error:
-        if error.exit_code == JobError.exit_code:
-            error.remedy = f"{error.remedy} Log: {bench.jobs.log_path(job.id)}.".strip()
-        raise
 
 
 def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -61,7 +20,7 @@ def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     spec = inspect_spec(bench, options)
     report = bench.support.find(spec)
     if report is None:
-        _finished(bench, bench.support.submit(spec), console)
+        finished(bench, bench.support.submit(spec), console)
         report = bench.support.find(spec)
     if report is None:
         raise JobError("The job left no report.", remedy="Run it again.")
@@ -71,7 +30,7 @@ def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     lines += [f"  {node.index:4d} {node.op_type} {node.name}: {node.reason}" for node in report.unsupported]
     return Answer(
         plain=present.inspection(record, report, rules),
-        lines=lines + _finding_lines((*report.findings, *rules)),
+        lines=lines + finding_lines((*report.findings, *rules)),
         exit_code=1 if report.unsupported or report.build_proved is False else 0,
     )
 
@@ -80,13 +39,13 @@ def quantize(bench: Workbench, options: argparse.Namespace, console: Console) ->
     """A variant."""
     spec = quantize_spec(bench, options, model_record(bench, options.model).id)
     if bench.variants.find(spec) is None:
-        _finished(bench, bench.variants.submit(spec), console)
+        finished(bench, bench.variants.submit(spec), console)
     record = bench.variants.variant(bench.variants.id_of(spec))
     path = _copied(bench.variants.path(record.id), options.output)
     lines = [
         f"{record.recipe.precision.value} variant {record.id}: {len(record.quantized_nodes)} nodes quantized, {path}"
     ]
-    return Answer(plain=present.variant(record, str(path)), lines=lines + _finding_lines(record.findings))
+    return Answer(plain=present.variant(record, str(path)), lines=lines + finding_lines(record.findings))
 
 
 def build(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -95,7 +54,7 @@ def build(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     found = bench.builds.find(spec)
     cached = found is not None
     if found is None:
-        job = _finished(bench, bench.builds.submit(spec), console)
+        job = finished(bench, bench.builds.submit(spec), console)
         found = bench.builds.build(str((job.result or {})["build"]))
     path = _copied(bench.builds.engine_path(found.id), options.output)
     fusion = bench.builds.fusion(found.id)
@@ -107,7 +66,7 @@ def build(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     ]
     return Answer(
         plain=present.build(found, bench.builds.engine_record(found.id), fusion, str(path), cached=cached),
-        lines=lines + _finding_lines(found.findings),
+        lines=lines + finding_lines(found.findings),
     )
 
 
@@ -127,25 +86,25 @@ def fusion(bench: Workbench, options: argparse.Namespace, console: Console) -> A
 def bench_command(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """A latency run."""
     spec = bench_spec(bench, options)
-    job = _finished(bench, bench.latency.submit(spec), console)
+    job = finished(bench, bench.latency.submit(spec), console)
     run = bench.latency.run(str((job.result or {})["latency"]))
     summary = bench.latency.summary(run.id)
     lines = [
         f"p50 {summary.p50_ms:.3f} ms, p99 {summary.p99_ms:.3f} ms, {summary.throughput_per_s:.1f} inferences/s",
         run.conditions.method,
     ]
-    return Answer(plain=present.latency(run, summary), lines=lines + _finding_lines(run.findings))
+    return Answer(plain=present.latency(run, summary), lines=lines + finding_lines(run.findings))
 
 
 def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """A divergence run."""
     spec = diverge_spec(bench, options, model_record(bench, options.model).id)
-    job = _finished(bench, bench.divergence.submit(spec), console)
+    job = finished(bench, bench.divergence.submit(spec), console)
     run = bench.divergence.run(str((job.result or {})["divergence"]))
     lines = [run.method]
     for precision, names in run.origin:
         lines.append(f"{precision}: " + (f"begins at {', '.join(names[:5])}" if names else "no layer loses 6 dB"))
-    return Answer(plain=present.divergence(run), lines=lines + _finding_lines(run.findings))
+    return Answer(plain=present.divergence(run), lines=lines + finding_lines(run.findings))
 
 
 def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -167,6 +126,12 @@ def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
         entry["latency_runs"] = [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)]
         entry["divergence_runs"] = [
             {"id": item.id, "against": list(item.candidates)} for item in bench.divergence.heads(record.id)
+        ]
+        entry["triage_runs"] = [
+            {"id": item.id, "precision": item.plan.recipe.precision.value} for item in bench.triage.heads(record.id)
+        ]
+        entry["validation_runs"] = [
+            {"id": item.id, "subject": item.subject} for item in bench.validation.runs(record.id)
         ]
         plain["models"].append(entry)
         lines.append(f"{record.id} {record.name}: {len(entry['variants'])} variants, {len(builds)} builds")
@@ -220,11 +185,6 @@ def _copied(stored: Path, wanted: Path | None) -> Path:
     return wanted
 
 
-def _finding_lines(findings: tuple[Finding, ...]) -> list[str]:
-    marks = {Severity.BLOCKER: "blocker", Severity.WARNING: "warning", Severity.NOTE: "note"}
-    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() for item in findings]
-
-
 COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] = {
     "inspect": inspect,
     "quantize": quantize,
@@ -232,6 +192,8 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "fusion": fusion,
     "bench": bench_command,
     "diverge": diverge,
+    "triage": triage,
+    "validate": validate,
     "runs": runs,
     "jobs": jobs,
     "system": system,

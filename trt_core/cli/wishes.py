@@ -15,12 +15,12 @@ from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectS
 from trt_core.errors import InvalidInput, UnreadableModel
 from trt_core.workbench import Workbench
 
-_ARTIFACT_ID = re.compile(r"[a-z]-[0-9a-f]{12}(-[0-9]{1,4})?")
+ARTIFACT_ID = re.compile(r"[a-z]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def model_record(bench: Workbench, text: str) -> ModelRecord:
     """The model that an argument names: a file, or the id of one that the workspace has."""
-    if _ARTIFACT_ID.fullmatch(text) and not Path(text).exists():
+    if ARTIFACT_ID.fullmatch(text) and not Path(text).exists():
         return bench.library.model(text)
     path = Path(text)
     if not path.is_file():
@@ -47,7 +47,7 @@ def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) 
         precision=Precision(options.precision),
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
-        percentile=_percentile(options.percentile),
+        percentile=percentile(options.percentile),
         keep=tuple(_keep(text) for text in options.keep),
         normalize=not options.no_normalize,
     )
@@ -79,7 +79,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
 def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
     """The wish of `bench`: a model's file, or the id of a model, variant or build."""
     text = options.subject
-    is_id = _ARTIFACT_ID.fullmatch(text) and text[0] in (ArtifactKind.VARIANT.value, ArtifactKind.BUILD.value)
+    is_id = ARTIFACT_ID.fullmatch(text) and text[0] in (ArtifactKind.VARIANT.value, ArtifactKind.BUILD.value)
     subject_id = text if is_id else model_record(bench, text).id
     shapes = []
     for word in options.shape:
@@ -119,7 +119,7 @@ def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -
         mode=options.mode,
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
-        percentile=_percentile(options.percentile),
+        percentile=percentile(options.percentile),
         backend=options.backend,
     )
 
@@ -128,7 +128,8 @@ def _target(text: str | None) -> Sm | None:
     return sm_from_text(text) if text else None
 
 
-def _percentile(value: float) -> float:
+def percentile(value: float) -> float:
+    """The percentile, when it is one that can be used."""
     if not 50.0 < value <= 100.0:
         raise InvalidInput(f"Percentile {value}.", remedy="Choose one above 50 and up to 100, such as 99.99.")
     return value

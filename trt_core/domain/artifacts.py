@@ -8,7 +8,7 @@ from enum import Enum
 
 from trt_core.domain.engine import BuildRequest
 from trt_core.domain.findings import Finding
-from trt_core.domain.precision import Provenance, Recipe, TensorRange
+from trt_core.domain.precision import CalibrationMethod, Provenance, Recipe, TensorRange
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import NotFound
 
@@ -23,9 +23,15 @@ class ArtifactKind(Enum):
     DIVERGENCE = "d"
     SUPPORT = "s"
     DATA = "n"
+    CALIBRATION = "c"
+    TRIAGE = "t"
+    PLAN = "p"
+    VALIDATION = "e"  # an evaluation
+    RECORDING = "r"
+    SWEEP = "w"
 
 
-_ID = re.compile(r"[mvbldsn]-[0-9a-f]{12}(-[0-9]{1,4})?")
+_ID = re.compile(r"[mvbldsnctperw]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:
@@ -89,6 +95,21 @@ class DataRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationRecord:
+    """Ranges of every activation that a precision can quantize: one calibration serves all mixed-precision plans."""
+
+    id: str
+    model_id: str
+    data_id: str
+    created_at: float
+    method: CalibrationMethod
+    percentile: float
+    samples: int
+    ranges: tuple[TensorRange, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class VariantRecord:
     """A model in another precision, as ONNX: `model.onnx` is built, `twin.onnx` is run for numerics."""
 
@@ -124,4 +145,5 @@ class BuildRecord:
     precisions: dict[str, int]  # working layers by the precision they really run in
     node_states: dict[str, int]  # original nodes by what became of them
     stages: tuple[tuple[str, float], ...] = ()  # (stage, seconds)
+    host: tuple[tuple[str, str], ...] = ()  # of the machine that built it: os, gpu, driver, cuda, as far as known
     findings: tuple[Finding, ...] = ()

@@ -42,6 +42,8 @@ class JobKind(Enum):
     BUILD = "build"
     BENCH = "bench"
     DIVERGE = "diverge"
+    TRIAGE = "triage"
+    VALIDATE = "validate"
 
 
 class Use(Enum):

@@ -8,6 +8,8 @@ from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile
+from trt_core.domain.triage import MAX_EVALUATIONS
+from trt_core.domain.validation import DEFAULT_TOLERANCE, FLOOR_METRICS
 from trt_core.errors import InvalidInput
 
 
@@ -82,3 +84,78 @@ class DivergeSpec:
             raise InvalidInput(f"Mode {self.mode!r}.", remedy="Use cumulative, isolated or both.")
         if self.samples < 1:
             raise InvalidInput(f"{self.samples} samples.", remedy="Ask for at least one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateSpec:
+    """A candidate against the model it was made of, on labelled samples.
+
+    `subject_id` is a variant, a build whose variant is run, or a model that was brought in. `tolerance` is a relative
+    drop, a floor for sqnr (dB) and cosine.
+    """
+
+    model_id: str
+    data_id: str
+    subject_id: str
+    labels_id: str = ""
+    metric: str = "top1"
+    tolerance: float = DEFAULT_TOLERANCE
+    samples: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_metric(self.metric, self.tolerance, self.labels_id)
+        if self.samples is not None and self.samples < 1:
+            raise InvalidInput(f"{self.samples} samples.", remedy="Ask for at least one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriageSpec:
+    """The search for the plan that stays within a tolerance with most work in low precision.
+
+    `recipe` is the plain variant's, without rules. `ranking_samples` of the validation data rank the layers;
+    `leave_one_out` is how many of the first-ranked are measured alone after the search.
+    """
+
+    model_id: str
+    recipe: Recipe
+    validation_id: str
+    data_id: str = ""
+    labels_id: str = ""
+    metric: str = "top1"
+    tolerance: float = DEFAULT_TOLERANCE
+    max_evaluations: int = MAX_EVALUATIONS
+    samples: int | None = None
+    ranking_samples: int = 32
+    leave_one_out: int = 0
+
+    def __post_init__(self) -> None:
+        _check_metric(self.metric, self.tolerance, self.labels_id)
+        if self.recipe.keep:
+            raise ValueError("the search makes the rules; its recipe has none")
+        if self.recipe.precision in (Precision.FP32, Precision.TF32):
+            raise InvalidInput(
+                f"{self.recipe.precision.value} loses nothing here.", remedy="Use fp16, bf16, int8, fp8 or int4."
+            )
+        if self.recipe.needs_data and not self.data_id:
+            raise InvalidInput(
+                f"{self.recipe.precision.value} quantizes activations and needs calibration data.",
+                remedy="Give an .npz with one array per input, 500 samples or more.",
+            )
+        if self.max_evaluations < 3 or self.ranking_samples < 1 or self.leave_one_out < 0:
+            raise InvalidInput(
+                f"{self.max_evaluations} evaluations, {self.ranking_samples} ranking samples.",
+                remedy="Allow three evaluations or more, and at least one sample.",
+            )
+
+
+def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
+    if metric in FLOOR_METRICS:
+        return
+    if not labels_id:
+        raise InvalidInput(
+            f"The metric {metric} needs labels.", remedy="Give them with --labels, or use sqnr or cosine."
+        )
+    if not 0.0 <= tolerance < 1.0:
+        raise InvalidInput(
+            f"Tolerance {tolerance}.", remedy="Give a relative drop from 0 up to 1, such as 0.005 for 0.5 %."
+        )

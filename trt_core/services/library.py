@@ -105,6 +105,8 @@ class Library:
         for path in (sample.calibration, sample.test):
             if path is not None:
                 self.add_data(path, name=f"{sample.key}/{path.name}", model_id=record.id)
+        if sample.labels is not None:
+            self.add_data(sample.labels, name=f"{sample.key}/{sample.labels.name}")
         return record
 
     def samples(self) -> tuple[Sample, ...]:
@@ -235,6 +237,10 @@ class Library:
             return found
         wanted = {spec.name for spec in self.model(model_id).inputs}
         return [record for record in found if {spec.name for spec in record.arrays} == wanted]
+
+    def label_sets(self) -> list[DataRecord]:
+        """All files with an array `labels`, newest first."""
+        return [item for item in self.data_sets() if any(spec.name == "labels" for spec in item.arrays)]
 
     # Both --------------------------------------------------------------------------------------------------------
 

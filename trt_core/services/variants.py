@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,22 +16,21 @@ from trt_core.domain.precision import Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
 from trt_core.errors import InvalidInput
 from trt_core.protocols import Reporter
+from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
 
 if TYPE_CHECKING:
     import onnx
 
-    from trt_core.precision.calibrate import Calibration
-    from trt_core.precision.normalize import Normalized
-
 
 class Variants:
     """Make, keep and find variants."""
 
-    def __init__(self, context: Context, library: Library) -> None:
+    def __init__(self, context: Context, library: Library, calibrations: Calibrations) -> None:
         self._context = context
         self._library = library
+        self._calibrations = calibrations
 
     def resolved(self, spec: QuantizeSpec) -> QuantizeSpec:
         """The same wish with the data's hash in the recipe, and nothing in it that the precision ignores."""
@@ -118,7 +116,7 @@ class Variants:
         calibration_findings: tuple[Finding, ...] = ()
         if spec.recipe.needs_data:
             with stages.stage("calibrate"):
-                calibrated = self._calibrate(spec, normalized or original, reporter)
+                calibrated = self._calibrations.perform(spec, normalized or original, reporter)
                 ranges, calibration_findings = calibrated.ranges, calibrated.findings
         reporter.progress(Progress(phase=f"Writing the {spec.recipe.precision.value.upper()} variant"))
         with stages.stage("variant"):
@@ -139,21 +137,6 @@ class Variants:
         )
         with stages.stage("store variant"):
             return self._store(record, model, spec)
-
-    def _calibrate(self, spec: QuantizeSpec, model: onnx.ModelProto | Normalized, reporter: Reporter) -> Calibration:
-        from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
-        from trt_core.store.npz import batches
-
-        # Folding keeps tensor names, so that ranges are taken on the file as uploaded: nothing has to be written first.
-        return calibrate(
-            self._library.model_path(spec.model_id),
-            tensors_to_calibrate(model, spec.recipe),
-            partial(batches, self._library.data_path(spec.data_id)),
-            method=spec.recipe.method,
-            percentile=spec.recipe.percentile,
-            runner=self._context.runner,
-            reporter=reporter,
-        )
 
     def _store(self, record: VariantRecord, model: onnx.ModelProto, spec: QuantizeSpec) -> VariantRecord:
         from trt_core.onnx_graph.save import write_model

@@ -1,0 +1,114 @@
+"""Verdicts on a candidate: worse, not worse, or too few samples to tell."""
+
+from __future__ import annotations
+
+import math
+
+from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit
+from trt_core.domain.validation import (
+    FLOOR_METRICS,
+    Judgement,
+    Measured,
+    PairCounts,
+    ScoreSums,
+    Verdict,
+)
+
+_NORMAL = 1.6448536269514722  # the 95 % quantile of the normal distribution
+_MOST_SAMPLES = 10_000_000
+_EXACT = "exact one-sided 95 % bounds on the discordant samples (Berger and Boos 1994)"
+_APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximation"
+_FLOOR = "the figure against the floor, without a bound"
+
+
+def judge(measured: Measured, tolerance: float) -> Judgement:
+    """Weigh a measurement against a tolerance: a relative drop, or the floor itself for SQNR (dB) and cosine.
+
+    Needs no samples: any tolerance can be tried on a stored measurement. For right and wrong answers the bounds are
+    exact, for other scores they rest on the normal approximation of the mean.
+    """
+    if measured.metric in FLOOR_METRICS:
+        verdict = Verdict.NOT_WORSE if measured.value >= tolerance else Verdict.WORSE
+        return Judgement(verdict=verdict, baseline=None, candidate=measured.value, tolerance=tolerance, method=_FLOOR)
+    if measured.counts is not None:
+        low, high = count_bounds(measured.counts)
+        method = _EXACT
+    elif measured.sums is not None:
+        low, high = _sum_bounds(measured.sums)
+        method = _APPROXIMATE
+    else:
+        raise ValueError("a measurement without counts or sums cannot be judged")
+    baseline = measured.baseline or 0.0
+    verdict = _verdict(low, high, tolerance)
+    return Judgement(
+        verdict=verdict,
+        baseline=baseline,
+        candidate=measured.value,
+        tolerance=tolerance,
+        relative_drop=_relative(baseline - measured.value, baseline),
+        low=low,
+        high=high,
+        samples_needed=_needed(measured, tolerance) if verdict is Verdict.TOO_FEW else None,
+        method=method,
+    )
+
+
+def count_bounds(counts: PairCounts) -> tuple[float, float]:
+    """One-sided 95 % limits of the relative drop, lower and upper; each spends ALPHA by itself.
+
+    The drop's limit is divided by a Clopper-Pearson limit of the baseline's accuracy, at an error of BETA taken out of
+    ALPHA, so that the quotient holds with 95 %, too.
+    """
+    right = counts.both + counts.lost
+    accuracy = (binomial_floor(right, counts.samples, BETA), binomial_limit(right, counts.samples, BETA))
+    upper = drop_limit(counts.samples, counts.lost, counts.gained, alpha=ALPHA - BETA)
+    lower = -drop_limit(counts.samples, counts.gained, counts.lost, alpha=ALPHA - BETA)
+    # The quotient is furthest from zero with the lower accuracy, nearest with the higher.
+    return (
+        _relative(lower, accuracy[0] if lower < 0 else accuracy[1]),
+        _relative(upper, accuracy[0] if upper > 0 else accuracy[1]),
+    )
+
+
+def _sum_bounds(sums: ScoreSums) -> tuple[float, float]:
+    n, baseline = sums.samples, sums.baseline / sums.samples
+    mean = (sums.baseline - sums.candidate) / n
+    squares = sums.baseline_squares - 2 * sums.products + sums.candidate_squares
+    variance = max(0.0, squares / n - mean**2) * n / max(1, n - 1)
+    half = _NORMAL * math.sqrt(variance / n)
+    return _relative(mean - half, baseline), _relative(mean + half, baseline)
+
+
+def _verdict(low: float, high: float, tolerance: float) -> Verdict:
+    if high <= tolerance:
+        return Verdict.NOT_WORSE
+    return Verdict.WORSE if low > tolerance else Verdict.TOO_FEW
+
+
+def _relative(drop: float, baseline: float) -> float:
+    if baseline > 0.0:
+        return drop / baseline
+    return 0.0 if drop == 0.0 else math.copysign(math.inf, drop)
+
+
+def _needed(measured: Measured, tolerance: float) -> int | None:
+    """Samples after which the verdict would fall, rates unchanged: a normal estimate, confirmed by the exact bound."""
+    counts = measured.counts
+    if counts is None or counts.baseline == 0.0:
+        return None
+    gap = abs(tolerance * counts.baseline - (counts.lost - counts.gained) / counts.samples)
+    rate = (counts.lost + counts.gained) / counts.samples
+    wanted = max(counts.samples * 1.05, _NORMAL**2 * rate / gap**2 if gap > 0.0 else math.inf)
+    while wanted <= _MOST_SAMPLES:
+        scaled = _scaled(counts, round(wanted))
+        if _verdict(*count_bounds(scaled), tolerance) is not Verdict.TOO_FEW:
+            return scaled.samples
+        wanted *= 1.1
+    return None
+
+
+def _scaled(counts: PairCounts, samples: int) -> PairCounts:
+    factor = samples / counts.samples
+    lost, gained = round(counts.lost * factor), round(counts.gained * factor)
+    both = min(round(counts.both * factor), samples - lost - gained)
+    return PairCounts(samples=samples, both=both, lost=lost, gained=gained)

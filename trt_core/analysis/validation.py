@@ -1,0 +1,140 @@
+"""Metrics of a candidate against its baseline, sample after sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_core.analysis.error_sums import ErrorSums
+from trt_core.domain.jobs import Progress
+from trt_core.domain.tensors import FLOATING
+from trt_core.domain.validation import Measured, PairCounts, ScoreSums
+from trt_core.errors import InvalidData
+from trt_core.protocols import Array, Feeds, Reporter, SampleBatches, Session
+
+Outputs = Mapping[str, Array]
+Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
+
+
+def top_k(k: int) -> Metric:
+    """1 where the label is among the k largest entries of the first two-dimensional output, else 0.
+
+    Ties count against the candidate only by their position, as argmax has it; a row that holds NaN is wrong.
+    """
+
+    def score(outputs: Outputs, labels: Array) -> npt.NDArray[np.float32]:
+        logits = _logits(outputs)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            raise InvalidData(
+                f"The labels are {labels.dtype} with {labels.ndim} axes; class numbers are whole and one a sample.",
+                remedy="Save an integer array of shape [samples].",
+            )
+        classes = logits.shape[1]
+        if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+            raise InvalidData(
+                f"A label is outside 0..{classes - 1}, the classes of the output.",
+                remedy="Check that labels and model count classes alike.",
+            )
+        numbers = labels.astype(np.int64)
+        own = logits[np.arange(len(logits)), numbers][:, None]
+        earlier = np.arange(classes)[None, :] < numbers[:, None]
+        ahead = (logits > own) | ((logits == own) & earlier)
+        right = (ahead.sum(axis=1) < k) & ~np.isnan(logits).any(axis=1)
+        return right.astype(np.float32)
+
+    return score
+
+
+def _logits(outputs: Outputs) -> npt.NDArray[np.float32]:
+    for array in outputs.values():
+        flat = array.reshape(array.shape[0], -1) if array.ndim > 2 and array[0].size == array.shape[1] else array
+        if flat.ndim == 2 and flat.dtype.name in FLOATING and flat.shape[1] > 1:
+            return np.asarray(flat, np.float32)
+    raise InvalidData(
+        "No output has the shape [samples, classes].",
+        remedy="Use the metric sqnr or cosine, or a metric of your own.",
+    )
+
+
+def sample_scores(
+    session: Session, batches: SampleBatches, labels: Array, metric: Metric, reporter: Reporter, *, phase: str
+) -> npt.NDArray[np.float32]:
+    """One score a sample, in the data's order; InvalidData where labels and samples differ in number."""
+    found: list[npt.NDArray[np.float32]] = []
+    done = 0
+    for feeds, outputs in _runs(session, batches, reporter):
+        size = _size(feeds)
+        if done + size > len(labels):
+            raise InvalidData(
+                f"There are {len(labels)} labels and more samples than that.", remedy="Give one label a sample."
+            )
+        scores = np.asarray(metric(outputs, labels[done : done + size]), np.float32).reshape(-1)
+        if scores.size != size:
+            raise InvalidData(f"The metric gave {scores.size} scores for {size} samples.", remedy="Give one a sample.")
+        found.append(scores)
+        done += size
+        reporter.progress(Progress(phase=phase, fraction=min(1.0, done / len(labels)), step=done, steps=len(labels)))
+    if not done:
+        raise InvalidData("The validation data hold no sample.", remedy="Give at least one sample.")
+    return np.concatenate(found)
+
+
+def compared(metric: str, baseline: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> Measured:
+    """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise."""
+    first, second = baseline.astype(np.float64), candidate.astype(np.float64)
+    value, mean = float(second.mean()), float(first.mean())
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise InvalidData("The metric gave a score that is not finite.", remedy="Give a number for every sample.")
+    if np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all():
+        counts = PairCounts(
+            samples=first.size,
+            both=int((first * second).sum()),
+            lost=int((first * (1 - second)).sum()),
+            gained=int(((1 - first) * second).sum()),
+        )
+        return Measured(metric=metric, counts=counts, value=value, baseline=mean)
+    sums = ScoreSums(
+        samples=first.size,
+        baseline=float(first.sum()),
+        candidate=float(second.sum()),
+        baseline_squares=float((first * first).sum()),
+        candidate_squares=float((second * second).sum()),
+        products=float((first * second).sum()),
+    )
+    return Measured(metric=metric, sums=sums, value=value, baseline=mean)
+
+
+def output_error(
+    metric: str, baseline: Session, candidate: Session, batches: SampleBatches, reporter: Reporter, *, steps: int
+) -> tuple[Measured, int]:
+    """SQNR in dB or cosine over all floating outputs together, the worst of them, and the number of samples.
+
+    Both run on the same batch, so that memory holds one batch of outputs.
+    """
+    sums: dict[str, ErrorSums] = {}
+    done = 0
+    for feeds, exact in _runs(baseline, batches, reporter):
+        found = dict(zip(candidate.outputs, candidate.run(feeds), strict=True))
+        for name, array in exact.items():
+            if array.dtype.name in FLOATING:
+                sums.setdefault(name, ErrorSums()).add(array, found[name])
+        done += _size(feeds)
+        reporter.progress(Progress(phase="Comparing outputs", fraction=min(1.0, done / steps), step=done, steps=steps))
+    if not sums:
+        raise InvalidData("There is no sample, or no floating output to compare.", remedy="Give samples and labels.")
+    results = [item.result() for item in sums.values()]
+    worst = min(item.sqnr_db if metric == "sqnr" else item.cosine for item in results)
+    return Measured(metric=metric, value=worst), done
+
+
+def _runs(session: Session, batches: SampleBatches, reporter: Reporter) -> Iterator[tuple[Feeds, Outputs]]:
+    names: Sequence[str] = session.outputs
+    for feeds in batches():
+        reporter.check()
+        yield feeds, dict(zip(names, session.run(feeds), strict=True))
+
+
+def _size(feeds: Feeds) -> int:
+    return max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)

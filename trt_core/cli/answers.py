@@ -1,0 +1,57 @@
+"""What every command shares: its answer, its progress, the wait for a job."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+
+from trt_core.cli.present import Plain
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobState
+from trt_core.errors import JobError, TrtCoreError
+from trt_core.workbench import Workbench
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a command says: as JSON, as lines, and as an exit code."""
+
+    plain: Plain
+    lines: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+
+class Console:
+    """Progress on standard error, one line a phase."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._said = ""
+
+    def look(self, job: Job) -> None:
+        """Say what has changed since the last look."""
+        text = job.progress.phase
+        if job.state is JobState.QUEUED and job.waits_for:
+            text = f"waiting for {job.waits_for}"
+        if text and text != self._said and not self._quiet:
+            self._said = text
+            print(text, file=sys.stderr, flush=True)
+
+
+def finished(bench: Workbench, job: Job, console: Console) -> Job:
+    """Wait for a job; Ctrl-C cancels it; an error that came from its process names the log."""
+    try:
+        return bench.jobs.wait(job.id, on_look=console.look)
+    except KeyboardInterrupt:
+        bench.jobs.cancel(job.id)
+        raise
+    except TrtCoreError as error:
+        if error.exit_code == JobError.exit_code:
+            error.remedy = f"{error.remedy} Log: {bench.jobs.log_path(job.id)}.".strip()
+        raise
+
+
+def finding_lines(findings: tuple[Finding, ...]) -> list[str]:
+    """One line a finding."""
+    marks = {Severity.BLOCKER: "blocker", Severity.WARNING: "warning", Severity.NOTE: "note"}
+    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() for item in findings]

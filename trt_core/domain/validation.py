@@ -1,0 +1,122 @@
+"""Validation: a baseline and a candidate on the same labelled samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from trt_core.domain.findings import Finding
+
+DEFAULT_TOLERANCE = 0.005  # relative drop of the metric
+FLOOR_METRICS = ("sqnr", "cosine")  # judged against an absolute floor, without labels
+LABEL_METRICS = ("top1", "top5")
+
+
+class Verdict(Enum):
+    """What the samples allow to say about a loss."""
+
+    NOT_WORSE = "not worse"
+    WORSE = "worse"
+    TOO_FEW = "too few samples to tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCounts:
+    """The same samples through baseline and candidate; all that a judgement on right and wrong needs.
+
+    `lost` were right in the baseline and are wrong in the candidate, `gained` the other way round.
+    """
+
+    samples: int
+    both: int
+    lost: int
+    gained: int
+
+    def __post_init__(self) -> None:
+        if min(self.both, self.lost, self.gained) < 0 or self.both + self.lost + self.gained > self.samples:
+            raise ValueError(f"{self} does not add up")
+
+    @property
+    def baseline(self) -> float:
+        """Share of samples that the baseline has right."""
+        return (self.both + self.lost) / self.samples
+
+    @property
+    def candidate(self) -> float:
+        """Share of samples that the candidate has right."""
+        return (self.both + self.gained) / self.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSums:
+    """Paired scores that are not just right or wrong: sums of b, c, b², c² and bc over the samples."""
+
+    samples: int
+    baseline: float
+    candidate: float
+    baseline_squares: float
+    candidate_squares: float
+    products: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict with its numbers.
+
+    `relative_drop` is the share of the baseline's metric that the candidate loses, negative where it gains; each end
+    of `low`..`high` is a one-sided 95 % bound on it, None where the metric is a floor. `samples_needed` is how many
+    samples it would take to tell, if the rates stay as seen; None where that cannot be said or is not needed.
+    """
+
+    verdict: Verdict
+    baseline: float | None
+    candidate: float
+    tolerance: float
+    relative_drop: float | None = None
+    low: float | None = None
+    high: float | None = None
+    samples_needed: int | None = None
+    method: str = ""
+
+    @property
+    def within_tolerance(self) -> bool | None:
+        """True or False where the samples decide, None where they are too few."""
+        return {Verdict.NOT_WORSE: True, Verdict.WORSE: False}.get(self.verdict)
+
+    @property
+    def within_by_estimate(self) -> bool:
+        """True where the measured figure itself stays within the tolerance, proven or not."""
+        if self.relative_drop is None:
+            return self.verdict is Verdict.NOT_WORSE
+        return self.relative_drop <= self.tolerance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What one candidate scored on the validation samples; `counts` or `sums` where it can be judged again."""
+
+    metric: str
+    value: float
+    baseline: float | None = None
+    counts: PairCounts | None = None
+    sums: ScoreSums | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationRun:
+    """One validation. Which samples were right is a file beside it; `measured` is enough to judge again."""
+
+    id: str
+    model_id: str
+    created_at: float
+    subject: str  # what was run as the candidate, in words
+    method: str
+    metric: str
+    samples: int
+    measured: Measured
+    tolerance: float
+    data: str
+    variant_id: str = ""
+    build_id: str = ""
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,64 @@
+"""What a plan decides about: nodes that a recipe can lower, with all that is folded into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from trt_core.domain.graph import Graph
+from trt_core.domain.precision import Recipe
+from trt_core.domain.triage import Unit
+from trt_core.precision.draft import Draft, DraftNode, read_draft
+from trt_core.precision.formats import FLOAT
+from trt_core.precision.inference import infer_types
+from trt_core.precision.normalize import Normalized
+from trt_core.precision.targets import plan_quantization
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def plan_units(model: onnx.ModelProto | Normalized, recipe: Recipe, graph: Graph) -> tuple[Unit, ...]:
+    """The units of a model in the order of the file; `graph` is the original's.
+
+    INT8, FP8 and INT4: nodes that the recipe quantizes, and Adds whose skip input is quantized. FP16 and BF16: every
+    node with an FP32 output. Nodes that share a name are one unit, because a rule goes by name.
+    """
+    draft = model.draft if isinstance(model, Normalized) else read_draft(model)
+    merged: dict[str, Unit] = {}
+    for node in _lowerable(draft, recipe):
+        unit = _unit(node.sources, graph)
+        if unit is None:
+            continue
+        before = merged.get(unit.node)
+        if before is not None:
+            unit = Unit(
+                node=unit.node,
+                op_type=before.op_type,
+                indices=tuple(sorted({*before.indices, *unit.indices})),
+                macs=before.macs + unit.macs,
+            )
+        merged[unit.node] = unit
+    return tuple(sorted(merged.values(), key=lambda unit: unit.indices))
+
+
+def _lowerable(draft: Draft, recipe: Recipe) -> Iterator[DraftNode]:
+    types = infer_types(draft)
+    if recipe.precision.is_quantized:
+        plan = plan_quantization(draft, types, recipe.precision)
+        yield from (target.node for target in plan.targets)
+        yield from (node for node, _ in plan.skips)
+        return
+    for node in draft.nodes:
+        if node.is_standard and any(types.elem_types.get(name) == FLOAT for name in node.proto.output):
+            yield node
+
+
+def _unit(sources: Sequence[int], graph: Graph) -> Unit | None:
+    indices = tuple(sorted(sources))
+    if not indices:
+        return None
+    macs = {index: graph.nodes[index].macs or 0 for index in indices}
+    main = max(indices, key=lambda index: (macs[index], -index))
+    node = graph.nodes[main]
+    return Unit(node=node.name, op_type=node.op_type, indices=indices, macs=sum(macs.values()))

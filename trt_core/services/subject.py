@@ -1,0 +1,71 @@
+"""A model under search: loaded, normalized and calibrated once for all plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trt_core.domain.graph import Graph
+from trt_core.domain.jobs import Progress
+from trt_core.domain.plans import kept_precision
+from trt_core.domain.precision import KeepRule, Recipe, TensorRange
+from trt_core.domain.requests import QuantizeSpec
+from trt_core.domain.triage import Unit
+from trt_core.errors import InvalidInput
+from trt_core.protocols import Reporter
+from trt_core.services.calibrations import Calibrations
+from trt_core.services.library import Library
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model that is being searched: what every evaluation needs and none makes again."""
+
+    model_id: str
+    recipe: Recipe
+    original: Any  # onnx.ModelProto
+    normalized: Any  # precision.Normalized, or None where the recipe does not normalize
+    ranges: tuple[TensorRange, ...]
+    units: tuple[Unit, ...]
+    graph: Graph
+    calibration_id: str = ""
+
+    def twin(self, recipe: Recipe) -> Any:
+        """The numerics twin of the variant that a recipe with rules describes."""
+        from trt_core.precision.twin import make_twin
+        from trt_core.precision.variant import make_variant
+
+        made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
+        return make_twin(made.model, recipe)
+
+    def keeping(self, kept: Sequence[Unit]) -> Recipe:
+        """The recipe that lowers everything but these units."""
+        high = kept_precision(self.recipe)
+        return replace(self.recipe, keep=tuple(KeepRule(node=unit.node, precision=high) for unit in kept))
+
+
+def read_subject(library: Library, calibrations: Calibrations, wish: QuantizeSpec, reporter: Reporter) -> Subject:
+    """Load, normalize and calibrate; InvalidInput where the recipe can lower nothing. `wish` is resolved."""
+    from trt_core.onnx_graph.load import load_model
+    from trt_core.precision.normalize import normalize
+    from trt_core.precision.units import plan_units
+
+    reporter.progress(Progress(phase="Reading the model"))
+    original = load_model(library.model_path(wish.model_id))
+    normalized = normalize(original) if wish.recipe.normalize else None
+    graph = library.graph(wish.model_id)
+    units = plan_units(normalized or original, wish.recipe, graph)
+    if not units:
+        raise InvalidInput(f"No node of the model can be lowered to {wish.recipe.precision.value}.", remedy="Try FP16.")
+    calibrated = calibrations.perform(wish, normalized or original, reporter) if wish.recipe.needs_data else None
+    return Subject(
+        model_id=wish.model_id,
+        recipe=wish.recipe,
+        original=original,
+        normalized=normalized,
+        ranges=calibrated.ranges if calibrated else (),
+        units=units,
+        graph=graph,
+        calibration_id=calibrated.id if calibrated else "",
+    )

@@ -1,0 +1,237 @@
+"""Triage: from a variant that lost accuracy to a mixed-precision plan that has not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trt_core.analysis.judge import judge
+from trt_core.analysis.sensitivity import estimated_gains, rank_units, search_plan
+from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobKind
+from trt_core.domain.plans import kept_precision, make_plan
+from trt_core.domain.requests import QuantizeSpec, TriageSpec
+from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
+from trt_core.domain.validation import FLOOR_METRICS
+from trt_core.protocols import Reporter
+from trt_core.services.batching import sample_batches
+from trt_core.services.calibrations import Calibrations
+from trt_core.services.context import Context
+from trt_core.services.layer_errors import measure_layers
+from trt_core.services.library import Library
+from trt_core.services.metrics import check_metric
+from trt_core.services.scoring import Scoring
+from trt_core.services.subject import Subject, read_subject
+from trt_core.services.variants import Variants
+
+_METHOD = (
+    "Every evaluation is one run of the plan's numerics twin in ONNX Runtime {version} on the CPU over {samples:,} "
+    "samples, against the file as uploaded; what is kept is {kept}. One calibration serves all plans."
+)
+
+
+class Triages:
+    """Search for plans, keep the searches, and make variants of their plans."""
+
+    def __init__(self, context: Context, library: Library, variants: Variants, calibrations: Calibrations) -> None:
+        self._context = context
+        self._library = library
+        self._variants = variants
+        self._calibrations = calibrations
+
+    def submit(self, spec: TriageSpec) -> Job:
+        """Queue a search."""
+        self._check(spec)
+        title = f"Triage of {self._library.model(spec.model_id).name}: {spec.recipe.precision.value.upper()}"
+        job = Job(id="", kind=JobKind.TRIAGE, title=title, request={"spec": to_plain(spec)})
+        return self._context.queue.submit(job)
+
+    def _check(self, spec: TriageSpec) -> None:
+        check_metric(spec.metric, self._context.settings)
+        for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
+            if data_id:
+                self._library.data(data_id)
+        self._variants.resolved(_wish(spec))
+
+    def perform(self, spec: TriageSpec, reporter: Reporter) -> TriageRun:
+        """Search in the calling process, and keep every evaluation."""
+        self._check(spec)
+        began = time.perf_counter()
+        wish = self._variants.resolved(_wish(spec))
+        subject = read_subject(self._library, self._calibrations, wish, reporter)
+        folder = self._context.store.scratch_folder()
+        try:
+            batches = sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples)
+            layers = measure_layers(
+                subject,
+                self._library.model_path(spec.model_id),
+                batches,
+                folder=folder,
+                runner=self._context.runner,
+                reporter=reporter,
+                samples=spec.ranking_samples,
+            )
+            ranked = rank_units(subject.units, layers, subject.recipe.precision.value)
+            trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
+            order = [item.unit for item in ranked]
+            evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
+            if spec.leave_one_out:
+                ranked = trial.leave_one_out(ranked, evaluations[0])
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        run = self._run(spec, subject, evaluations, chosen)
+        run = replace(run, sensitivities=ranked, seconds=time.perf_counter() - began)
+        head = replace(run, sensitivities=())
+        files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
+        self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
+        return run
+
+    def _scoring(self, spec: TriageSpec) -> Scoring:
+        return Scoring(
+            self._context,
+            self._library,
+            model_id=spec.model_id,
+            data_id=spec.validation_id,
+            labels_id=spec.labels_id,
+            metric=spec.metric,
+            samples=spec.samples,
+        )
+
+    def _run(self, spec: TriageSpec, subject: Subject, evaluations: tuple[Evaluation, ...], chosen: int) -> TriageRun:
+        run_id = f"{ArtifactKind.TRIAGE.value}-{uuid.uuid4().hex[:12]}"
+        record = self._library.model(spec.model_id)
+        after = evaluations[chosen]
+        plan = make_plan(
+            subject.recipe,
+            [unit.node for unit in subject.units],
+            after.kept,
+            model_name=record.name,
+            model_sha256=record.sha256,
+            made_by=f"triage {run_id}: {spec.metric} {after.metric:.4f}, {after.judgement.verdict.value}",
+        )
+        samples = spec.samples or self._library.data(spec.validation_id).samples
+        version = self._context.runner.capabilities().version
+        return TriageRun(
+            id=run_id,
+            model_id=spec.model_id,
+            created_at=self._context.clock(),
+            metric=spec.metric,
+            tolerance=spec.tolerance,
+            method=_METHOD.format(version=version, samples=samples, kept=kept_precision(subject.recipe).value.upper()),
+            sensitivities=(),
+            evaluations=evaluations,
+            chosen=chosen,
+            plan=plan,
+            samples=samples,
+            seconds=0.0,
+            data=self._library.data(spec.validation_id).name,
+            validation_id=spec.validation_id,
+            labels_id=spec.labels_id,
+            calibration_id=subject.calibration_id,
+            findings=_findings(evaluations, chosen, spec),
+        )
+
+    def run(self, run_id: str) -> TriageRun:
+        """One search with every layer."""
+        path = self._context.store.path(checked_id(run_id, ArtifactKind.TRIAGE), "run.json")
+        return from_plain(TriageRun, json.loads(path.read_bytes()))
+
+    def heads(self, model_id: str) -> list[TriageRun]:
+        """The searches of a model without their layers, newest first."""
+        found = self._context.store.ids(ArtifactKind.TRIAGE, parent=model_id)
+        return [from_plain(TriageRun, self._context.store.record(item)) for item in found]
+
+    def variant_wish(self, run: TriageRun, evaluation: Evaluation | None = None) -> QuantizeSpec:
+        """The wish for the variant of a point on the curve; the chosen one unless another is named."""
+        one = run.after if evaluation is None else evaluation
+        plan = make_plan(run.plan.recipe, [entry.node for entry in run.plan.entries], one.kept)
+        data_id = self._calibrations.calibration(run.calibration_id).data_id if run.calibration_id else ""
+        return QuantizeSpec(model_id=run.model_id, recipe=plan.variant_recipe, data_id=data_id)
+
+    def make_variant(self, run: TriageRun, reporter: Reporter) -> VariantRecord:
+        """The variant of the chosen plan."""
+        return self._variants.perform(self.variant_wish(run), reporter)
+
+
+class _Trial:
+    """Evaluations of one search."""
+
+    def __init__(self, spec: TriageSpec, subject: Subject, scoring: Scoring, folder: Path, reporter: Reporter) -> None:
+        self._spec, self._subject, self._scoring = spec, subject, scoring
+        self._folder, self._reporter = folder, reporter
+        self._count = 0
+
+    def evaluate(self, kept: Sequence[Unit], step: str) -> Evaluation:
+        """Run the twin of a plan over the validation samples."""
+        from trt_core.onnx_graph.save import write_model
+
+        began = time.perf_counter()
+        self._count += 1
+        recipe = self._subject.keeping(kept)
+        path = self._folder / "plan.onnx"
+        write_model(self._subject.twin(recipe), path)
+        phase = f"Evaluation {self._count} of at most {self._spec.max_evaluations}: {step}"
+        measured = self._scoring.measure(path, self._reporter, phase=phase)
+        lowered = sum(unit.macs for unit in self._subject.units) - sum(unit.macs for unit in kept)
+        return Evaluation(
+            kept=tuple(unit.node for unit in kept),
+            step=step,
+            measured=measured,
+            judgement=judge(measured, self._spec.tolerance),
+            low_share=lowered / max(1, sum(unit.macs for unit in self._subject.units)),
+            low_share_of_all=lowered / max(1, self._subject.graph.macs),
+            seconds=time.perf_counter() - began,
+        )
+
+    def leave_one_out(self, ranked: Sequence[UnitSensitivity], plain: Evaluation) -> tuple[UnitSensitivity, ...]:
+        """Measure what the metric gains when one of the first-ranked units alone goes back; estimate the rest."""
+        first = ranked[: self._spec.leave_one_out]
+        measured = {
+            item.unit.node: self.evaluate((item.unit,), "leave-one-out").metric - plain.metric for item in first
+        }
+        return estimated_gains(ranked, measured)
+
+
+def _wish(spec: TriageSpec) -> QuantizeSpec:
+    return QuantizeSpec(model_id=spec.model_id, recipe=spec.recipe, data_id=spec.data_id)
+
+
+def _findings(evaluations: Sequence[Evaluation], chosen: int, spec: TriageSpec) -> tuple[Finding, ...]:
+    after = evaluations[chosen].judgement
+    found = []
+    if after.within_tolerance is None:
+        needed = f"about {after.samples_needed:,} would do" if after.samples_needed else "many more are needed"
+        found.append(
+            Finding(
+                rule="too-few-samples",
+                severity=Severity.WARNING,
+                message=f"The samples cannot tell whether the plan stays within {spec.tolerance:.2%}.",
+                remedy=f"Validate with more samples: {needed}, if the rates stay as seen.",
+            )
+        )
+    if after.within_tolerance is False:
+        found.append(
+            Finding(
+                rule="tolerance-not-reached",
+                severity=Severity.BLOCKER,
+                message="No plan that was tried stays within the tolerance.",
+                remedy="Keep the rest in FP32, try another calibration, or allow a larger loss.",
+            )
+        )
+    if spec.metric in FLOOR_METRICS:
+        found.append(
+            Finding(
+                rule="no-labels",
+                severity=Severity.NOTE,
+                message=f"The search went by {spec.metric} of the outputs, which is not accuracy.",
+                remedy="Give labels to search by top-1.",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,175 @@
+"""Validation runs: is the candidate worse than the model it was made of?"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trt_core.analysis.judge import judge
+from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobKind, Progress
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import ValidateSpec
+from trt_core.domain.validation import Judgement, ValidationRun
+from trt_core.protocols import Array, Reporter
+from trt_core.services.builds import Builds
+from trt_core.services.context import Context
+from trt_core.services.library import Library
+from trt_core.services.metrics import check_metric
+from trt_core.services.scoring import Scores, Scoring
+from trt_core.services.variants import Variants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_METHOD = (
+    "ONNX Runtime {version} on the CPU, without graph optimization: the model as uploaded against {subject}, in which "
+    "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
+)
+
+
+class Validations:
+    """Validate variants, and the variants that builds were made of."""
+
+    def __init__(self, context: Context, library: Library, variants: Variants, builds: Builds) -> None:
+        self._context = context
+        self._library = library
+        self._variants = variants
+        self._builds = builds
+
+    def submit(self, spec: ValidateSpec) -> Job:
+        """Queue a validation."""
+        self._check(spec)
+        title = f"Validation of {self._library.model(spec.model_id).name}"
+        job = Job(id="", kind=JobKind.VALIDATE, title=title, request={"spec": to_plain(spec)})
+        return self._context.queue.submit(job)
+
+    def _check(self, spec: ValidateSpec) -> None:
+        check_metric(spec.metric, self._context.settings)
+        self._library.data(spec.data_id)
+        if spec.labels_id:
+            self._library.data(spec.labels_id)
+        self._subject(spec)
+
+    def _subject(self, spec: ValidateSpec) -> tuple[Path, Recipe, str, str, str]:
+        """The candidate's file, its recipe, its name in words, its variant and its build."""
+        kind = spec.subject_id[:1]
+        if kind == ArtifactKind.BUILD.value:
+            build = self._builds.build(spec.subject_id)
+            parents = self._context.store.artifact(build.id).parents
+            variant_id = next((item for item in parents if item[0] == ArtifactKind.VARIANT.value), "")
+            if not variant_id:
+                return self._library.model_path(build.model_id), build.recipe, "the file as uploaded", "", build.id
+            return self._of_variant(variant_id, build.id)
+        if kind == ArtifactKind.VARIANT.value:
+            return self._of_variant(spec.subject_id, "")
+        record = self._library.model(spec.subject_id)
+        # A file from outside says by its dtypes what is rounded; no recipe is needed for its twin.
+        recipe = Recipe(precision=Precision.FP16)
+        return self._library.model_path(record.id), recipe, f"the numerics twin of {record.name}", "", ""
+
+    def _of_variant(self, variant_id: str, build_id: str) -> tuple[Path, Recipe, str, str, str]:
+        record = self._variants.variant(variant_id)
+        words = f"the numerics twin of the {record.recipe.precision.value.upper()} variant {record.id}"
+        return self._variants.path(record.id), record.recipe, words, record.id, build_id
+
+    def perform(self, spec: ValidateSpec, reporter: Reporter) -> ValidationRun:
+        """Validate in the calling process, and keep what each sample scored."""
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.onnx_graph.save import write_model
+        from trt_core.precision.twin import make_twin
+
+        self._check(spec)
+        began = time.perf_counter()
+        path, recipe, words, variant_id, build_id = self._subject(spec)
+        scoring = Scoring(
+            self._context,
+            self._library,
+            model_id=spec.model_id,
+            data_id=spec.data_id,
+            labels_id=spec.labels_id,
+            metric=spec.metric,
+            samples=spec.samples,
+        )
+        folder = self._context.store.scratch_folder()
+        try:
+            reporter.progress(Progress(phase="Writing the numerics twin"))
+            write_model(make_twin(load_model(path), recipe), folder / "twin.onnx")
+            measured = scoring.measure(folder / "twin.onnx", reporter, phase="Scoring the candidate")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        version = self._context.runner.capabilities().version
+        run = ValidationRun(
+            id=f"{ArtifactKind.VALIDATION.value}-{uuid.uuid4().hex[:12]}",
+            model_id=spec.model_id,
+            created_at=self._context.clock(),
+            subject=words,
+            method=_METHOD.format(version=version, subject=words, samples=scoring.samples),
+            metric=spec.metric,
+            samples=scoring.samples,
+            measured=measured,
+            tolerance=spec.tolerance,
+            data=self._library.data(spec.data_id).name,
+            variant_id=variant_id,
+            build_id=build_id,
+            seconds=time.perf_counter() - began,
+            findings=_findings(build_id),
+        )
+        parents = (spec.model_id, *([variant_id] if variant_id else []), *([build_id] if build_id else []))
+        files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
+        self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=parents)
+        return run
+
+    def run(self, run_id: str) -> ValidationRun:
+        """One validation."""
+        return from_plain(ValidationRun, self._context.store.record(checked_id(run_id, ArtifactKind.VALIDATION)))
+
+    def runs(self, model_id: str) -> list[ValidationRun]:
+        """The validations of a model, newest first."""
+        return [self.run(item) for item in self._context.store.ids(ArtifactKind.VALIDATION, parent=model_id)]
+
+    def judgement(self, run: ValidationRun, tolerance: float | None = None) -> Judgement:
+        """The verdict of a run, or with another tolerance; nothing is run again."""
+        return judge(run.measured, run.tolerance if tolerance is None else tolerance)
+
+    def flipped(self, run: ValidationRun) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Positions of the samples that the candidate lost and gained; empty for metrics without right and wrong."""
+        if run.measured.counts is None:
+            return (), ()
+        with np.load(self._context.store.path(run.id, "scores.npz"), allow_pickle=False) as stored:
+            right = {name: np.unpackbits(stored[name], count=run.samples).astype(bool) for name in stored.files}
+        lost, gained = right["baseline"] & ~right["candidate"], ~right["baseline"] & right["candidate"]
+        return tuple(np.flatnonzero(lost).tolist()), tuple(np.flatnonzero(gained).tolist())
+
+
+def _scores_file(baseline: Scores | None, candidate: Scores | None) -> dict[str, Path | bytes | memoryview]:
+    """One bit a sample where every score is 0 or 1, single precision otherwise."""
+    if baseline is None or candidate is None:
+        return {}
+    arrays: dict[str, Array] = {"baseline": baseline, "candidate": candidate}
+    if all(np.isin(array, (0.0, 1.0)).all() for array in arrays.values()):
+        arrays = {name: np.packbits(array.astype(np.bool_)) for name, array in arrays.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return {"scores.npz": buffer.getvalue()}
+
+
+def _findings(build_id: str) -> tuple[Finding, ...]:
+    if not build_id:
+        return ()
+    return (
+        Finding(
+            rule="engine-not-run",
+            severity=Severity.NOTE,
+            message="The engine itself was not run: this is the numerics twin of the variant it was built of.",
+            remedy="Validate on a machine with the GPU to see what the engine adds.",
+        ),
+    )
