@@ -9,6 +9,8 @@ from pages.ui.fusion_compare import compare_normalization
 from pages.ui.fusion_view import fusion_of, show_answer, show_details, show_layers
 from pages.ui.jobs import job_panel, result_query
 from pages.ui.pickers import pick_build, pick_model
+from pages.ui.report import report_button
+from pages.ui.report_fusion import build_report
 from pages.ui.sample_offer import offer_build, offer_sample
 from pages.ui.state import select, selected
 from trt_core.domain.jobs import Job
@@ -38,5 +40,6 @@ with frame("Fusion", page="fusion") as bench:
         show_layers(fusion)
         show_details(bench, fusion, build)
         compare_normalization(bench, build)
+        report_button(lambda: build_report(bench, build, fusion), page="fusion", name=build.id)
     elif model is not None:
         offer_build(bench, model, page="fusion", promise=_PROMISE)

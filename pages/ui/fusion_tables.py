@@ -58,8 +58,12 @@ def show_patterns(fusion: FusionMap) -> None:
         f"{len(made)} of {len(fusion.patterns)} fusions that the graph promises are one engine layer. "
         "The others are listed first, with the reason that the record shows."
     )
-    ordered = sorted(fusion.patterns, key=lambda match: match.fused)
-    rows = [
+    show_table(pattern_rows(fusion), key="fusion.patterns", filename=f"{fusion.build_id}-expected-fusions.csv")
+
+
+def pattern_rows(fusion: FusionMap) -> list[dict[str, Any]]:
+    """One row an expected fusion, the missing ones first."""
+    return [
         {
             "fusion": match.pattern,
             "": "✓ fused" if match.fused else "┄ not fused",
@@ -67,9 +71,8 @@ def show_patterns(fusion: FusionMap) -> None:
             "layers": ", ".join(str(index) for index in match.layers),
             "ONNX nodes": ", ".join(fusion.nodes[index].name for index in match.nodes),
         }
-        for match in ordered
+        for match in sorted(fusion.patterns, key=lambda match: match.fused)
     ]
-    show_table(rows, key="fusion.patterns", filename=f"{fusion.build_id}-expected-fusions.csv")
 
 
 def show_steps(fusion: FusionMap) -> None:

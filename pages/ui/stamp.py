@@ -15,7 +15,11 @@ _BELOW_AXIS_PX = 52
 
 def stamp(figure: Any, sentences: Sequence[str], *, line: int = WIDE) -> Any:
     """Write the sentences (foreign text allowed) under the x axis, and make the figure as much taller."""
-    lines = [part for sentence in sentences for part in textwrap.wrap(text.clean(sentence, 600), line)]
+    lines = [
+        part
+        for sentence in sentences
+        for part in textwrap.wrap(text.clean(sentence, 600), line, break_on_hyphens=False)
+    ]
     figure.add_annotation(
         text="<br>".join(text.chart(part, line) for part in lines),
         xref="paper",

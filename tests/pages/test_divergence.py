@@ -1,0 +1,188 @@
+"""The divergence page: empty, filled, failing."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from pages.ui.divergence_charts import sqnr, sqnr_figure
+from pages.ui.divergence_run import layer_rows, run_view
+from tests.pages.conftest import words
+from trt_core.domain.divergence import DivergenceRun, LayerDivergence, OutputDivergence, TensorError
+from trt_core.domain.precision import Precision
+from trt_core.domain.requests import DivergeSpec
+from trt_core.testing import CollectingReporter
+
+
+@pytest.fixture
+def data(bench, mlp):
+    """Sixteen samples for the small model."""
+    rng = np.random.default_rng(0)
+    target = io.BytesIO()
+    arrays = {
+        spec.name: rng.standard_normal((16, *(d for d in spec.shape[1:]))).astype(np.float32) for spec in mlp.inputs
+    }
+    np.savez(target, **arrays)
+    target.seek(0)
+    return bench.library.add_data(target, name="few.npz", model_id=mlp.id)
+
+
+@pytest.fixture
+def run(bench, mlp, data):
+    spec = DivergeSpec(
+        model_id=mlp.id, against=(Precision.FP16, Precision.INT8), data_id=data.id, samples=4, mode="both"
+    )
+    return bench.divergence.perform(spec, CollectingReporter())
+
+
+def test_an_empty_workspace_offers_the_sample_that_loses_in_int8(bench, open_page):
+    app = open_page("divergence")
+    assert "no model in the workspace" in words(app)
+
+    app.button("divergence.sample").click().run()
+
+    assert not app.exception
+    assert [model.name for model in bench.library.models()] == ["digits_transformer"]
+    assert "no run of this model yet" in words(app)
+    assert not app.button("divergence.submit").disabled
+
+
+def test_int8_without_calibration_data_is_refused_with_the_reason(mlp, open_page):
+    app = open_page("divergence", model=mlp.id)
+    assert not app.button("divergence.submit").disabled  # FP16 needs no data
+
+    app.button_group(f"divergence.{mlp.id}.against").set_value(["int8"]).run()
+
+    assert app.button("divergence.submit").disabled
+    assert "needs calibration data" in app.button("divergence.submit").help
+
+
+def test_submitting_queues_the_comparison_that_the_form_holds(bench, mlp, data, open_page):
+    app = open_page("divergence", model=mlp.id, data=data.id)
+    app.number_input("divergence.samples").set_value(5)
+    app.selectbox("divergence.mode").set_value("isolated")
+
+    app.button("divergence.submit").click().run()
+
+    (job,) = bench.jobs.jobs()
+    bench.jobs.cancel(job.id)
+    spec = job.request["spec"]
+    assert (spec["against"], spec["samples"], spec["mode"]) == (["fp16", "int8"], 5, "isolated")
+    assert (spec["data_id"], spec["calibration_id"]) == (data.id, data.id)
+
+
+def test_a_run_answers_for_each_precision_and_says_that_it_is_simulated(mlp, run, open_page):
+    app = open_page("divergence", model=mlp.id, divergence=run.id)
+
+    said = words(app)
+    assert "INT8 loses" in said
+    assert "FP16 loses" in said
+    assert "At the outputs: INT8" in said
+    assert "Simulated in ONNX Runtime" in said
+    assert "few.npz" in said.replace("\\", "")
+    assert [metric.label for metric in app.metric[:3]] == [
+        "INT8 (I) worst output",
+        "INT8 (I) worst layer",
+        "INT8 (I) loss begins",
+    ]
+    (picture,) = app.get("plotly_chart")
+    spec = picture.proto.spec or picture.proto.figure.spec
+    assert "Simulated in ONNX Runtime" in spec
+    assert "INT8 (I) isolated" in spec
+
+
+def test_a_chosen_layer_shows_its_values_its_errors_and_what_feeds_it(mlp, run, open_page):
+    app = open_page("divergence", model=mlp.id, divergence=run.id)
+
+    app.selectbox("divergence.layer").set_value(len(run.layers) - 1).run()
+
+    assert not app.exception
+    assert f"Layer {len(run.layers) - 1}" in words(app)
+    assert len(app.get("plotly_chart")) == 2
+    assert "What feeds it" in words(app)
+    errors = app.dataframe[0].value
+    assert list(errors["precision"]) == ["FP16 (H)", "INT8 (I)", "FP16 (H)", "INT8 (I)"]
+    assert list(errors["error"]) == ["accumulated", "accumulated", "isolated", "isolated"]
+
+
+def test_every_metric_of_every_layer_is_in_the_table(run):
+    rows = layer_rows(run)
+
+    assert len(rows) == len(run.layers)
+    for metric in ("SQNR, dB", "is", "cosine", "max abs", "mean abs", "rel L2", "NaN", "Inf", "isolated"):
+        assert all(f"{label} {metric}" in rows[0] for label in ("FP16", "INT8"))
+
+
+def test_the_run_remembers_its_data_and_the_ranges_of_its_variants(bench, run):
+    scales = bench.divergence.scales(run)
+
+    assert run.data == "few.npz"
+    assert [label for label, _ in run.variants] == ["fp16", "int8"]
+    assert scales["int8"]
+    assert all(scale > 0 for scale in scales["int8"].values())
+    bench.library.delete(dict(run.variants)["int8"])
+    assert "int8" not in bench.divergence.scales(run)
+
+
+def test_a_link_to_a_run_that_is_gone_says_so(mlp, run, open_page):
+    app = open_page("divergence", model=mlp.id, divergence="d-000000000000")
+
+    assert app.error
+    assert "d-000000000000" in words(app).replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(float("inf"), "equal"), (float("-inf"), "not finite"), (None, "–"), (14.56, "14.6 dB")],
+)
+def test_an_sqnr_that_is_no_number_is_said_in_words(value, expected):
+    assert sqnr(value) == expected
+
+
+def test_a_run_that_breaks_down_and_one_that_loses_nothing_are_drawn(bench, mlp, run):
+    def error(value):
+        return TensorError(sqnr_db=value, cosine=1.0, max_abs=0.0, mean_abs=0.0, rel_l2=0.0)
+
+    layers = tuple(
+        LayerDivergence(
+            index=layer.index,
+            name="<img src=x onerror=alert(1)>",
+            op_type=layer.op_type,
+            tensor=layer.tensor,
+            accumulated=(("fp16", error(float("inf"))), ("int8", error(float("-inf")))),
+        )
+        for layer in run.layers
+    )
+    broken = DivergenceRun(
+        id=run.id,
+        model_id=run.model_id,
+        created_at=0.0,
+        baseline="fp32",
+        candidates=run.candidates,
+        method="simulated",
+        layers=layers,
+        outputs=(OutputDivergence(name="y", errors=(("int8", error(float("-inf"))),)),),
+        origin=(),
+        samples=1,
+        seconds=0.1,
+    )
+    view = run_view.__wrapped__(_Fixed(bench, broken), run.id)
+
+    figure = sqnr_figure(broken, view.curves, view.losses, view.brackets)
+
+    assert "<img" not in figure.to_json().replace("\\u003c", "<")
+    assert {trace.marker.symbol for trace in figure.data if trace.marker.symbol} >= {"triangle-up-open", "x"}
+
+
+class _Fixed:
+    """A workbench that has that run."""
+
+    def __init__(self, bench, run):
+        self.library = bench.library
+        self.divergence = self
+        self._run = run
+
+    def run(self, _):
+        return self._run
