@@ -97,7 +97,7 @@ def _dynamic_inputs(graph: Graph, *, has_profile: bool) -> Iterator[Finding]:
         yield _finding(
             "dynamic-inputs-without-profile",
             Severity.WARNING,
-            f"{len(dynamic)} inputs have dynamic dimensions ({shapes}).",
+            f"Some sizes are decided at run time: {shapes}.",
             "A build needs an optimization profile: give each of them min, opt and max.",
         )
 

@@ -77,7 +77,11 @@ class Library:
 
         roots = (path.resolve().parent,) if trusted else self._context.settings.model_roots
         limits = IntakeLimits(total_bytes=self._context.settings.quota_mb << 20)
-        return self._add(lambda folder: stage_file(path, roots, folder, limits=limits), stages=stages or Stages())
+        # Exporters call every file model.onnx: then the folder tells one from another.
+        name = path.resolve().parent.name if path.stem.lower() == "model" else ""
+        return self._add(
+            lambda folder: stage_file(path, roots, folder, limits=limits), stages=stages or Stages(), name=name
+        )
 
     def server_files(self, *, most: int = 500) -> tuple[Path, ...]:
         """`.onnx` files under the configured folders, sorted, at most that many; links are not followed."""
@@ -100,13 +104,13 @@ class Library:
         limits = IntakeLimits(total_bytes=self._context.settings.quota_mb << 20)
         roots = (sample.model.resolve().parent,)
         record = self._add(
-            lambda folder: stage_file(sample.model, roots, folder, limits=limits), stages=Stages(), sample=key
+            lambda folder: stage_file(sample.model, roots, folder, limits=limits), stages=Stages(), name=key, sample=key
         )
         for path in (sample.calibration, sample.test):
             if path is not None:
-                self.add_data(path, name=f"{sample.key}/{path.name}", model_id=record.id)
+                self.add_data(path, name=f"{path.parent.name}/{path.name}", model_id=record.id)
         if sample.labels is not None:
-            self.add_data(sample.labels, name=f"{sample.key}/{sample.labels.name}")
+            self.add_data(sample.labels, name=f"{sample.labels.parent.name}/{sample.labels.name}")
         return record
 
     def samples(self) -> tuple[Sample, ...]:
@@ -139,7 +143,7 @@ class Library:
         stored = self._context.store.path(model_id, "graph.json")
         return from_plain(Graph, json.loads(stored.read_bytes()))
 
-    def _add(self, stage: Callable[[Path], Any], *, stages: Stages, sample: str = "") -> ModelRecord:
+    def _add(self, stage: Callable[[Path], Any], *, stages: Stages, name: str = "", sample: str = "") -> ModelRecord:
         from trt_core.onnx_graph.load import check_model, with_external
         from trt_core.onnx_graph.read import describe_model, read_graph
 
@@ -160,7 +164,7 @@ class Library:
             record = ModelRecord(
                 id=model_id,
                 sha256=staged.sha256,
-                name=sample or staged.name,
+                name=name or staged.name,
                 sample=sample,
                 created_at=self._context.clock(),
                 size_bytes=staged.size_bytes,
