@@ -48,9 +48,9 @@ def loss_tail(samples: int, difference: int, drop: float, rate: float) -> float:
     what wraps around it is below 1e-30.
     """
     width = 40.0 * math.sqrt(samples * rate) + 200.0
-    span = int(min(2 * samples + 1, 2 * width)) + 1
-    size = 1 << (span - 1).bit_length()
-    centre = round(samples * drop)
+    is_whole = samples <= width  # then the window holds every value from -n to n, and nothing wraps around
+    size = 1 << (2 * samples + 1 if is_whole else int(2 * width)).bit_length()
+    centre = 0 if is_whole else round(samples * drop)
     step = np.zeros(size)
     step[0] = 1.0 - rate
     step[1] += (rate + drop) / 2.0

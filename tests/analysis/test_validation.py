@@ -1,0 +1,54 @@
+"""Metrics count what they say, and refuse labels that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trt_core.analysis.validation import compared, top_k
+from trt_core.errors import InvalidData
+
+LOGITS = np.array([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], np.float32)
+
+
+def test_top1_is_argmax():
+    assert top_k(1)({"y": LOGITS}, np.array([1, 2, 2])).tolist() == [1, 0, 1]
+
+
+def test_top2_takes_the_second_place_too():
+    assert top_k(2)({"y": LOGITS}, np.array([2, 2, 0])).tolist() == [1, 1, 0]
+
+
+def test_a_tie_goes_to_the_first_class_as_argmax_has_it():
+    tied = np.zeros((2, 3), np.float32)
+
+    assert top_k(1)({"y": tied}, np.array([0, 1])).tolist() == [1, 0]
+
+
+def test_a_row_that_holds_nan_is_wrong():
+    assert top_k(1)({"y": np.full((1, 3), np.nan, np.float32)}, np.array([0])).tolist() == [0]
+
+
+@pytest.mark.parametrize("labels", [np.array([3, 0, 0]), np.array([-1, 0, 0]), np.array([0.0, 1.0, 2.0])])
+def test_labels_that_are_no_classes_of_the_output_are_refused(labels):
+    with pytest.raises(InvalidData):
+        top_k(1)({"y": LOGITS}, labels)
+
+
+def test_an_output_without_classes_is_refused():
+    with pytest.raises(InvalidData, match="samples, classes"):
+        top_k(1)({"y": np.zeros((3, 1), np.float32)}, np.array([0, 0, 0]))
+
+
+def test_right_and_wrong_become_counts():
+    found = compared("top1", np.array([1, 1, 0, 0], np.float32), np.array([1, 0, 1, 0], np.float32))
+
+    assert (found.counts.both, found.counts.lost, found.counts.gained) == (1, 1, 1)
+    assert found.value == found.baseline == 0.5
+
+
+def test_other_scores_become_sums():
+    found = compared("iou", np.array([0.5, 1.0], np.float32), np.array([0.5, 0.5], np.float32))
+
+    assert found.counts is None
+    assert found.sums.products == pytest.approx(0.75)
