@@ -21,6 +21,7 @@ from trt_core.domain.requests import (
     TriageSpec,
     ValidateSpec,
 )
+from trt_core.domain.sweeps import SweepSpec
 from trt_core.jobs.processes import ProcessLauncher
 from trt_core.jobs.queue import JobQueue
 from trt_core.jobs.sqlite_log import SqliteJobLog
@@ -30,12 +31,15 @@ from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
 from trt_core.services.deploy import Deployments
 from trt_core.services.divergence import Divergences
+from trt_core.services.engines import Engines
 from trt_core.services.jobs import Jobs
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
+from trt_core.services.recordings import Recordings
 from trt_core.services.support import Support
+from trt_core.services.sweeps import Sweeps
 from trt_core.services.triage import Triages
 from trt_core.services.validation import Validations
 from trt_core.services.variants import Variants
@@ -59,6 +63,9 @@ class Workbench:
     calibrations: Calibrations
     triage: Triages
     validation: Validations
+    recordings: Recordings
+    engines: Engines
+    sweeps: Sweeps
     jobs: Jobs
     machine: MachineReport
 
@@ -100,6 +107,8 @@ def open_workbench(
     calibrations = Calibrations(context, library)
     variants = Variants(context, library, calibrations)
     builds = Builds(context, library, variants)
+    latency = Latencies(context, library, variants)
+    recordings = Recordings(context)
     return Workbench(
         settings=settings,
         library=library,
@@ -107,12 +116,15 @@ def open_workbench(
         variants=variants,
         builds=builds,
         outlook=Outlooks(builds, variants),
-        latency=Latencies(context, library, variants),
+        latency=latency,
         divergence=Divergences(context, library, variants),
         deploy=Deployments(context, library, variants, builds, latency),
         calibrations=calibrations,
         triage=Triages(context, library, variants, calibrations),
         validation=Validations(context, library, variants, builds),
+        recordings=recordings,
+        engines=Engines(context, library, builds, recordings),
+        sweeps=Sweeps(context, library, latency),
         jobs=Jobs(context),
         machine=MachineReport(context),
     )
@@ -158,6 +170,11 @@ def _validate(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]
     return {"validation": run.id, "model": run.model_id}
 
 
+def _sweep(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    sweep = bench.sweeps.perform(from_plain(SweepSpec, spec), reporter)
+    return {"sweep": sweep.head.id, "model": sweep.head.model_id}
+
+
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
     JobKind.INSPECT: _inspect,
     JobKind.QUANTIZE: _quantize,
@@ -166,6 +183,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.DIVERGE: _diverge,
     JobKind.TRIAGE: _triage,
     JobKind.VALIDATE: _validate,
+    JobKind.SWEEP: _sweep,
 }
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from functools import cache
 from pathlib import Path
 
 from trt_core.backends.tensorrt.inspector import engine_record_from_json
+from trt_core.backends.tensorrt.recording_files import read_recordings
 from trt_core.backends.tensorrt.tactics_log import read_tuning
 from trt_core.domain.engine import EngineRecord
+from trt_core.domain.recordings import EngineStudy
 from trt_core.domain.tactics import Tuning
+from trt_core.services.recordings import study_of
 
 FOLDER = Path(__file__).parents[1] / "data" / "trt86"
 
@@ -39,3 +43,10 @@ def tuning(name: str) -> Tuning:
 @cache
 def results() -> dict[str, dict]:
     return json.loads(text("results.json.gz"), strict=False)
+
+
+@cache
+def study(name: str) -> EngineStudy:
+    files = {path.name: io.BytesIO(path.read_bytes()) for path in FOLDER.glob(f"{name}.*.gz")}
+    (raw,) = read_recordings(files | {"results.json": io.BytesIO(json.dumps({name: results()[name]}).encode())})
+    return study_of(raw, device="NVIDIA H200", version="8.6.0")

@@ -44,6 +44,7 @@ class JobKind(Enum):
     DIVERGE = "diverge"
     TRIAGE = "triage"
     VALIDATE = "validate"
+    SWEEP = "sweep"
 
 
 class Use(Enum):

@@ -91,8 +91,7 @@ class Latencies:
         from trt_core.analysis.latency_findings import run_findings
 
         spec = self.resolved(spec)
-        meter = self._context.meters[spec.backend]
-        measured = meter.measure(self._path(spec.subject_id), self._feeds(spec), spec.request, reporter=reporter)
+        measured = self.measured(spec, reporter)
         run = self._run(spec, measured)
         run = replace(run, findings=run_findings(run))
         self._context.store.put(
@@ -103,6 +102,11 @@ class Latencies:
             parents=tuple(dict.fromkeys((run.model_id, run.subject_id))),
         )
         return run
+
+    def measured(self, spec: BenchSpec, reporter: Reporter) -> Measured:
+        """Measure a resolved wish in the calling process, and keep nothing."""
+        meter = self._context.meters[spec.backend]
+        return meter.measure(self._path(spec.subject_id), self._feeds(spec), spec.request, reporter=reporter)
 
     def _path(self, subject_id: str) -> Path:
         if subject_id[0] == ArtifactKind.MODEL.value:

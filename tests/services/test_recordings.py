@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.trt86 import FOLDER
+from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.precision import Precision
+from trt_core.errors import InvalidData, NotFound
+from trt_core.services.recordings import named
+from trt_core.settings import settings_from
+from trt_core.workbench import open_workbench
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    bench = open_workbench(settings_from(workspace=tmp_path_factory.mktemp("workspace")))
+    bench.recordings.add_folder(FOLDER, device="NVIDIA H200", version="8.6.0")
+    return bench
+
+
+def test_a_folder_of_recordings_opens_as_projects(bench):
+    found = {item.name: item for item in bench.recordings.recordings()}
+
+    assert {item.project for item in found.values()} == {"r18", "r50", "enc", "bert", "vit"}
+    calibrated = found["r50_int8_calib"]
+    assert (calibrated.asked, calibrated.layer_count, calibrated.batch) == (Precision.INT8, 106, 8)
+    assert round(calibrated.p50_ms, 3) == 0.688
+    assert calibrated.sample_count == 500
+    assert found["r18_fp16"].timing_count == 1062
+
+
+def test_the_same_folder_again_adds_nothing(bench):
+    before = {item.id for item in bench.recordings.recordings()}
+    again = bench.recordings.add_folder(FOLDER, device="NVIDIA H200", version="8.6.0")
+    assert {item.id for item in again} == before
+
+
+def test_a_study_comes_back_as_it_was_kept(bench):
+    entry = next(item for item in bench.engines.entries() if item.title == "r18_fp16")
+    study = bench.engines.study(entry.id)
+
+    assert entry.is_recording
+    assert study.id == entry.id
+    assert len(study.times_ms) == len(study.facts) == len(study.record.layers) == 60
+    assert study.tuning.timing_count == 1062
+    assert "NVIDIA H200" in study.stamp
+
+
+def test_a_build_that_failed_is_kept_with_what_the_builder_said(bench):
+    failed = next(item for item in bench.recordings.recordings() if item.name == "enc_int8_qdq")
+    assert failed.layer_count == 0
+    assert any("Assertion" in line for line in bench.recordings.study(failed.id).said)
+
+
+def test_links_in_a_folder_are_not_followed(bench, tmp_path: Path):
+    (tmp_path / "x.json").symlink_to(FOLDER / "results.json.gz")
+    with pytest.raises(InvalidData, match="None of the files"):
+        bench.recordings.add_folder(tmp_path)
+
+
+def test_only_an_engines_id_opens_an_engine(bench):
+    for wrong in ("m-000000000000", "../../x", "r-00000000000g"):
+        with pytest.raises(NotFound):
+            bench.engines.study(wrong)
+    assert ArtifactKind.RECORDING.value == "r"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("r18_int8_calib", ("r18", Precision.INT8)),
+        ("my-net.FP16", ("my-net", Precision.FP16)),
+        ("engine", ("engine", Precision.UNKNOWN)),
+        ("fp16", ("fp16", Precision.UNKNOWN)),
+        ("net_int80", ("net_int80", Precision.UNKNOWN)),
+    ],
+)
+def test_project_and_precision_come_from_a_recordings_name(name, expected):
+    assert named(name) == expected

@@ -1,0 +1,117 @@
+"""Engines to look into: recorded elsewhere, or built here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
+from trt_core.domain.engine import EngineRecord
+from trt_core.domain.fusion import FusionMap
+from trt_core.domain.recordings import EngineStudy, LayerFacts
+from trt_core.errors import NotFound
+from trt_core.services.builds import Builds
+from trt_core.services.context import Context
+from trt_core.services.library import Library
+from trt_core.services.recordings import Recordings
+
+if TYPE_CHECKING:
+    from trt_core.analysis.rebuilds import RebuildSpread
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineEntry:
+    """One line of the list of engines."""
+
+    id: str
+    project: str
+    title: str
+    is_recording: bool
+    p50_ms: float | None = None
+
+
+class Engines:
+    """What the engine explorer can open."""
+
+    def __init__(self, context: Context, library: Library, builds: Builds, recordings: Recordings) -> None:
+        self._context = context
+        self._library = library
+        self._builds = builds
+        self._recordings = recordings
+
+    def entries(self) -> list[EngineEntry]:
+        """Recordings by project, then the builds of this workspace, newest first."""
+        found = [
+            EngineEntry(id=item.id, project=item.project, title=item.name, is_recording=True, p50_ms=item.p50_ms)
+            for item in self._recordings.recordings()
+        ]
+        names = {record.id: record.name for record in self._library.models()}
+        for build in self._builds.builds():
+            project = names.get(build.model_id, build.model_id)
+            found.append(EngineEntry(id=build.id, project=project, title=_title(build), is_recording=False))
+        return found
+
+    def study(self, engine_id: str) -> EngineStudy:
+        """Everything known of one engine."""
+        kind = checked_id(engine_id)[0]
+        if kind == ArtifactKind.RECORDING.value:
+            return self._recordings.study(engine_id)
+        if kind == ArtifactKind.BUILD.value:
+            return self._of_build(self._builds.build(engine_id))
+        raise NotFound(f"{engine_id!r} is no engine.", remedy="Choose a recording or a build.")
+
+    def _of_build(self, build: BuildRecord) -> EngineStudy:
+        from trt_core.backends.tensorrt.recording_files import builder_words
+        from trt_core.backends.tensorrt.tactics_log import read_tuning
+
+        record = self._builds.engine_record(build.id)
+        fusion = self._builds.fusion(build.id)
+        log = self._builds.log(build.id)
+        tuning = read_tuning(log)
+        return EngineStudy(
+            id=build.id,
+            title=_title(build),
+            project=self._library.model(build.model_id).name,
+            stamp=fusion.stamp,
+            record=record,
+            asked=build.recipe.precision,
+            device=build.target,
+            batch=1,
+            facts=_facts(record, fusion, {node.index: node.macs for node in self._library.graph(build.model_id).nodes}),
+            tuning=tuning if tuning.trials else None,
+            said=builder_words(log),
+        )
+
+    def rebuilds(self, build_id: str) -> RebuildSpread:
+        """The spread over all attempts at the request of a build."""
+        from trt_core.analysis.rebuilds import spread
+
+        first = self._builds.build(build_id)
+        family = [item for item in self._builds.builds(first.model_id) if _stem(item.id) == _stem(first.id)]
+        family.sort(key=lambda item: item.attempt)
+        return spread([(item, self._builds.engine_record(item.id)) for item in family])
+
+
+def _stem(build_id: str) -> str:
+    return build_id[:14]
+
+
+def _title(build: BuildRecord) -> str:
+    attempt = f" attempt {build.attempt}" if build.attempt > 1 else ""
+    return f"{build.recipe.precision.value.upper()} {build.target}{attempt}"
+
+
+def _facts(record: EngineRecord, fusion: FusionMap, macs: dict[int, int | None]) -> tuple[LayerFacts, ...]:
+    """Multiply-accumulates of a layer: those of its nodes, each counted where it is mapped first."""
+    from trt_core.analysis.traffic import engine_tensor_bytes
+
+    nodes_of = {layer.index: layer.nodes for layer in fusion.layers}
+    counted: set[int] = set()
+    found = []
+    for layer in record.layers:
+        new = [node for node in nodes_of.get(layer.index, ()) if node not in counted]
+        counted.update(new)
+        total = sum(macs.get(node) or 0 for node in new)
+        weights = sum(map(engine_tensor_bytes, layer.constants))
+        found.append(LayerFacts(name=layer.name, tactic=layer.kernel, macs=total or None, weight_bytes=weights))
+    return tuple(found)

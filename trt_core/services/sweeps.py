@@ -1,0 +1,137 @@
+"""Sweeps: asked for, measured point by point, taken up again."""
+
+from __future__ import annotations
+
+from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.jobs import Job, JobKind, Progress, Use
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.requests import BenchSpec
+from trt_core.domain.sweeps import Setting, Sweep, SweepHead, SweepPoint, SweepSpec
+from trt_core.errors import BackendError, InvalidInput
+from trt_core.protocols import Reporter
+from trt_core.services.context import Context, content_id
+from trt_core.services.latency import Latencies
+from trt_core.services.library import Library
+
+
+class Sweeps:
+    """Measure one file at many settings; every finished point is kept at once."""
+
+    def __init__(self, context: Context, library: Library, latency: Latencies) -> None:
+        self._context = context
+        self._library = library
+        self._latency = latency
+
+    def id_of(self, spec: SweepSpec) -> str:
+        """The id of a sweep: the same wish is the same sweep, whatever of it is done."""
+        return content_id(ArtifactKind.SWEEP, spec)
+
+    def check(self, spec: SweepSpec) -> None:
+        """Refuse what cannot be measured here, before anything is queued: the smallest point stands for all."""
+        self._latency.resolved(_bench(spec, spec.settings[0]))
+
+    def submit(self, spec: SweepSpec) -> Job:
+        """Queue a sweep; finished points of the same sweep are not measured again."""
+        self.check(spec)
+        model = self._library.model(self._latency.model_of(spec.subject_id))
+        job = Job(
+            id="",
+            kind=JobKind.SWEEP,
+            title=f"Sweep of {model.name}: {len(spec.settings)} points",
+            request={"spec": to_plain(spec)},
+            use=Use.EXCLUSIVE,
+        )
+        return self._context.queue.submit(job)
+
+    def perform(self, spec: SweepSpec, reporter: Reporter) -> Sweep:
+        """Measure what is missing in the calling process."""
+        sweep_id = self._begin(spec)
+        settings = spec.settings
+        for number, setting in enumerate(settings):
+            if self._context.store.has(_point_id(sweep_id, number)):
+                continue
+            reporter.check()
+            words = f"Batch {setting.batch}, {setting.streams} streams"
+            reporter.progress(
+                Progress(phase=words, fraction=number / len(settings), step=number + 1, steps=len(settings))
+            )
+            point = self._measure(spec, setting, _Quiet(reporter))
+            self._context.store.put(ArtifactKind.SWEEP, _point_id(sweep_id, number), point, {}, parents=(sweep_id,))
+        return self.sweep(sweep_id)
+
+    def _begin(self, spec: SweepSpec) -> str:
+        sweep_id = self.id_of(spec)
+        model = self._library.model(self._latency.model_of(spec.subject_id))
+        head = SweepHead(id=sweep_id, model_id=model.id, label=model.name, created_at=self._context.clock(), spec=spec)
+        parents = tuple(dict.fromkeys((model.id, spec.subject_id)))
+        self._context.store.put(ArtifactKind.SWEEP, sweep_id, head, {}, parents=parents)
+        return sweep_id
+
+    def _measure(self, spec: SweepSpec, setting: Setting, reporter: Reporter) -> SweepPoint:
+        from trt_core.analysis.latency import summarize
+
+        try:
+            wish = self._latency.resolved(_bench(spec, setting))
+            measured = self._latency.measured(wish, reporter)
+        except (BackendError, InvalidInput) as error:
+            return SweepPoint(setting=setting, error=str(error))
+        batch = measured.conditions.batch
+        summary = summarize(measured.samples_ms, wall_s=measured.wall_s, batch=batch)
+        return SweepPoint(setting=setting, summary=summary, conditions=measured.conditions)
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """A sweep with the points that are there."""
+        store = self._context.store
+        head = from_plain(SweepHead, store.record(checked_id(sweep_id, ArtifactKind.SWEEP)))
+        found = (_point_id(sweep_id, number) for number in range(len(head.spec.settings)))
+        points = tuple(from_plain(SweepPoint, store.record(item)) for item in found if store.has(item))
+        return Sweep(head=head, points=points)
+
+    def heads(self, model_id: str = "") -> list[SweepHead]:
+        """Sweeps, newest first; with a model, only its own."""
+        store = self._context.store
+        found = store.ids(ArtifactKind.SWEEP, parent=model_id or None)
+        return [from_plain(SweepHead, store.record(item)) for item in found if len(item) == _HEAD_LENGTH]
+
+    def delete(self, sweep_id: str) -> int:
+        """Remove a sweep with its points; the bytes freed."""
+        return self._context.store.delete(checked_id(sweep_id, ArtifactKind.SWEEP))
+
+
+_HEAD_LENGTH = len("w-") + 12
+
+
+def _point_id(sweep_id: str, number: int) -> str:
+    return f"{sweep_id}-{number + 1}"
+
+
+def _bench(spec: SweepSpec, setting: Setting) -> BenchSpec:
+    request = LatencyRequest(
+        shapes=setting.shapes,
+        warmup=spec.warmup,
+        iterations=spec.iterations,
+        streams=setting.streams,
+        threads=spec.threads,
+        cuda_graph=spec.cuda_graph,
+        profile_layers=False,
+    )
+    return BenchSpec(subject_id=spec.subject_id, request=request, backend=spec.backend, batch=setting.batch)
+
+
+class _Quiet:
+    """Passes cancellation on, and keeps a point's own progress from the sweep's."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+
+    def progress(self, progress: Progress) -> None:
+        """Leave it out: the sweep says where it is."""
+
+    def log(self, text: str) -> None:
+        """Pass it on."""
+        self._reporter.log(text)
+
+    def check(self) -> None:
+        """Pass it on."""
+        self._reporter.check()
