@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
 _NAMED_ORIGINS = 3
+_EMPTY = 0.5  # where a logarithmic axis of counts draws none
 
 
 def sqnr_figure(
@@ -254,8 +256,16 @@ def values_figure(run: DivergenceRun, layer: LayerDivergence, limits: Sequence[F
                 )
     figure.update_layout(**plot_layout(height=330, hovermode="closest"))
     figure.update_xaxes(title=f"value of {text.chart(layer.tensor, 40)}", zeroline=False)
-    figure.update_yaxes(title="values (logarithmic)", type="log", dtick=1, exponentformat="power")
+    figure.update_yaxes(
+        title="values (logarithmic)", type="log", dtick=1, exponentformat="power", range=_decades(layer)
+    )
     return stamp(figure, [stamp_of(run)], line=HALF)
+
+
+def _decades(layer: LayerDivergence) -> list[float]:
+    """The count axis: from below one value, so that a bin with a single one has a height."""
+    most = max(max(item.counts) for item in layer.histograms)
+    return [math.log10(_EMPTY), math.log10(2 * max(most, 1))]
 
 
 def _span(histograms: Sequence[ValueHistogram]) -> tuple[float, float]:
@@ -269,11 +279,12 @@ def _values(figure: Any, histogram: ValueHistogram) -> None:
     is_baseline = histogram.label == BASELINE
     figure.add_scatter(
         x=histogram.edges,
-        y=[*(count or None for count in histogram.counts), None],
+        y=[*(count or _EMPTY for count in histogram.counts), _EMPTY],
+        customdata=[*histogram.counts, 0],
         mode="lines",
         name=precision_label(histogram.label),
         fill="tozeroy" if is_baseline else None,
         fillcolor=_faint(colour, 0.25) if is_baseline else None,
         line={"color": colour, "width": 1 if is_baseline else 2, "shape": "hv"},
-        hovertemplate=f"{precision_label(histogram.label)}<br>%{{y:,}} values from %{{x:.4g}}<extra></extra>",
+        hovertemplate=f"{precision_label(histogram.label)}<br>%{{customdata:,}} values from %{{x:.4g}}<extra></extra>",
     )

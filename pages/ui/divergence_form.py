@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.data_upload import upload_data
-from pages.ui.pickers import data_title, pick_data
+from pages.ui.data_upload import choose_samples, upload_data
+from pages.ui.pickers import data_title
 from pages.ui.state import select
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
@@ -46,7 +46,7 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
     against = tuple(item for item in _AGAINST if item.value in names)
     left, right = st.columns(2)
     with left:
-        data = pick_data(bench, model.id, page="divergence", label="Samples to compare on (none: seeded noise)")
+        data_id = choose_samples(bench, model, key="divergence.on", label="Samples to compare on")
     with right:
         calibration = _calibration(sets, against)
     upload_data(bench, model, page="divergence")
@@ -76,7 +76,7 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
         spec = DivergeSpec(
             model_id=model.id,
             against=against,
-            data_id=data.id if data else "",
+            data_id=data_id,
             samples=samples,
             mode=mode,
             rest=Precision(rest),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.data_upload import upload_data
+from pages.ui.data_upload import choose_samples, upload_data
 from pages.ui.links import link_to
-from pages.ui.pickers import pick_data, variant_title
+from pages.ui.pickers import variant_title
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.latency import LatencyRequest
@@ -25,7 +25,7 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
     subject = _subject(bench, model)
     _backend(bench, subject)
     shapes = _shapes(model)
-    data = pick_data(bench, model.id, page="latency", label="Data (none: seeded noise)")
+    data_id = choose_samples(bench, model, key="latency.samples", label="Data")
     upload_data(bench, model, page="latency")
     with st.container(horizontal=True):
         iterations = st.number_input("Iterations", 1, 10_000_000, 1_000, key="latency.iterations", step=500)
@@ -57,7 +57,7 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
         threads=threads,
         profile_layers=profile,
     )
-    _submit(bench, BenchSpec(subject_id=subject, request=request, data_id=data.id if data else ""))
+    _submit(bench, BenchSpec(subject_id=subject, request=request, data_id=data_id))
 
 
 def _subject(bench: Workbench, model: ModelRecord) -> str:

@@ -60,7 +60,7 @@ def test_int8_without_calibration_data_is_refused_with_the_reason(mlp, open_page
 
 
 def test_submitting_queues_the_comparison_that_the_form_holds(bench, mlp, data, open_page):
-    app = open_page("divergence", model=mlp.id, data=data.id)
+    app = open_page("divergence", model=mlp.id)
     app.number_input("divergence.samples").set_value(5)
     app.selectbox("divergence.mode").set_value("isolated")
 
@@ -71,6 +71,16 @@ def test_submitting_queues_the_comparison_that_the_form_holds(bench, mlp, data, 
     spec = job.request["spec"]
     assert (spec["against"], spec["samples"], spec["mode"]) == (["fp16", "int8"], 5, "isolated")
     assert (spec["data_id"], spec["calibration_id"]) == (data.id, data.id)
+
+
+def test_samples_to_compare_on_are_not_those_of_calibration_where_there_are_others(bench, open_page):
+    model = bench.library.add_sample("digits_cnn")
+
+    app = open_page("divergence", model=model.id)
+
+    by_id = {record.id: record.name for record in bench.library.data_sets(model.id)}
+    assert "test" in by_id[app.selectbox(f"divergence.on.{model.id}").value]
+    assert "calibration" in by_id[app.selectbox("divergence.calibration").value]
 
 
 def test_a_run_answers_for_each_precision_and_says_that_it_is_simulated(mlp, run, open_page):
