@@ -21,6 +21,7 @@ class Settings:
     quota_mb: int = 20_480
     upload_mb: int = 512
     metrics: Path | None = None  # folder with metrics of the operator's own, as Python files
+    tensorrt_plugins: tuple[Path, ...] = ()  # plugin libraries that TensorRT loads: native code of the operator's
     samples: Path = Path(__file__).parents[1] / "samples"
 
 
@@ -32,6 +33,7 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_QUOTA_MB": "disk that the workspace may use (default 20480)",
     "ENGINESCOPE_UPLOAD_MB": "largest upload after unpacking (default 512)",
     "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
+    "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, separated as in PATH; they are loaded",
 }
 
 
@@ -41,16 +43,20 @@ def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Pa
     Raises InvalidInput for a number that is none, or not above zero.
     """
     env = os.environ if environment is None else environment
-    roots = tuple(Path(part).resolve() for part in env.get("ENGINESCOPE_MODEL_ROOTS", "").split(os.pathsep) if part)
     return Settings(
         workspace=(workspace or Path(env.get("ENGINESCOPE_WORKSPACE") or "workspace")).resolve(),
-        model_roots=roots,
+        model_roots=_paths(env, "ENGINESCOPE_MODEL_ROOTS"),
+        tensorrt_plugins=_paths(env, "ENGINESCOPE_TENSORRT_PLUGINS"),
         max_workers=_number(env, "ENGINESCOPE_MAX_WORKERS", 2),
         job_memory_mb=_number(env, "ENGINESCOPE_JOB_MEMORY_MB", 12_288),
         quota_mb=_number(env, "ENGINESCOPE_QUOTA_MB", 20_480),
         upload_mb=_number(env, "ENGINESCOPE_UPLOAD_MB", 512),
         metrics=Path(env["ENGINESCOPE_METRICS"]).resolve() if env.get("ENGINESCOPE_METRICS") else None,
     )
+
+
+def _paths(env: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    return tuple(Path(part).resolve() for part in env.get(name, "").split(os.pathsep) if part)
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.backends.tensorrt.compiler import TrtCompiler
+from trt_core.backends.tensorrt.meter import TrtMeter
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.codec import from_plain
 from trt_core.domain.jobs import Job, JobKind
@@ -25,7 +28,7 @@ from trt_core.domain.sweeps import SweepSpec
 from trt_core.jobs.processes import ProcessLauncher
 from trt_core.jobs.queue import JobQueue
 from trt_core.jobs.sqlite_log import SqliteJobLog
-from trt_core.protocols import Compiler, Launcher, Reporter, Runner
+from trt_core.protocols import Compiler, Launcher, Meter, Reporter, Runner
 from trt_core.services.builds import Builds
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
@@ -42,6 +45,7 @@ from trt_core.services.support import Support
 from trt_core.services.sweeps import Sweeps
 from trt_core.services.triage import Triages
 from trt_core.services.validation import Validations
+from trt_core.services.typing_plan import TENSORRT_FOLDER
 from trt_core.services.variants import Variants
 from trt_core.settings import Settings, settings_from
 from trt_core.store.folder_store import FolderStore
@@ -99,9 +103,9 @@ def open_workbench(
         store=store,
         jobs=log,
         queue=queue,
-        compilers=_compilers() if compilers is None else compilers,
+        compilers=_compilers(settings) if compilers is None else compilers,
         runner=real,
-        meters={"ort": OrtMeter(real)} if isinstance(real, OrtRunner) else {},
+        meters=_meters(real),
     )
     library = Library(context)
     calibrations = Calibrations(context, library)
@@ -130,8 +134,23 @@ def open_workbench(
     )
 
 
-def _compilers() -> dict[str, Compiler]:
-    return {"rtx": RtxCompiler()}
+def _compilers(settings: Settings) -> dict[str, Compiler]:
+    found: dict[str, Compiler] = {"rtx": RtxCompiler()}
+    if _has_tensorrt():
+        found["tensorrt"] = TrtCompiler(settings.workspace / TENSORRT_FOLDER, plugins=settings.tensorrt_plugins)
+    return found
+
+
+def _meters(runner: Runner) -> dict[str, Meter]:
+    """A runner that is handed in stands for the whole outside world: then nothing real is measured."""
+    if not isinstance(runner, OrtRunner):
+        return {}
+    return {"ort": OrtMeter(runner), **({"tensorrt": TrtMeter()} if _has_tensorrt() else {})}
+
+
+def _has_tensorrt() -> bool:
+    """True where the package can be found; whether it works is the probe's to say."""
+    return importlib.util.find_spec("tensorrt") is not None
 
 
 def _inspect(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:

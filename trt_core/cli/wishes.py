@@ -61,6 +61,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         bench.builds.require_implicit_calibration(options.backend)
     if options.timing_cache is not None:
         bench.builds.require_timing_cache(options.backend)
+    brought = bench.builds.bring_timing_cache(options.timing_cache) if options.timing_cache is not None else ""
     return BuildSpec(
         variant=quantize_spec(bench, options, model_id),
         backend=options.backend,
@@ -71,6 +72,8 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
             workspace_mb=options.workspace_mb,
             version_compatible=options.version_compatible,
             hardware_compatibility=options.hardware_compatibility,
+            timing_cache=brought,
+            calibration="implicit" if options.calibration == "implicit" else "",
         ),
         rebuild=options.rebuild,
     )

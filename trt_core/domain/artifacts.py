@@ -146,4 +146,5 @@ class BuildRecord:
     node_states: dict[str, int]  # original nodes by what became of them
     stages: tuple[tuple[str, float], ...] = ()  # (stage, seconds)
     host: tuple[tuple[str, str], ...] = ()  # of the machine that built it: os, gpu, driver, cuda, as far as known
+    ranges: tuple[TensorRange, ...] = ()  # of implicit calibration
     findings: tuple[Finding, ...] = ()

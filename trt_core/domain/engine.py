@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from trt_core.domain.precision import Precision
+from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.errors import InvalidInput
 
@@ -72,6 +72,7 @@ class BuildRequest:
     target: Sm | None  # None: the GPU of this machine
     profiles: tuple[OptimizationProfile, ...] = ()
     options: BuilderOptions = field(default_factory=BuilderOptions)
+    calibrated: Recipe | None = None  # what decides an engine's ranges where the library calibrates by itself
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,8 +49,26 @@ class LatencyConditions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GpuSample:
+    """The GPU at one moment of a run, `at_s` after its first sample; None where the driver does not say.
+
+    `other_processes` counts processes beside ours that hold memory on it.
+    """
+
+    at_s: float
+    sm_mhz: int | None = None
+    memory_mhz: int | None = None
+    temperature_c: int | None = None
+    power_w: float | None = None
+    other_processes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a meter gives: host wall time of every inference in ms, in the order taken, and under which conditions."""
+    """What a meter gives: the time of every inference in ms, in the order taken, and under which conditions.
+
+    On a CPU that is host wall time, on a GPU the time between two events around the inference, transfers left out.
+    """
 
     samples_ms: tuple[float, ...]
     warmup_ms: tuple[float, ...]
@@ -60,11 +78,13 @@ class Measured:
     enqueue_ms: float | None = None
     h2d_ms: float | None = None
     d2h_ms: float | None = None
+    gpu: tuple[GpuSample, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyRun:
-    """One measurement. Samples are host wall time of one inference in ms, in the order taken."""
+    """One measurement. Samples are the time of one inference in ms, in the order taken; `conditions` say which."""
 
     id: str
     subject_id: str
@@ -80,6 +100,7 @@ class LatencyRun:
     enqueue_ms: float | None = None
     h2d_ms: float | None = None
     d2h_ms: float | None = None
+    gpu: tuple[GpuSample, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,26 @@ from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.fusion import FusionMap, FusionStep
-from trt_core.domain.jobs import Job, JobKind
+from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import check_profile, static_profile
-from trt_core.domain.requests import BuildSpec
-from trt_core.errors import DependencyMissing, UnsupportedRequest
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
 from trt_core.hashing import sha256_soon
-from trt_core.protocols import CompileInput, CompileOutput, Reporter
+from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
 from trt_core.services.context import Context, Stages, content_id
+from trt_core.services.host import build_host
 from trt_core.services.library import Library
+from trt_core.services.typing_plan import (
+    CPU,
+    GPU,
+    built_variant,
+    calibration_for,
+    is_implicit,
+    kept_nodes,
+    kept_timings,
+    rest_of,
+)
 from trt_core.services.variants import Variants
 
 
@@ -65,6 +76,8 @@ class Builds:
         if not capabilities.can_build:
             raise DependencyMissing(f"{capabilities.title} does not build here.", remedy=capabilities.why_not("build"))
         compiler.check_target(spec.target)
+        if is_implicit(spec):
+            self.require_implicit_calibration(spec.backend)
         wanted = spec.variant.recipe.precision
         if wanted not in capabilities.precisions:
             names = ", ".join(item.value for item in capabilities.precisions)
@@ -91,6 +104,12 @@ class Builds:
                 remedy="Leave --timing-cache out.",
             )
 
+    def bring_timing_cache(self, path: Path) -> str:
+        """Keep a timing cache from elsewhere in the workspace; its content hash, which a build's options name."""
+        if not path.is_file():
+            raise NotFound(f"There is no file {path.name!r}.", remedy="Give the path of a timing cache.")
+        return kept_timings(path, self._context.settings.workspace)
+
     def id_of(self, spec: BuildSpec) -> str:
         """The id of a resolved wish, its attempt left out."""
         request = self._request(spec)
@@ -101,21 +120,34 @@ class Builds:
         wanted = spec.variant.recipe.precision
         options = replace(spec.options, tf32=wanted is Precision.TF32)
         return BuildRequest(
-            variant_id=self._variants.id_of(spec.variant),
+            variant_id=self._variants.id_of(self._file_of(spec)),
+            calibrated=spec.variant.recipe if is_implicit(spec) else None,
             backend=spec.backend,
             target=spec.target,
             profiles=spec.profiles,
             options=options,
         )
 
+    def _file_of(self, spec: BuildSpec) -> QuantizeSpec:
+        return built_variant(spec, self._context.compiler(spec.backend).capabilities())
+
     def submit(self, spec: BuildSpec) -> Job:
-        """Queue a build; refused at once when it cannot work."""
+        """Queue a build; refused at once when it cannot work. On a GPU it runs alone, because it times tactics."""
         self.check(spec)
         spec = self.resolved(spec)
         model = self._library.model(spec.variant.model_id)
         precision = spec.variant.recipe.precision.value.upper()
         title = f"{precision} build of {model.name} for {spec.target or 'this GPU'}"
-        return self._context.queue.submit(Job(id="", kind=JobKind.BUILD, title=title, request={"spec": to_plain(spec)}))
+        on_gpu = self._context.compiler(spec.backend).default_target is None
+        job = Job(
+            id="",
+            kind=JobKind.BUILD,
+            title=title,
+            request={"spec": to_plain(spec)},
+            device=GPU if on_gpu else CPU,
+            use=Use.EXCLUSIVE if on_gpu else Use.SHARED,
+        )
+        return self._context.queue.submit(job)
 
     def find(self, spec: BuildSpec) -> BuildRecord | None:
         """The newest attempt at this wish, if there is one and no further one is wanted."""
@@ -171,7 +203,7 @@ class Builds:
         attempts = self._attempts(build_id)
         if attempts and not spec.rebuild:
             return Built(record=self.build(attempts[-1]), cached=True)
-        variant = self._variants.perform(spec.variant, reporter, stages=stages)
+        variant = self._variants.perform(self._file_of(spec), reporter, stages=stages)
         compiled = self._compile(spec, variant, reporter, stages)
         attempt = len(attempts) + 1
         return Built(record=self._keep(spec, variant, compiled, attempt, stages), cached=False)
@@ -192,12 +224,26 @@ class Builds:
                 target=request.target,
                 profiles=request.profiles,
                 options=request.options,
+                rest=rest_of(spec),
+                keep=kept_nodes(spec, variant, self._library.graph(variant.model_id)),
+                calibration=self._calibration(spec, variant, reporter),
             ),
             reporter=reporter,
         )
         stages.add("parse", compiled.parse_seconds)
         stages.add("build", compiled.build_seconds)
         return compiled
+
+    def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
+        if not is_implicit(spec):
+            return None
+        return calibration_for(
+            spec,
+            model=self._variants.path(variant.id),
+            data=self._library.data_path(spec.variant.data_id),
+            runner=self._context.runner,
+            reporter=reporter,
+        )
 
     def _keep(
         self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, attempt: int, stages: Stages
@@ -214,7 +260,7 @@ class Builds:
                 model_id=variant.model_id,
                 created_at=self._context.clock(),
                 request=self._request(spec),
-                recipe=variant.recipe,
+                recipe=spec.variant.recipe,
                 attempt=attempt,
                 backend_version=compiled.backend_version,
                 target=str(spec.target or "this GPU"),
@@ -225,6 +271,8 @@ class Builds:
                 precisions=compiled.record.precisions,
                 node_states={state.value: count for state, count in fusion.state_counts.items()},
                 stages=stages.listed(),
+                host=build_host(),
+                ranges=compiled.ranges,
                 findings=findings,
             )
             files: dict[str, Path | bytes | memoryview] = {
@@ -233,6 +281,8 @@ class Builds:
                 "fusion.json": _json(fusion),
                 "build.log.gz": gzip.compress(compiled.log.encode("utf-8", "replace"), 1),
             }
+            if compiled.calibration_cache:
+                files["calibration.cache"] = compiled.calibration_cache.encode()
             self._context.store.put(
                 ArtifactKind.BUILD,
                 build_id,
@@ -274,7 +324,7 @@ class Builds:
                     remedy="Give min, opt and max for the shapes that the engine will meet.",
                 ),
             )
-        engine = engine_findings(compiled.record, variant.recipe.precision, fusion)
+        engine = engine_findings(compiled.record, spec.variant.recipe.precision, fusion)
         return (*engine, *own, *compiled.findings, *variant.findings, *fusion.findings)
 
 

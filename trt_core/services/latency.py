@@ -8,21 +8,25 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.latency import LatencyRequest, LatencyRun, LatencySummary, Measured
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
 from trt_core.domain.requests import BenchSpec
+from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
 from trt_core.services.context import Context
 from trt_core.services.library import Library
+from trt_core.services.typing_plan import CPU, GPU
 from trt_core.services.variants import Variants
 
 if TYPE_CHECKING:
     from trt_core.analysis.latency_compare import LatencyComparison
     from trt_core.domain.findings import Finding
+
+_TENSORRT = "tensorrt"
 
 
 class Latencies:
@@ -45,7 +49,7 @@ class Latencies:
         self._check_backend(spec)
         inputs = self._library.model(self.model_of(spec.subject_id)).inputs
         given = dict(spec.request.shapes)
-        usual = static_profile(inputs, batch=spec.batch)
+        usual = self._usual(spec, inputs)
         shapes = []
         for item in inputs:
             ranged = usual.range_of(item.name)
@@ -58,7 +62,7 @@ class Latencies:
         return replace(spec, request=replace(spec.request, shapes=tuple(shapes)))
 
     def _check_backend(self, spec: BenchSpec) -> None:
-        if spec.backend == "tensorrt":
+        if spec.backend == _TENSORRT and _TENSORRT not in self._context.meters:
             raise GpuUnavailable(
                 "TensorRT latency needs an NVIDIA GPU with the tensorrt package, and this machine has none.",
                 remedy="Run Enginescope on the GPU host, or measure ONNX Runtime here with --backend ort.",
@@ -66,6 +70,9 @@ class Latencies:
         if spec.backend not in self._context.meters:
             known = ", ".join(self._context.meters)
             raise UnsupportedRequest(f"There is no meter {spec.backend!r} here.", remedy=f"Use {known}.")
+        if spec.backend == _TENSORRT:
+            self._check_engine(spec.subject_id)
+            return
         if checked_id(spec.subject_id)[0] == ArtifactKind.BUILD.value:
             raise UnsupportedRequest(
                 f"{spec.subject_id} is an engine, which ONNX Runtime does not run.",
@@ -74,14 +81,37 @@ class Latencies:
         if spec.request.cuda_graph:
             raise UnsupportedRequest("ONNX Runtime on the CPU has no CUDA graphs.", remedy="Leave --cuda-graph out.")
 
+    def _check_engine(self, subject_id: str) -> None:
+        """TensorRT measures engines that it built."""
+        if checked_id(subject_id)[0] != ArtifactKind.BUILD.value:
+            raise UnsupportedRequest(f"{subject_id} is no engine.", remedy="Build it with TensorRT, then measure that.")
+        request = self._engine(subject_id).request
+        if request.backend != _TENSORRT:
+            raise UnsupportedRequest(
+                f"{subject_id} is an engine of {request.backend}, which TensorRT does not run.",
+                remedy="Build the model with TensorRT on this machine.",
+            )
+
+    def _engine(self, build_id: str) -> BuildRecord:
+        return from_plain(BuildRecord, self._context.store.record(checked_id(build_id, ArtifactKind.BUILD)))
+
+    def _usual(self, spec: BenchSpec, inputs: tuple[TensorSpec, ...]) -> OptimizationProfile:
+        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named."""
+        if spec.backend == _TENSORRT and spec.batch == 1:
+            profiles = self._engine(spec.subject_id).request.profiles
+            if profiles:
+                return profiles[0]
+        return static_profile(inputs, batch=spec.batch)
+
     def submit(self, spec: BenchSpec) -> Job:
-        """Queue a measurement; it waits until the processor is its own."""
+        """Queue a measurement; it waits until its device is its own."""
         spec = self.resolved(spec)
         job = Job(
             id="",
             kind=JobKind.BENCH,
             title=f"Latency of {self._label(spec)}",
             request={"spec": to_plain(spec)},
+            device=GPU if spec.backend == _TENSORRT else CPU,
             use=Use.EXCLUSIVE,
         )
         return self._context.queue.submit(job)
@@ -91,9 +121,8 @@ class Latencies:
         from trt_core.analysis.latency_findings import run_findings
 
         spec = self.resolved(spec)
-        measured = self.measured(spec, reporter)
-        run = self._run(spec, measured)
-        run = replace(run, findings=run_findings(run))
+        run = self._run(spec, self.measured(spec, reporter))
+        run = replace(run, findings=(*run.findings, *run_findings(run)))
         self._context.store.put(
             ArtifactKind.LATENCY,
             run.id,
@@ -111,6 +140,8 @@ class Latencies:
     def _path(self, subject_id: str) -> Path:
         if subject_id[0] == ArtifactKind.MODEL.value:
             return self._library.model_path(subject_id)
+        if subject_id[0] == ArtifactKind.BUILD.value:
+            return self._context.store.path(subject_id, "model.engine")
         return self._variants.path(subject_id)
 
     def _feeds(self, spec: BenchSpec) -> Feeds:
@@ -133,7 +164,10 @@ class Latencies:
         name = self._library.model(self.model_of(spec.subject_id)).name
         if spec.subject_id[0] == ArtifactKind.VARIANT.value:
             name = f"{name}, {self._variants.variant(spec.subject_id).recipe.precision.value.upper()} variant"
-        return f"{name} in ONNX Runtime, batch {_batch(spec.request)}"
+        if spec.backend == _TENSORRT:
+            name = f"{name}, {self._engine(spec.subject_id).recipe.precision.value.upper()} engine"
+        library = "TensorRT" if spec.backend == _TENSORRT else "ONNX Runtime"
+        return f"{name} in {library}, batch {_batch(spec.request)}"
 
     def _run(self, spec: BenchSpec, measured: Measured) -> LatencyRun:
         return LatencyRun(

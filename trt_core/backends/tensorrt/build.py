@@ -29,7 +29,7 @@ from trt_core.backends.tensorrt.options import configure
 from trt_core.backends.tensorrt.timing_notes import timing_findings
 from trt_core.backends.tensorrt.typing_rules import FileTypes, check_weak, types_of
 from trt_core.backends.tensorrt.weak_network import allow, hold_file_types, keep_nodes, mark_outputs
-from trt_core.domain.findings import Finding
+from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision, TensorRange
 from trt_core.domain.tensors import TensorSpec
@@ -180,6 +180,8 @@ def _timing_cache(work: _Work, config: Any) -> Callable[[], None]:
     if cache is None or not config.set_timing_cache(cache, False):
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, False)
+    if brought := work.request.options.timing_cache:
+        _combine(work, config, cache, work.kept.brought(brought))
 
     def store() -> None:
         grown = bytes(config.get_timing_cache().serialize())
@@ -187,6 +189,20 @@ def _timing_cache(work: _Work, config: Any) -> Callable[[], None]:
             keep(path, grown)
 
     return store
+
+
+def _combine(work: _Work, config: Any, cache: Any, path: Path) -> None:
+    """Add timings from elsewhere; the library takes only those of this version and kind of GPU."""
+    other = config.create_timing_cache(read_kept(path))
+    if other is None or not cache.combine(other, False):
+        work.findings.append(
+            Finding(
+                rule="timing-cache-not-taken",
+                severity=Severity.WARNING,
+                message="The timing cache that was given is not of this TensorRT version and GPU: it was left out.",
+                remedy="Give one that this machine, or one like it, wrote.",
+            )
+        )
 
 
 def _calibration(work: _Work, network: Any, config: Any, profiles: Sequence[Any]) -> Callable[[bool], None]:

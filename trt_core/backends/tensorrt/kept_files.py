@@ -24,6 +24,10 @@ class KeptFiles:
         """The timing cache of that version and GPU."""
         return self.folder / "timing" / f"trt-{version}-{gpu.slug}.cache"
 
+    def brought(self, sha256: str) -> Path:
+        """A timing cache that somebody brought from elsewhere, by its content."""
+        return self.folder / "timing" / f"brought-{sha256[:24]}.cache"
+
     def calibration(self, onnx_path: Path, request: CalibrationInput, version: str) -> Path:
         """The calibration cache of a file, data and method."""
         digest = hashlib.sha256(f"{request.data_sha256} {request.method.value} {version}".encode())
