@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,8 @@ def graph_panel(
     if show is not None and show != state["shown"] and (found := grouped.locate(show)) is not None:
         _bring(state, *found)
     state["shown"] = show
-    view = collapsed_view(grouped, expanded=state["expanded"], key_of=key_of)
+    keys = _stamp(sorted(key_of.items())) if key_of else ""
+    view = _view(_Wish(place=id(grouped), expanded=state["expanded"], keys=keys, grouped=grouped, key_of=key_of))
     done = model_graph(
         view,
         key=f"{key}.{grouped.identity}",  # another graph is another component: it begins unselected and fitted
@@ -143,6 +144,23 @@ def graph_panel(
     if done.request is not None and _answer(grouped, state, done):
         st.rerun()
     return view.box(done.selected) if done.selected else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """What a drawing is decided by; it keeps its graph alive, so that no other takes over the same `place`."""
+
+    place: int
+    expanded: frozenset[str]
+    keys: str
+    grouped: GroupedGraph = field(compare=False)
+    key_of: Mapping[int, str] | None = field(compare=False)
+
+
+@lru_cache(maxsize=32)
+def _view(wish: _Wish) -> GraphView:
+    """The drawing, laid out once for all readers and reruns."""
+    return collapsed_view(wish.grouped, expanded=wish.expanded, key_of=wish.key_of)
 
 
 def _nothing() -> None:

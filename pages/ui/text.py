@@ -34,7 +34,9 @@ def cut(text: str, limit: int = NAME_LIMIT) -> str:
 
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
     """One line without control characters or direction overrides (each shows as U+FFFD), cut in the middle."""
-    return cut(text, limit).translate(_TRANSLATION)
+    short = cut(text, limit)
+    # What Python calls printable holds nothing that the table would replace, and most text is.
+    return short if short.isprintable() else short.translate(_TRANSLATION)
 
 
 def code(text: str, limit: int = NAME_LIMIT) -> str:
@@ -65,7 +67,8 @@ def markup(text: str, limit: int = NAME_LIMIT) -> str:
 
 def cell(text: str, limit: int = 20_000) -> str:
     """Foreign text for a table's cell or a code block, which are drawn as they are: lines stay."""
-    return cut(text, limit).translate(_CELL_TRANSLATION)
+    short = cut(text, limit)
+    return short if short.isprintable() else short.translate(_CELL_TRANSLATION)
 
 
 def names(items: Sequence[str], *, most: int = 6) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.fusion import FusionMap, FusionStep
@@ -167,7 +167,7 @@ class Builds:
 
     def build(self, build_id: str) -> BuildRecord:
         """One build."""
-        return from_plain(BuildRecord, self._context.store.record(checked_id(build_id, ArtifactKind.BUILD)))
+        return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
     def builds(self, model_id: str = "") -> list[BuildRecord]:
         """All builds, newest first; with a model, only its own."""
@@ -180,13 +180,11 @@ class Builds:
 
     def engine_record(self, build_id: str) -> EngineRecord:
         """What the compiler recorded."""
-        path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "record.json")
-        return from_plain(EngineRecord, json.loads(path.read_bytes()))
+        return self._context.decoded.file(EngineRecord, checked_id(build_id, ArtifactKind.BUILD), "record.json")
 
     def fusion(self, build_id: str) -> FusionMap:
         """The map between the uploaded model's nodes and the engine's layers."""
-        path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "fusion.json")
-        return from_plain(FusionMap, json.loads(path.read_bytes()))
+        return self._context.decoded.file(FusionMap, checked_id(build_id, ArtifactKind.BUILD), "fusion.json")
 
     def log(self, build_id: str) -> str:
         """The compiler's verbose log."""

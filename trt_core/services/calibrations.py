@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, CalibrationRecord, checked_id
-from trt_core.domain.codec import from_plain
 from trt_core.domain.precision import CalibrationMethod
 from trt_core.domain.requests import QuantizeSpec
 from trt_core.protocols import Reporter
@@ -29,7 +28,7 @@ class Calibrations:
     def calibration(self, calibration_id: str) -> CalibrationRecord:
         """One calibration."""
         checked = checked_id(calibration_id, ArtifactKind.CALIBRATION)
-        return from_plain(CalibrationRecord, self._context.store.record(checked))
+        return self._context.decoded.record(CalibrationRecord, checked)
 
     def calibrations(self, model_id: str) -> list[CalibrationRecord]:
         """The calibrations of a model, newest first."""

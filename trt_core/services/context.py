@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from trt_core.domain.artifacts import ArtifactKind
@@ -15,6 +16,7 @@ from trt_core.domain.codec import to_plain
 from trt_core.errors import UnsupportedRequest
 from trt_core.jobs.queue import JobQueue
 from trt_core.protocols import ArtifactStore, Compiler, JobLog, Meter, Runner
+from trt_core.services.decoded import Decoded
 from trt_core.settings import Settings
 
 
@@ -30,6 +32,11 @@ class Context:
     runner: Runner
     meters: Mapping[str, Meter]
     clock: Callable[[], float] = time.time
+
+    @cached_property
+    def decoded(self) -> Decoded:
+        """The store's artifacts as values."""
+        return Decoded(self.store)
 
     def compiler(self, name: str) -> Compiler:
         """The compiler of that name; UnsupportedRequest when there is none."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Job, JobKind, Progress
@@ -174,14 +174,12 @@ class Divergences:
 
     def run(self, run_id: str) -> DivergenceRun:
         """One run with every layer."""
-        path = self._context.store.path(checked_id(run_id, ArtifactKind.DIVERGENCE), "run.json")
-        return from_plain(DivergenceRun, json.loads(path.read_bytes()))
+        return self._context.decoded.file(DivergenceRun, checked_id(run_id, ArtifactKind.DIVERGENCE), "run.json")
 
     def heads(self, model_id: str = "") -> list[DivergenceRun]:
         """Runs without their layers, newest first; with a model, only its own."""
-        store = self._context.store
-        found = store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
-        return [from_plain(DivergenceRun, store.record(run_id)) for run_id in found]
+        found = self._context.store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
+        return [self._context.decoded.record(DivergenceRun, run_id) for run_id in found]
 
 
 def _findings(spec: DivergeSpec, comparison: Comparison) -> tuple[Finding, ...]:

@@ -8,12 +8,11 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.graph import Graph
 from trt_core.errors import InvalidData, NotFound
 from trt_core.hashing import file_sha256
@@ -60,7 +59,6 @@ class Library:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._graph = lru_cache(maxsize=8)(self._read_graph)
 
     # Models ------------------------------------------------------------------------------------------------------
 
@@ -129,7 +127,7 @@ class Library:
 
     def model(self, model_id: str) -> ModelRecord:
         """One model."""
-        return from_plain(ModelRecord, self._context.store.record(checked_id(model_id, ArtifactKind.MODEL)))
+        return self._context.decoded.record(ModelRecord, checked_id(model_id, ArtifactKind.MODEL))
 
     def model_path(self, model_id: str) -> Path:
         """Its file; external data lie beside it."""
@@ -137,11 +135,7 @@ class Library:
 
     def graph(self, model_id: str) -> Graph:
         """Its graph with inferred shapes; cached."""
-        return self._graph(checked_id(model_id, ArtifactKind.MODEL))
-
-    def _read_graph(self, model_id: str) -> Graph:
-        stored = self._context.store.path(model_id, "graph.json")
-        return from_plain(Graph, json.loads(stored.read_bytes()))
+        return self._context.decoded.file(Graph, checked_id(model_id, ArtifactKind.MODEL), "graph.json")
 
     def _add(self, stage: Callable[[Path], Any], *, stages: Stages, name: str = "", sample: str = "") -> ModelRecord:
         from trt_core.onnx_graph.load import check_model, with_external
@@ -228,7 +222,7 @@ class Library:
 
     def data(self, data_id: str) -> DataRecord:
         """One set of samples."""
-        return from_plain(DataRecord, self._context.store.record(checked_id(data_id, ArtifactKind.DATA)))
+        return self._context.decoded.record(DataRecord, checked_id(data_id, ArtifactKind.DATA))
 
     def data_path(self, data_id: str) -> Path:
         """Its `.npz`."""

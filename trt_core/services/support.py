@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trt_core.domain.artifacts import ArtifactKind
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import Sm
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind, Progress
@@ -49,7 +49,7 @@ class Support:
             asked = InspectSpec(model_id=spec.model_id, backend=spec.backend, target=spec.target, prove=prove)
             found = self.id_of(asked)
             if self._context.store.has(found):
-                return from_plain(SupportReport, self._context.store.record(found))
+                return self._context.decoded.record(SupportReport, found)
         return None
 
     def extract(self, model_id: str, nodes: Sequence[int]) -> bytes:

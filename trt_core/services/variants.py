@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Recipe, TensorRange
@@ -72,7 +72,7 @@ class Variants:
 
     def variant(self, variant_id: str) -> VariantRecord:
         """One variant."""
-        return from_plain(VariantRecord, self._context.store.record(checked_id(variant_id, ArtifactKind.VARIANT)))
+        return self._context.decoded.record(VariantRecord, checked_id(variant_id, ArtifactKind.VARIANT))
 
     def variants(self, model_id: str) -> list[VariantRecord]:
         """The variants of a model, newest first."""
