@@ -78,7 +78,7 @@ class Engines:
             device=build.target,
             batch=1,
             facts=_facts(record, fusion, {node.index: node.macs for node in self._library.graph(build.model_id).nodes}),
-            tuning=tuning if tuning.trials else None,
+            tuning=tuning if tuning.timing_count else None,
             said=builder_words(log),
         )
 

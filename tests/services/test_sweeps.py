@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests import models
+from trt_core.analysis.sweeps import by_size, split_profiles, sweet_spot
+from trt_core.domain.jobs import JobKind, Use
+from trt_core.domain.sweeps import SweepSpec
+from trt_core.errors import InvalidInput, JobCancelled, UnsupportedRequest
+from trt_core.settings import settings_from
+from trt_core.testing import CollectingReporter
+from trt_core.workbench import open_workbench
+
+
+class NoProcesses:
+    """A launcher that starts nothing."""
+
+    def launch(self, job):
+        return 1
+
+    def is_alive(self, job):
+        return True
+
+    def kill(self, job):
+        pass
+
+    def exit_text(self, job):
+        return ""
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return open_workbench(settings_from(workspace=tmp_path), launcher=NoProcesses())
+
+
+@pytest.fixture
+def model(bench):
+    return bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
+
+
+def _spec(model, **changes) -> SweepSpec:
+    return SweepSpec(
+        **{"subject_id": model.id, "batches": (1, 2, 4), "streams": (1, 2), "iterations": 4, "warmup": 1} | changes
+    )
+
+
+def test_every_batch_is_measured_with_every_number_of_streams(bench, model):
+    sweep = bench.sweeps.perform(_spec(model), CollectingReporter())
+
+    assert sweep.is_complete
+    pairs = [(point.setting.batch, point.setting.streams) for point in sweep.points]
+    assert pairs == [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2)]
+    assert all(point.summary is not None and point.summary.count >= 4 for point in sweep.points)
+    assert [point.conditions.batch for point in sweep.points] == [1, 1, 2, 2, 4, 4]
+    assert [head.id for head in bench.sweeps.heads(model.id)] == [sweep.head.id]
+
+
+def test_a_cancelled_sweep_keeps_its_points_and_goes_on_from_there(bench, model):
+    spec = _spec(model)
+    with pytest.raises(JobCancelled):
+        bench.sweeps.perform(spec, CollectingReporter(cancel_after=8))
+    kept = bench.sweeps.sweep(bench.sweeps.id_of(spec))
+    assert 0 < len(kept.points) < 6
+    assert not kept.is_complete
+
+    reporter = CollectingReporter()
+    whole = bench.sweeps.perform(spec, reporter)
+    assert whole.is_complete
+    assert whole.points[: len(kept.points)] == kept.points  # not measured again
+    assert reporter.reported[0].step == len(kept.points) + 1
+
+
+def test_a_point_that_cannot_be_measured_says_why_and_the_others_go_on(bench, model):
+    name, dims = model.inputs[0].name, model.inputs[0].shape[1:]
+    good, bad = (2, *dims), (2, *(size + 1 for size in dims))
+    shapes = (((name, good),), ((name, bad),))
+    sweep = bench.sweeps.perform(_spec(model, shapes=shapes, streams=(1,)), CollectingReporter())
+
+    assert [bool(point.summary) for point in sweep.points] == [True, False]
+    assert sweep.points[1].error
+
+
+def test_a_sweep_has_the_machine_to_itself_and_is_refused_early(bench, model):
+    job = bench.sweeps.submit(_spec(model))
+    assert (job.kind, job.use) == (JobKind.SWEEP, Use.EXCLUSIVE)
+    with pytest.raises(UnsupportedRequest):
+        bench.sweeps.submit(_spec(model, backend="nonsense"))
+    with pytest.raises(InvalidInput, match="at most 200"):
+        _spec(model, batches=tuple(range(1, 300)), streams=(1,))
+    with pytest.raises(InvalidInput):
+        _spec(model, batches=(0,))
+
+
+def test_another_attempt_is_another_sweep(bench, model):
+    assert bench.sweeps.id_of(_spec(model)) != bench.sweeps.id_of(_spec(model, attempt=2))
+
+
+def test_the_sweet_spot_keeps_the_limit(bench, model):
+    sweep = bench.sweeps.perform(_spec(model), CollectingReporter())
+    slowest = max(point.summary.p99_ms for point in sweep.points)
+
+    best = sweet_spot(sweep, limit_ms=slowest)
+    assert best.summary.throughput_per_s == max(point.summary.throughput_per_s for point in sweep.points)
+    assert sweet_spot(sweep, limit_ms=0.0) is None
+    assert set(by_size(sweep.points)) == {1, 2, 4}
+
+
+def test_sizes_that_one_profile_slows_down_get_one_of_their_own():
+    dynamic = {1: 1.5, 2: 1.6, 4: 2.0, 8: 4.0}
+    static = {1: 1.0, 2: 1.1, 4: 1.95, 8: 4.0, 16: 8.0}
+
+    assert [(item.low, item.high) for item in split_profiles(dynamic, static)] == [(1, 2), (4, 8)]
+    assert len(split_profiles(static, static)) == 1
+    with pytest.raises(ValueError, match="no size"):
+        split_profiles({1: 1.0}, {2: 1.0})
