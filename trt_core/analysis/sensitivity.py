@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from trt_core.domain.divergence import LayerDivergence
+from trt_core.domain.divergence import LayerDivergence, TensorError
 from trt_core.domain.triage import Evaluation, Unit, UnitSensitivity
 
 PLAIN, CEILING, BISECTION, REPAIR = "plain", "all kept", "bisection", "repair"
@@ -23,20 +23,28 @@ def rank_units(units: Sequence[Unit], layers: Sequence[LayerDivergence], precisi
     by_index = {layer.index: layer for layer in layers}
     found = []
     for unit in units:
-        isolated = accumulated = None
+        isolated = accumulated = weights = activations = None
         for index in unit.indices:
             layer = by_index.get(index)
             if layer is not None:
                 isolated = layer.error(precision, isolated=True) or isolated
                 accumulated = layer.error(precision) or accumulated
+                weights = layer.error("weights", isolated=True) or weights
+                activations = layer.error("activations", isolated=True) or activations
         found.append(
             UnitSensitivity(
                 unit=unit,
-                isolated_db=None if isolated is None else isolated.sqnr_db,
-                accumulated_db=None if accumulated is None else accumulated.sqnr_db,
+                isolated_db=_sqnr(isolated),
+                accumulated_db=_sqnr(accumulated),
+                weights_db=_sqnr(weights),
+                activations_db=_sqnr(activations),
             )
         )
     return tuple(sorted(found, key=lambda item: math.inf if item.isolated_db is None else item.isolated_db))
+
+
+def _sqnr(error: TensorError | None) -> float | None:
+    return None if error is None else error.sqnr_db
 
 
 @dataclass

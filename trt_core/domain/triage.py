@@ -25,6 +25,33 @@ class Unit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ActivationFacts:
+    """Values of the tensor that a unit reads (FP16 and BF16: that it writes), in the baseline.
+
+    `outliers` are channel indices, the widest first. `clipped_share` lies beyond the INT8 range, `lost_share` below
+    half its `scale`; `over_fp16_share` beyond 65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are SQNRs
+    predicted for INT8 with one scale, and with one a channel.
+    """
+
+    tensor: str
+    low: float
+    high: float
+    channels: int
+    middle_channel: float
+    outliers: tuple[int, ...]
+    outlier_ratio: float
+    dead_channels: int
+    scale: float | None
+    clipped_share: float
+    lost_share: float
+    over_fp16_share: float
+    subnormal_share: float
+    broken: int
+    tensor_db: float | None
+    channel_db: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnitSensitivity:
     """What is known of one unit, most suspicious first.
 
@@ -40,6 +67,7 @@ class UnitSensitivity:
     activations_db: float | None = None
     gain: float | None = None
     is_measured: bool = False
+    facts: ActivationFacts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

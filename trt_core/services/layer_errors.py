@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from trt_core.analysis.activation_stats import ActivationStats
 from trt_core.analysis.divergence import Candidate, compare_runs
 from trt_core.domain.divergence import LayerDivergence
+from trt_core.domain.triage import Unit, UnitSensitivity
 from trt_core.protocols import Reporter, Runner, SampleBatches
 from trt_core.services.subject import Subject
+
+LOOKED_AT = 10  # first-ranked units whose activations are looked at
 
 
 def measure_layers(
@@ -20,21 +27,19 @@ def measure_layers(
     reporter: Reporter,
     samples: int,
 ) -> tuple[LayerDivergence, ...]:
-    """The plain twin's error at every layer, with the whole chain low and with exact inputs, in one pass each."""
+    """The plain twin's error at every layer: the whole chain low, exact inputs, and each half of the quantization.
+
+    Labels are the precision's, and `weights` and `activations` for the halves, which are isolated, too.
+    """
     from trt_core.onnx_graph.save import write_model
-    from trt_core.precision.shadow import make_shadow
 
     label = subject.recipe.precision.value
     twin = subject.twin(subject.recipe)
-    known = subject.graph.producer_of
-    names = {name: name for node in twin.graph.node for name in node.output if name in known}
+    names = _shared(subject, twin)
     write_model(twin, folder / "plain.onnx")
-    shadow = make_shadow(subject.original, twin, names)
-    write_model(shadow.model, folder / "shadow.onnx")
-    candidates = (
-        Candidate(label=label, path=folder / "plain.onnx", tensors=names),
-        Candidate(label=label, path=folder / "shadow.onnx", tensors=shadow.tensors, isolated=True),
-    )
+    candidates = [Candidate(label=label, path=folder / "plain.onnx", tensors=names)]
+    for half, model in {label: twin, **subject.halves()}.items():
+        candidates.append(_shadow(subject, half, model, folder))
     comparison = compare_runs(
         subject.graph,
         baseline,
@@ -46,3 +51,53 @@ def measure_layers(
         histogram_samples=0,
     )
     return comparison.layers
+
+
+def _shared(subject: Subject, twin: Any) -> dict[str, str]:
+    known = subject.graph.producer_of
+    return {name: name for node in twin.graph.node for name in node.output if name in known}
+
+
+def _shadow(subject: Subject, label: str, twin: Any, folder: Path) -> Candidate:
+    from trt_core.onnx_graph.save import write_model
+    from trt_core.precision.shadow import make_shadow
+
+    shadow = make_shadow(subject.original, twin, _shared(subject, twin))
+    path = folder / f"shadow_{label}.onnx"
+    write_model(shadow.model, path)
+    return Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
+
+
+def look_at_activations(
+    subject: Subject,
+    ranked: Sequence[UnitSensitivity],
+    baseline: Path,
+    batches: SampleBatches,
+    *,
+    runner: Runner,
+    reporter: Reporter,
+) -> tuple[UnitSensitivity, ...]:
+    """The first-ranked units with the facts of their activations, streamed over the samples."""
+    scales = {item.tensor: item.scale for item in subject.ranges}
+    wanted = {item.unit.node: _tensor(subject, item.unit) for item in ranked[:LOOKED_AT]}
+    inputs = {item.name for item in subject.graph.inputs}
+    inner = sorted({name for name, _ in wanted.values()} - inputs)
+    session = runner.load(baseline, extra_outputs=inner, optimize=False)
+    stats = {node: ActivationStats(name, axis=axis, scale=scales.get(name)) for node, (name, axis) in wanted.items()}
+    for feeds in batches():
+        reporter.check()
+        values = {**feeds, **dict(zip(inner, session.run(feeds, inner), strict=True))}
+        for node, (name, _) in wanted.items():
+            stats[node].add(values[name])
+    return tuple(
+        replace(item, facts=stats[item.unit.node].result()) if item.unit.node in stats else item for item in ranked
+    )
+
+
+def _tensor(subject: Subject, unit: Unit) -> tuple[str, int]:
+    """The tensor that tells why a unit loses, and the axis of its channels."""
+    nodes = [subject.graph.nodes[index] for index in unit.indices]
+    if subject.recipe.precision.is_quantized:
+        main = next((node for node in nodes if node.name == unit.node), nodes[0])
+        return main.inputs[0], 1 if main.op_type in ("Conv", "ConvTranspose", "Add", "Sum") else -1
+    return nodes[-1].outputs[0], 1 if nodes[-1].op_type in ("Conv", "ConvTranspose") else -1

@@ -9,13 +9,15 @@ from typing import Any
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Progress
 from trt_core.domain.plans import kept_precision
-from trt_core.domain.precision import KeepRule, Recipe, TensorRange
+from trt_core.domain.precision import KeepRule, Precision, Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
 from trt_core.domain.triage import Unit
 from trt_core.errors import InvalidInput
 from trt_core.protocols import Reporter
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.library import Library
+
+WEIGHTS, ACTIVATIONS = "weights", "activations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,24 @@ class Subject:
 
         made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
         return make_twin(made.model, recipe)
+
+    def halves(self) -> dict[str, Any]:
+        """The plain variant with only its weights and with only its activations quantized; empty without Q/DQ pairs.
+
+        What is not quantized is in FP32 here, so that nothing but the quantization is seen.
+        """
+        from trt_core.precision.halves import without_pairs
+        from trt_core.precision.twin import make_twin
+        from trt_core.precision.variant import make_variant
+
+        if not self.recipe.needs_data:
+            return {}
+        recipe = replace(self.recipe, rest=Precision.FP32, keep=())
+        whole = make_variant(self.original, recipe, self.ranges, normalized=self.normalized).model
+        return {
+            WEIGHTS: make_twin(without_pairs(whole, of_weights=False), recipe),
+            ACTIVATIONS: make_twin(without_pairs(whole, of_weights=True), recipe),
+        }
 
     def keeping(self, kept: Sequence[Unit]) -> Recipe:
         """The recipe that lowers everything but these units."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trt_core.analysis.judge import judge
 from trt_core.analysis.sensitivity import estimated_gains, rank_units, search_plan
+from trt_core.analysis.why_rules import why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.findings import Finding, Severity
@@ -24,7 +25,7 @@ from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
-from trt_core.services.layer_errors import measure_layers
+from trt_core.services.layer_errors import look_at_activations, measure_layers
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
 from trt_core.services.scoring import Scoring
@@ -79,6 +80,14 @@ class Triages:
                 samples=spec.ranking_samples,
             )
             ranked = rank_units(subject.units, layers, subject.recipe.precision.value)
+            ranked = look_at_activations(
+                subject,
+                ranked,
+                self._library.model_path(spec.model_id),
+                batches,
+                runner=self._context.runner,
+                reporter=reporter,
+            )
             trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
             order = [item.unit for item in ranked]
             evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
@@ -87,7 +96,8 @@ class Triages:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         run = self._run(spec, subject, evaluations, chosen)
-        run = replace(run, sensitivities=ranked, seconds=time.perf_counter() - began)
+        found = (*run.findings, *why_findings(ranked, subject.recipe.precision))
+        run = replace(run, sensitivities=ranked, findings=found, seconds=time.perf_counter() - began)
         head = replace(run, sensitivities=())
         files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
         self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))

@@ -1,0 +1,145 @@
+"""`triage` and `validate` on the trained transformer: what INT8 costs it, and the plan that repairs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trt_core.cli.main import main
+from trt_core.domain.plans import plan_from_text
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+MODEL = SAMPLES / "digits_transformer" / "model.onnx"
+CALIBRATION, TEST, LABELS = (SAMPLES / "digits" / f"{name}.npz" for name in ("calibration", "test", "test_labels"))
+GUILTY = {"/encoder/layer0/ffn/up/MatMul", "/encoder/layer2/ffn/up/MatMul"}
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture
+def run(workspace: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    def call(*words: object) -> tuple[int, dict[str, Any], str]:
+        capfd.readouterr()
+        code = main([str(word) for word in words] + ["--json", "--workspace", str(workspace)])
+        out, err = capfd.readouterr()
+        return code, json.loads(out) if out else {}, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The first 200 test samples with their labels."""
+    folder = tmp_path_factory.mktemp("few")
+    np.savez(folder / "test.npz", image=np.load(TEST)["image"][:200])
+    np.savez(folder / "labels.npz", labels=np.load(LABELS)["labels"][:200])
+    return folder / "test.npz", folder / "labels.npz"
+
+
+def test_the_plan_passes_keeps_most_macs_in_int8_and_its_variant_gets_the_same_verdict(run: Run, tmp_path: Path):
+    code, plain, err = run(
+        "triage", MODEL, "--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--validation-data", TEST,
+        "--labels", LABELS, "--plan", tmp_path / "plan.json", "-o", tmp_path / "mixed.onnx",
+    )  # fmt: skip
+
+    assert code == 0, err
+    assert plain["before"] < plain["baseline"] * 0.995 <= plain["after"]
+    assert plain["within_tolerance"] is True
+    assert plain["curve"][0] | {"kept": 0, "int8_share": 1.0, "within_tolerance": False} == plain["curve"][0]
+    assert len(plain["curve"]) <= 20
+    kept = {entry["node"] for entry in plain["plan"] if entry["precision"] != "int8"}
+    assert kept == GUILTY
+    assert plain["int8_share"] >= 0.8
+    assert {item["node"] for item in plain["sensitivity"][:2]} == GUILTY
+    assert len(plain["plan"]) == 20
+    assert set(plan_from_text((tmp_path / "plan.json").read_text()).kept) == GUILTY
+
+    code, again, err = run("validate", MODEL, "--against", tmp_path / "mixed.onnx", "--data", TEST, "--labels", LABELS)
+
+    assert code == 0, err
+    assert again["candidate"] == plain["after"]
+    assert again["within_tolerance"] is True
+    assert again["ci95"][0] < again["relative_drop"] < again["ci95"][1] <= 0.005
+
+
+def test_plain_int8_is_worse(run: Run, tmp_path: Path):
+    run(
+        "quantize", MODEL, "--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "-o", tmp_path / "q.onnx"
+    )
+
+    code, plain, _ = run("validate", MODEL, "--against", tmp_path / "q.onnx", "--data", TEST, "--labels", LABELS)
+
+    assert code == 1
+    assert plain["verdict"] == "worse"
+    assert plain["lost"] > plain["gained"] > 0
+
+
+def test_few_samples_exit_with_five_and_say_how_many_it_would_take(run: Run, few: tuple[Path, Path]):
+    _, made, _ = run("quantize", MODEL, "--precision", "fp16")
+
+    code, plain, _ = run("validate", made["variant"]["id"], "--data", few[0], "--labels", few[1])
+
+    assert code == 5
+    assert plain["within_tolerance"] is None
+    assert plain["samples_needed"] > 200
+
+
+def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]):
+    _, made, _ = run("quantize", MODEL, "--precision", "fp16")
+    words = ("validate", made["variant"]["id"], "--data", few[0], "--metric", "sqnr", "--tolerance")
+
+    assert run(*words, 30)[0] == 0
+    assert run(*words, 120)[0] == 1
+
+
+def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
+    run: Run, few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "even.py").write_text(
+        "def score(outputs, labels):\n    return (outputs['logits'].argmax(1) % 2 == labels % 2).astype('float32')\n"
+    )
+    monkeypatch.setenv("ENGINESCOPE_METRICS", str(tmp_path))
+    _, made, _ = run("quantize", MODEL, "--precision", "fp16")
+    words = ("validate", made["variant"]["id"], "--data", few[0], "--labels", few[1], "--metric")
+
+    code, plain, _ = run(*words, "even")
+
+    assert code in (0, 5)
+    assert plain["candidate"] > 0.9
+    assert run(*words, "../even")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("validate", MODEL, "--data", TEST, "--labels", LABELS), "--against"),
+        (("validate", MODEL, "--against", MODEL, "--data", TEST), "needs labels"),
+        (("validate", MODEL, "--against", MODEL, "--data", TEST, "--labels", TEST), "no array 'labels'"),
+        (("validate", MODEL, "--against", MODEL, "--data", CALIBRATION, "--labels", LABELS), "labels for 750 samples"),
+        (("validate", MODEL, "--against", MODEL, "--data", TEST, "--labels", LABELS, "--metric", "f9"), "not known"),
+        (("triage", MODEL, "--validation-data", TEST, "--labels", LABELS), "needs calibration data"),
+    ],
+)
+def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[object, ...], said: str):
+    code, plain, err = run(*words)
+
+    assert (code, plain) == (2, {})
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_model_against_itself_is_not_worse(run: Run):
+    code, plain, _ = run("validate", MODEL, "--against", MODEL, "--data", TEST, "--labels", LABELS)
+
+    assert code == 0
+    assert plain["relative_drop"] == 0.0

@@ -1,0 +1,94 @@
+"""What the values of one activation look like to a low-precision format, gathered batch by batch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_core.domain.triage import ActivationFacts
+from trt_core.protocols import Array
+
+LARGEST_FP16 = 65504.0
+_SMALLEST_NORMAL_FP16 = 2.0**-14
+_LEVELS = 127.0
+OUTLIER_FACTOR = 8.0  # a channel this many times as wide as the middle one is an outlier
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+class ActivationStats:
+    """Running counts over one tensor; memory is a few figures a channel, whatever the number of samples.
+
+    `scale` is the INT8 step that calibration chose, None where the tensor is not quantized. `axis` is the channels'.
+    """
+
+    def __init__(self, tensor: str, *, axis: int, scale: float | None) -> None:
+        self._tensor, self._axis, self._scale = tensor, axis, scale
+        self._low, self._high = math.inf, -math.inf
+        self._channels: npt.NDArray[np.float64] | None = None
+        self._squares = 0.0
+        self._count = self._clipped = self._lost = self._over = self._subnormal = self._broken = 0
+
+    def add(self, values: Array) -> None:
+        """Count one batch of values; any floating dtype."""
+        floats = np.asarray(values, np.float32)
+        finite = np.isfinite(floats)
+        self._broken += floats.size - int(np.count_nonzero(finite))
+        floats = np.where(finite, floats, np.float32(0.0))
+        if not floats.size:
+            return
+        magnitudes = np.abs(floats)
+        self._low, self._high = min(self._low, float(floats.min())), max(self._high, float(floats.max()))
+        self._squares += float(np.vdot(floats, floats))
+        self._count += floats.size
+        self._over += int(np.count_nonzero(magnitudes > LARGEST_FP16))
+        nonzero = magnitudes > 0
+        self._subnormal += int(np.count_nonzero(nonzero & (magnitudes < _SMALLEST_NORMAL_FP16)))
+        if self._scale is not None:
+            self._clipped += int(np.count_nonzero(magnitudes > self._scale * (_LEVELS + 0.5)))
+            self._lost += int(np.count_nonzero(nonzero & (magnitudes <= self._scale / 2)))
+        self._add_channels(magnitudes)
+
+    def _add_channels(self, magnitudes: Floats) -> None:
+        axis = self._axis if -magnitudes.ndim <= self._axis < magnitudes.ndim else -1
+        others = tuple(item for item in range(magnitudes.ndim) if item != axis % magnitudes.ndim)
+        largest = magnitudes.max(axis=others).astype(np.float64).reshape(-1)
+        if self._channels is None or self._channels.shape == largest.shape:
+            self._channels = largest if self._channels is None else np.maximum(self._channels, largest)
+
+    def result(self) -> ActivationFacts:
+        """What was seen; shares are of all values."""
+        channels = self._channels if self._channels is not None else np.zeros(0)
+        middle = float(np.median(channels)) if channels.size else 0.0
+        wide = np.flatnonzero(channels > OUTLIER_FACTOR * middle) if middle > 0 else np.zeros(0, np.int64)
+        ordered = wide[np.argsort(-channels[wide])][:16] if wide.size else wide
+        count = max(1, self._count)
+        widest = float(channels.max()) if channels.size else 0.0
+        return ActivationFacts(
+            tensor=self._tensor,
+            low=self._low if self._count else 0.0,
+            high=self._high if self._count else 0.0,
+            channels=int(channels.size),
+            middle_channel=middle,
+            outliers=tuple(int(item) for item in ordered),
+            outlier_ratio=widest / middle if middle > 0 else 1.0,
+            dead_channels=int(np.count_nonzero(channels == 0.0)),
+            scale=self._scale,
+            clipped_share=self._clipped / count,
+            lost_share=self._lost / count,
+            over_fp16_share=self._over / count,
+            subnormal_share=self._subnormal / count,
+            broken=self._broken,
+            tensor_db=self._predicted(np.full(channels.shape, widest)),
+            channel_db=self._predicted(channels),
+        )
+
+    def _predicted(self, ranges: npt.NDArray[np.float64]) -> float | None:
+        """SQNR of rounding to 127 steps a side over these channel ranges: uniform error, step² / 12 a value."""
+        if not ranges.size or self._squares <= 0.0:
+            return None
+        noise = float(np.mean((ranges / _LEVELS) ** 2)) / 12.0 * self._count
+        return 10.0 * math.log10(self._squares / noise) if noise > 0.0 else None

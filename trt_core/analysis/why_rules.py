@@ -1,0 +1,144 @@
+"""Why a layer loses: its activations held against the limits of the format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trt_core.analysis.activation_stats import LARGEST_FP16, OUTLIER_FACTOR
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.precision import Precision
+from trt_core.domain.triage import ActivationFacts, UnitSensitivity
+
+LOUD_DB = 30.0  # above it, an isolated INT8 error is what eight bits give: nothing to explain
+_CLIPPED = 0.001
+_LOST = 0.25
+_GAIN_DB = 6.0
+_SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization", "Exp", "Pow"})
+
+
+def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision) -> tuple[Finding, ...]:
+    """Findings for units that lose more than their precision must, in order of suspicion."""
+    found: list[Finding] = []
+    for item in sensitivities:
+        if item.facts is None:
+            continue
+        if precision in (Precision.INT8, Precision.FP8) and (item.isolated_db or 0.0) < LOUD_DB:
+            found += [*_integer(item, item.facts), *_halves(item)]
+        elif precision in (Precision.FP16, Precision.BF16):
+            found += _half(item, item.facts)
+        found += _dead(item, item.facts)
+    return tuple(found)
+
+
+def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
+    node = item.unit.node
+    if facts.outliers:
+        listed = ", ".join(str(channel) for channel in facts.outliers[:8])
+        yield Finding(
+            rule="outlier-channels",
+            severity=Severity.WARNING,
+            message=f"{len(facts.outliers)} of {facts.channels} channels are more than {OUTLIER_FACTOR:g} times as "
+            f"wide as the middle one: {listed}. One scale for all leaves the others few steps.",
+            remedy="Keep this node in FP16, or move the scale of these channels into the weights (SmoothQuant).",
+            nodes=(node,),
+            evidence=f"Widest channel {facts.outlier_ratio:.0f} times the middle one; predicted SQNR "
+            f"{_db(facts.tensor_db)} with one scale, {_db(facts.channel_db)} with one a channel.",
+        )
+    elif facts.channel_db is not None and facts.tensor_db is not None and facts.channel_db - facts.tensor_db > _GAIN_DB:
+        yield Finding(
+            rule="uneven-channels",
+            severity=Severity.NOTE,
+            message="Channels differ in range, and one scale serves them all.",
+            remedy="Keep this node in FP16, or equalize its input channels.",
+            nodes=(node,),
+            evidence=f"Predicted SQNR {_db(facts.tensor_db)} with one scale, {_db(facts.channel_db)} with one a "
+            "channel.",
+        )
+    if facts.clipped_share > _CLIPPED:
+        yield Finding(
+            rule="clipping",
+            severity=Severity.WARNING,
+            message=f"{facts.clipped_share:.2%} of the input values lie beyond the calibrated range.",
+            remedy="Calibrate with data like these, or with MinMax.",
+            nodes=(node,),
+            evidence=f"Values reach {max(abs(facts.low), abs(facts.high)):.4g}; the range ends at "
+            f"{(facts.scale or 0.0) * 127:.4g}.",
+        )
+    if facts.lost_share > _LOST:
+        yield Finding(
+            rule="rounded-to-zero",
+            severity=Severity.WARNING,
+            message=f"{facts.lost_share:.0%} of the input values are below half a step and become zero.",
+            remedy="Calibrate with entropy or a percentile, or keep this node in FP16.",
+            nodes=(node,),
+            evidence=f"The step is {facts.scale or 0.0:.4g}; the middle channel reaches {facts.middle_channel:.4g}.",
+        )
+
+
+def _halves(item: UnitSensitivity) -> Iterator[Finding]:
+    weights, activations = item.weights_db, item.activations_db
+    if weights is None or activations is None or abs(weights - activations) < _GAIN_DB:
+        return
+    who, other = ("weights", "activations") if weights < activations else ("activations", "weights")
+    yield Finding(
+        rule=f"{who}-lose",
+        severity=Severity.NOTE,
+        message=f"The loss comes from the {who}, not from the {other}.",
+        remedy="Calibration cannot help weights: keep the node." if who == "weights" else "Look at range and outliers.",
+        nodes=(item.unit.node,),
+        evidence=f"Isolated SQNR {_db(weights)} with only the weights quantized, {_db(activations)} with only the "
+        "activations.",
+    )
+
+
+def _half(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
+    node, reach = item.unit.node, max(abs(facts.low), abs(facts.high))
+    if facts.over_fp16_share > 0.0 or facts.broken:
+        yield Finding(
+            rule="fp16-overflow",
+            severity=Severity.BLOCKER,
+            message=f"Values reach {reach:.4g}; FP16 ends at {LARGEST_FP16:.0f}.",
+            remedy="Keep this node in FP32, use BF16, or scale the weights down.",
+            nodes=(node,),
+            evidence=f"{facts.over_fp16_share:.2%} of the values are beyond; {facts.broken} are not finite in FP32.",
+        )
+    elif reach > LARGEST_FP16 / 2:
+        yield Finding(
+            rule="fp16-near-overflow",
+            severity=Severity.WARNING,
+            message=f"Values reach {reach:.4g}, near the end of FP16.",
+            remedy="Keep this node in FP32: other data may overflow.",
+            nodes=(node,),
+        )
+    if facts.subnormal_share > _LOST:
+        yield Finding(
+            rule="fp16-subnormal",
+            severity=Severity.WARNING,
+            message=f"{facts.subnormal_share:.0%} of the values are subnormal in FP16 and lose digits.",
+            remedy="Keep this node in FP32, use BF16, or scale the weights up.",
+            nodes=(node,),
+        )
+    if item.unit.op_type in _SENSITIVE and (item.isolated_db or 0.0) < LOUD_DB:
+        yield Finding(
+            rule="sensitive-op",
+            severity=Severity.WARNING,
+            message=f"{item.unit.op_type} amplifies rounding of its input.",
+            remedy="Keep it in FP32; engines absorb the casts.",
+            nodes=(node,),
+            evidence=f"Isolated SQNR {_db(item.isolated_db)}.",
+        )
+
+
+def _dead(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
+    if facts.channels and facts.dead_channels == facts.channels:
+        yield Finding(
+            rule="dead-range",
+            severity=Severity.WARNING,
+            message="The values are zero on all samples: their range says nothing.",
+            remedy="Check the data, or whether this part of the model is used.",
+            nodes=(item.unit.node,),
+        )
+
+
+def _db(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1f} dB"
