@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.latency import LatencyRequest, LatencyRun, LatencySummary, Measured
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
@@ -93,7 +93,7 @@ class Latencies:
             )
 
     def _engine(self, build_id: str) -> BuildRecord:
-        return from_plain(BuildRecord, self._context.store.record(checked_id(build_id, ArtifactKind.BUILD)))
+        return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
     def _usual(self, spec: BenchSpec, inputs: tuple[TensorSpec, ...]) -> OptimizationProfile:
         """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named."""
@@ -181,14 +181,12 @@ class Latencies:
 
     def run(self, run_id: str) -> LatencyRun:
         """One run with every sample."""
-        path = self._context.store.path(checked_id(run_id, ArtifactKind.LATENCY), "run.json")
-        return from_plain(LatencyRun, json.loads(path.read_bytes()))
+        return self._context.decoded.file(LatencyRun, checked_id(run_id, ArtifactKind.LATENCY), "run.json")
 
     def heads(self, model_id: str = "") -> list[LatencyRun]:
         """Runs without their samples, newest first; with a model, only its own."""
-        store = self._context.store
-        found = store.ids(ArtifactKind.LATENCY, parent=model_id or None)
-        return [from_plain(LatencyRun, store.record(run_id)) for run_id in found]
+        found = self._context.store.ids(ArtifactKind.LATENCY, parent=model_id or None)
+        return [self._context.decoded.record(LatencyRun, run_id) for run_id in found]
 
     def summary(self, run_id: str) -> LatencySummary:
         """The statistics of a run."""
