@@ -8,7 +8,7 @@ from typing import Any
 
 from pages.ui import text
 
-WIDE, HALF = 112, 58  # characters a line, for a plot as wide as the page at 900 px and for one of half its width
+WIDE, HALF = 92, 36  # characters a line that fit at 900 px, for a plot across the page and for one of half its width
 _LINE_PX = 15
 _BELOW_AXIS_PX = 52
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import settle
+from tests.browser.test_model_journeys import HOSTILE, _with_names
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BenchSpec, DivergeSpec, QuantizeSpec
@@ -131,3 +133,34 @@ def test_a_comparison_is_asked_for_on_the_page(visit, model):
 
     expect(page.get_by_text(re.compile("FP16 loses .* At the outputs: FP16"))).to_be_visible(timeout=90_000)
     assert query(page, "divergence").startswith("d-")
+
+
+@pytest.mark.parametrize("kind", ["image", "html", "latex", "long"])
+def test_hostile_names_stay_text_on_both_pages_and_in_their_reports(visit, browser, server, tmp_path, kind):
+    bench = server.bench
+    record = bench.library.add_upload({"model.onnx": io.BytesIO(_with_names(HOSTILE[kind]).SerializeToString())})
+    request = LatencyRequest(iterations=20, warmup=2)
+    run = bench.latency.perform(BenchSpec(subject_id=record.id, request=request), CollectingReporter())
+    spec = DivergeSpec(model_id=record.id, against=(Precision.FP16,), samples=1, mode="both")
+    compared = bench.divergence.perform(spec, CollectingReporter())
+
+    for place, tab in (
+        (f"latency?latency={run.id}", "Nodes (separate run)"),
+        (f"divergence?divergence={compared.id}", "Graph"),
+    ):
+        page = visit(f"/{place}&model={record.id}")
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
+        if place.startswith("divergence"):
+            page.get_by_role("combobox", name=re.compile("^Selected|Layer, or")).last.click()
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("Enter")
+            settle(page)
+        page.get_by_role("tab", name=tab).click()
+        settle(page)
+        block = page.locator('[data-testid="stMainBlockContainer"]')
+        assert block.locator("img:not([src^='data:']), .katex, a[href*='evil']").count() == 0
+        assert block.get_by_text("This part of the page failed").count() == 0
+        reader = open_report(page, browser, tmp_path)
+        assert reader.locator("img:not([src^='data:']), a[href*='evil']").count() == 0
+        reader.close()
+    bench.library.delete(record.id)
