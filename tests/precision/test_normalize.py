@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import pytest
@@ -216,3 +218,51 @@ def test_an_fp16_convolution_is_folded_in_fp16():
     folded = normalize(model).model
     assert len(folded.graph.node) == 2
     assert {tensor.data_type for tensor in folded.graph.initializer} == {TensorProto.FLOAT16}
+
+
+def reduced(nodes: list[onnx.NodeProto], last: str, weights: list[onnx.TensorProto]) -> onnx.ModelProto:
+    """y = x + the largest value of a constant that `nodes` make."""
+    tail = [
+        helper.make_node("ReduceMax", [last], ["most"], name="most", keepdims=0),
+        helper.make_node("Add", ["x", "most"], ["y"], name="add"),
+    ]
+    return models.model([*nodes, *tail], [models.value("x", [1])], [models.value("y", [1])], weights)
+
+
+def test_a_chain_that_doubles_a_constant_again_and_again_ends_at_a_limit():
+    nodes = [helper.make_node("Concat", [f"c{i}", f"c{i}"], [f"c{i + 1}"], name=f"n{i}", axis=0) for i in range(27)]
+    draft = normalize(reduced(nodes, "c27", [constant("c0", [1.0])])).draft
+    assert sum(weight.size * 4 for weight in draft.weights.values()) <= 64 << 20
+    assert any(node.proto.op_type == "Concat" for node in draft.nodes)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Add", ["column", "row"], ["m"], name="outer"),
+        helper.make_node("MatMul", ["column", "row"], ["m"], name="outer"),
+        helper.make_node("Gather", ["row", "many"], ["m"], name="outer"),
+    ],
+)
+def test_two_short_constants_that_make_a_huge_one_are_not_multiplied_out(node, monkeypatch):
+    column, row = constant("column", np.ones((30_000, 1))), constant("row", np.ones((1, 30_000)))
+    model = reduced([node], "m", [column, row, constant("many", np.zeros(30_000), np.int64)])
+    monkeypatch.setattr(onnx.reference.ReferenceEvaluator, "run", lambda *_: pytest.fail("it was evaluated"))
+    assert [item.proto.op_type for item in normalize(model).draft.nodes][0] == node.op_type
+
+
+def test_a_constant_pooling_is_left_to_the_compiler():
+    pool = helper.make_node("MaxPool", ["c"], ["m"], name="pool", kernel_shape=[64, 64])
+    draft = normalize(reduced([pool], "m", [constant("c", np.ones((1, 1, 512, 512)))])).draft
+    assert draft.nodes[0].proto.op_type == "MaxPool"
+
+
+def test_thousands_of_nodes_that_share_a_name_are_told_apart_in_linear_time():
+    model = models.chain(20_000)
+    for node in model.graph.node:
+        node.name = "same"
+    began = time.process_time()
+    names = [node.proto.name for node in normalize(model).draft.nodes]
+    assert len(set(names)) == 20_000
+    assert names[-1] == "same_20000"
+    assert time.process_time() - began < 15

@@ -46,6 +46,7 @@ class Draft:
     value_info: dict[str, Any]  # onnx.ValueInfoProto by tensor name
     removed: list[RemovedNode] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)  # names of tensors and nodes that are in use
+    numbers: dict[str, int] = field(default_factory=dict)  # the last number that `fresh` gave to a name
 
     def copy(self) -> Draft:
         """The same draft, free to be changed."""
@@ -58,14 +59,16 @@ class Draft:
             value_info=dict(self.value_info),
             removed=list(self.removed),
             taken=set(self.taken),
+            numbers=dict(self.numbers),
         )
 
     def fresh(self, base: str) -> str:
         """A name that nothing has yet, made from `base`."""
-        name, number = base, 1
+        name, number = base, self.numbers.get(base, 1)
         while name in self.taken:
             number += 1
             name = f"{base}_{number}"
+        self.numbers[base] = number
         self.taken.add(name)
         return name
 

@@ -19,12 +19,14 @@ def make_names_unique(draft: Draft) -> None:
     used: set[str] = set()
     wanted = [safe_name(node_name(node.proto)) for node in draft.nodes]
     reserved = set(wanted)
+    last: dict[str, int] = {}  # number given to a name: thousands of nodes may share one
     for node, name in zip(draft.nodes, wanted, strict=True):
-        unique, number = name, 1
+        unique, number = name, last.get(name, 1)
         while unique in used:
             number += 1
             candidate = f"{name}_{number}"
             unique = candidate if candidate not in reserved else unique
+        last[name] = number
         used.add(unique)
         node.proto.name = unique
     draft.taken |= used
