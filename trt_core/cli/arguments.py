@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trt_core.cli.shipping import deploy_arguments
+
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
 
 
@@ -32,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
     _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
     _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
+    deploy_arguments(command("deploy", "Make the files that run a build in production, and say whether it loads there."))
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")

@@ -10,6 +10,7 @@ from pathlib import Path
 from trt_core.cli import present
 from trt_core.cli.accuracy import triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.shipping import deploy
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
 from trt_core.errors import InvalidInput, JobError
 from trt_core.workbench import Workbench
@@ -194,6 +195,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "diverge": diverge,
     "triage": triage,
     "validate": validate,
+    "deploy": deploy,
     "runs": runs,
     "jobs": jobs,
     "system": system,

@@ -1,0 +1,65 @@
+"""Which generator makes which destination, and what has to be said about its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trt_core.deploy.order import Order
+from trt_core.deploy.triton import batching_findings, triton_bundle
+from trt_core.domain.deployment import GeneratedFile
+from trt_core.domain.findings import Finding, Severity
+
+_GENERATORS: dict[str, Callable[[Order], list[GeneratedFile]]] = {
+    "triton": triton_bundle,
+}
+
+
+def bundle_files(order: Order) -> list[GeneratedFile]:
+    """The files of an order."""
+    return _GENERATORS[order.wish.to](order)
+
+
+def bundle_findings(order: Order) -> tuple[Finding, ...]:
+    """Whether the engine loads, what batching cannot do, and which facts nobody recorded."""
+    return (*_load_findings(order), *batching_findings(order), *_missing_findings(order))
+
+
+def _load_findings(order: Order) -> list[Finding]:
+    answer = order.answer
+    if order.passport.backend == "rtx" and order.target.runtime == "tensorrt":
+        return [
+            Finding(
+                rule="rtx-plan-not-for-triton",
+                severity=Severity.WARNING,
+                message="No engine is in this bundle: Triton does not load plans of TensorRT-RTX. It has the "
+                "configuration, and a script and a job that build the engine on the target.",
+                remedy="Run ./build_in_docker.sh on the GPU that will serve.",
+                evidence=answer.reason,
+            )
+        ]
+    if answer.loads:
+        cost = [Finding(rule=answer.rule, severity=Severity.NOTE, message=f"{answer.reason} {answer.cost}")]
+        return cost if answer.cost else []
+    verb = "does not load" if answer.loads is False else "cannot be said to load"
+    return [
+        Finding(
+            rule=answer.rule,
+            severity=Severity.BLOCKER if answer.loads is False else Severity.WARNING,
+            message=f"The engine {verb} in {order.target.name}. {answer.reason}",
+            remedy=answer.remedy,
+        )
+    ]
+
+
+def _missing_findings(order: Order) -> list[Finding]:
+    missing = [name for name in order.passport.missing if order.passport.backend == "tensorrt" or name == "SM"]
+    if not missing:
+        return []
+    return [
+        Finding(
+            rule="passport-incomplete",
+            severity=Severity.NOTE,
+            message=f"Not recorded when the engine was built: {', '.join(missing)}.",
+            remedy="Build it anew to have them in its passport.",
+        )
+    ]
