@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pages.ui import text
-from pages.ui.stamp import HALF, stamp
+from pages.ui.stamp import stamp
 from pages.ui.theme import plot_layout, precision_colour, precision_label
-from trt_core.analysis.divergence import BASELINE
 from trt_core.analysis.divergence_pictures import (
     BANDS,
     FLOORS_DB,
     Bracket,
     Curve,
-    FormatLimit,
     Loss,
     axis_db,
 )
-from trt_core.domain.divergence import DivergenceRun, LayerDivergence, ValueHistogram
+from trt_core.domain.divergence import DivergenceRun
 
 # A scale of its own, light to dark as errors grow: the strong colours mean precisions, red a severity.
 BAND_COLOURS: dict[str, str] = dict(
@@ -29,7 +26,6 @@ _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
 _NAMED_ORIGINS = 3
-_EMPTY = 0.5  # where a logarithmic axis of counts draws none
 
 
 def sqnr_figure(
@@ -85,7 +81,7 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
         name=name,
         customdata=curve.positions,
         line={
-            "color": _faint(colour) if curve.isolated else colour,
+            "color": faint(colour) if curve.isolated else colour,
             "width": 1.2 if curve.isolated else 2,
             "dash": "dot" if curve.isolated else "solid",
         },
@@ -98,6 +94,14 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
         col=1,
         **common,
     )
+    _strips(figure, run, curve, bottom=bottom, top=top, common=common)
+
+
+def _strips(
+    figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top: float, common: dict[str, Any]
+) -> None:
+    """What no axis can hold: equal layers on the upper edge, lost ones on the lower."""
+    colour = precision_colour(curve.precision)
     for positions, symbol, height in ((curve.clean, "triangle-up-open", top), (curve.broken, "x", bottom)):
         if positions:
             figure.add_scatter(
@@ -117,7 +121,8 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
             )
 
 
-def _faint(colour: str, opacity: float = 0.5) -> str:
+def faint(colour: str, opacity: float = 0.5) -> str:
+    """A colour that lets through what lies below it."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
@@ -189,6 +194,10 @@ def _origins(figure: Any, run: DivergenceRun, loss: Loss) -> None:
         row=1,
         col=1,
     )
+    _name_guilty(figure, loss, place, low)
+
+
+def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) -> None:
     for number, item in enumerate(loss.guilty[:_NAMED_ORIGINS]):
         # The guiltiest is named in full; the others by number, since they often stand close together.
         figure.add_annotation(
@@ -235,56 +244,3 @@ def _brackets(figure: Any, spans: Sequence[Bracket], levels: int) -> None:
             )
     figure.update_yaxes(visible=False, range=[-levels, 0.1], fixedrange=True, row=2, col=1)
     figure.update_xaxes(zeroline=False, row=2, col=1)
-
-
-def values_figure(run: DivergenceRun, layer: LayerDivergence, limits: Sequence[FormatLimit]) -> Any:
-    """The values of one layer in every precision on one axis, with the limits of the formats that are near."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for histogram in layer.histograms:
-        _values(figure, histogram)
-    span = _span(layer.histograms)
-    for limit in limits:
-        for edge in (-limit.largest, limit.largest):
-            if span[0] <= edge <= span[1]:
-                figure.add_vline(
-                    x=edge,
-                    line={"color": precision_colour(limit.precision), "width": 1.5, "dash": "dash"},
-                    annotation={"text": f"{limit.precision.upper()} ends", "font": {"size": 10}},
-                    annotation_position="top left" if edge > 0 else "top right",
-                )
-    figure.update_layout(**plot_layout(height=330, hovermode="closest"))
-    figure.update_xaxes(title=f"value of {text.chart(layer.tensor, 40)}", zeroline=False)
-    figure.update_yaxes(
-        title="values (logarithmic)", type="log", dtick=1, exponentformat="power", range=_decades(layer)
-    )
-    return stamp(figure, [stamp_of(run)], line=HALF)
-
-
-def _decades(layer: LayerDivergence) -> list[float]:
-    """The count axis: from below one value, so that a bin with a single one has a height."""
-    most = max(max(item.counts) for item in layer.histograms)
-    return [math.log10(_EMPTY), math.log10(2 * max(most, 1))]
-
-
-def _span(histograms: Sequence[ValueHistogram]) -> tuple[float, float]:
-    edges = [edge for item in histograms for edge in (item.edges[0], item.edges[-1])]
-    return (min(edges), max(edges)) if edges else (0.0, 0.0)
-
-
-def _values(figure: Any, histogram: ValueHistogram) -> None:
-    """The baseline as an area, candidates as lines, so that equal histograms stay visible."""
-    colour = precision_colour(histogram.label)
-    is_baseline = histogram.label == BASELINE
-    figure.add_scatter(
-        x=histogram.edges,
-        y=[*(count or _EMPTY for count in histogram.counts), _EMPTY],
-        customdata=[*histogram.counts, 0],
-        mode="lines",
-        name=precision_label(histogram.label),
-        fill="tozeroy" if is_baseline else None,
-        fillcolor=_faint(colour, 0.25) if is_baseline else None,
-        line={"color": colour, "width": 1 if is_baseline else 2, "shape": "hv"},
-        hovertemplate=f"{precision_label(histogram.label)}<br>%{{customdata:,}} values from %{{x:.4g}}<extra></extra>",
-    )

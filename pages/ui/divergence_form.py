@@ -50,6 +50,28 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
     with right:
         calibration = _calibration(sets, against)
     upload_data(bench, model, page="divergence")
+    samples, method, percentile, rest = _how()
+    mode = st.selectbox("Errors", list(_MODES), key="divergence.mode", format_func=_MODES.get)
+    reason = "" if against else "Choose at least one precision."
+    spec = None
+    if against:
+        spec = DivergeSpec(
+            model_id=model.id,
+            against=against,
+            data_id=data_id,
+            samples=samples,
+            mode=mode,
+            rest=rest,
+            method=method,
+            percentile=percentile,
+            calibration_id=calibration.id if calibration else "",
+        )
+        reason = refusal_of(bench, spec)
+    _submit(bench, spec, reason)
+
+
+def _how() -> tuple[int, CalibrationMethod, float, Precision]:
+    """Number of samples, calibration method with its percentile, and the precision of what is not quantized."""
     with st.container(horizontal=True):
         samples = st.number_input("Samples", 1, 1_000_000, 16, key="divergence.samples")
         method = st.selectbox("Calibration method", list(_METHODS), key="divergence.method", format_func=_METHODS.get)
@@ -69,23 +91,7 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
             key="divergence.rest",
             format_func=str.upper,
         )
-    mode = st.selectbox("Errors", list(_MODES), key="divergence.mode", format_func=_MODES.get)
-    reason = "" if against else "Choose at least one precision."
-    spec = None
-    if against:
-        spec = DivergeSpec(
-            model_id=model.id,
-            against=against,
-            data_id=data_id,
-            samples=samples,
-            mode=mode,
-            rest=Precision(rest),
-            method=CalibrationMethod(method),
-            percentile=percentile,
-            calibration_id=calibration.id if calibration else "",
-        )
-        reason = refusal_of(bench, spec)
-    _submit(bench, spec, reason)
+    return samples, CalibrationMethod(method), percentile, Precision(rest)
 
 
 def _calibration(sets: Sequence[DataRecord], against: Sequence[Precision]) -> DataRecord | None:

@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.divergence_charts import sqnr, values_figure
+from pages.ui.divergence_charts import sqnr
 from pages.ui.divergence_run import RunView, metric_cells
+from pages.ui.divergence_values import values_figure
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config, precision_label
 from trt_core.analysis.divergence_pictures import FormatLimit, feeding, format_limits

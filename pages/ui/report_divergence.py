@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pages.ui.divergence_charts import sqnr_figure, values_figure
+from pages.ui.divergence_charts import sqnr_figure
 from pages.ui.divergence_layer import limits_of
 from pages.ui.divergence_run import RunView, answer, facts, layer_rows, origin_rows, output_rows
+from pages.ui.divergence_values import values_figure
 from pages.ui.report import Plot, Report, Table, model_facts, versions
 from trt_core.workbench import Workbench
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pages.ui.latency_charts import beyond, ecdf_figure, histogram_figure, node_figure, time_figure, warmup_figure
 from pages.ui.latency_runs import RunView, facts
-from pages.ui.latency_view import Comparison, answer, findings_of, percentile_table, summary_rows
+from pages.ui.latency_tables import percentile_table, summary_rows
+from pages.ui.latency_view import Comparison, answer, findings_of
 from pages.ui.report import Plot, Report, Table, model_facts, versions
 from trt_core.analysis.latency_pictures import node_times
 from trt_core.workbench import Workbench

@@ -8,7 +8,8 @@ import io
 import pytest
 
 from pages.ui.latency_runs import run_views
-from pages.ui.latency_view import compared, estimate, findings_of, sample_rows
+from pages.ui.latency_tables import estimate, sample_rows
+from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_bytes
 from tests.pages.conftest import words
 from trt_core.domain.latency import LatencyRequest
