@@ -89,3 +89,24 @@ def test_an_older_baseline_is_lifted_to_the_twins_opset(twin, tmp_path: Path) ->
 def test_a_twin_of_an_older_opset_is_refused(baseline) -> None:
     with pytest.raises(UnsupportedRequest, match="opset"):
         make_shadow(baseline, parsed("{ y = Neg(x) }", opset=13), ["y"])
+
+
+def test_a_model_that_lists_its_initializers_as_inputs_is_joined(baseline, twin, tmp_path: Path) -> None:
+    baseline.ir_version = 3
+    baseline.graph.input.append(onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, [3]))
+    shadow = make_shadow(baseline, twin, ["a"])
+    found = run(shadow.model, ["a", shadow.tensors["a"]], tmp_path)
+    np.testing.assert_array_equal(found[shadow.tensors["a"]], found["a"] + 1)
+
+
+def test_names_that_begin_like_a_shadow_are_not_overwritten(tmp_path: Path) -> None:
+    def named(text: str) -> onnx.ModelProto:
+        model = parsed("<float[3] w = {1.0, 2.0, 3.0}> { a = Mul(x, w) b = Exp(a) y = Neg(b) }")
+        model.graph.node[1].output[0] = model.graph.node[2].input[0] = text
+        return model
+
+    baseline, twin = named("shadow/a"), named("shadow/a")
+    shadow = make_shadow(baseline, twin, ["a", "shadow/a", "y"])
+    names = ["a", "shadow/a", *shadow.tensors.values()]
+    found = run(shadow.model, names, tmp_path)
+    np.testing.assert_array_equal(found[shadow.tensors["a"]], found["a"])

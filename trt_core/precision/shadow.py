@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trt_core.errors import UnsupportedRequest
+from trt_core.onnx_graph.tensors import subgraphs
 from trt_core.precision.draft import read_draft
 from trt_core.precision.opset import lift_opset
 
 if TYPE_CHECKING:
-    import onnx
+    import onnx  # noqa: TC004 - a dataclass keeps its annotations as text
 
-PREFIX = "shadow/"
+_PREFIX = "shadow/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,28 +40,58 @@ def make_shadow(baseline: onnx.ModelProto, twin: onnx.ModelProto, tensors: Itera
         raise UnsupportedRequest(
             "The variant has another opset than the model.", remedy="Compare whole runs instead: mode cumulative."
         )
+    prefix = _prefix(baseline)
     written = {name for node in twin.graph.node for name in node.output if name}
-    shadowed = {name: PREFIX + name for name in tensors if name in written}
-    inputs = {value.name for value in baseline.graph.input}
+    shadowed = {name: prefix + name for name in tensors if name in written}
     joined = onnx.ModelProto()
     joined.CopyFrom(baseline)
     kept = {tensor.name: tensor for tensor in baseline.graph.initializer}
-    names = {name: name for name in (*inputs, *shadowed)}
+    _drop_inputs(joined, set(kept))
+    names = _Names(prefix, {name: name for name in (*(value.name for value in joined.graph.input), *shadowed)})
     for tensor in twin.graph.initializer:
         same = kept.get(tensor.name)
         if same is not None and same.SerializeToString(deterministic=True) == tensor.SerializeToString(
             deterministic=True
         ):
-            names[tensor.name] = tensor.name
+            names.known[tensor.name] = tensor.name
             continue
         copied = joined.graph.initializer.add()
         copied.CopyFrom(tensor)
-        copied.name = PREFIX + tensor.name
+        copied.name = prefix + tensor.name
     for node in twin.graph.node:
         copied = joined.graph.node.add()
         copied.CopyFrom(node)
         _rename(copied, names)
     return Shadow(model=joined, tensors=shadowed)
+
+
+def _prefix(model: onnx.ModelProto) -> str:
+    """What no name of the model begins with."""
+    taken = {name for node in model.graph.node for name in (node.name, *node.output)}
+    taken |= {tensor.name for tensor in model.graph.initializer} | {value.name for value in model.graph.input}
+    prefix = _PREFIX
+    while any(name.startswith(prefix) for name in taken):
+        prefix = f"_{prefix}"
+    return prefix
+
+
+def _drop_inputs(model: onnx.ModelProto, stored: set[str]) -> None:
+    """Take initializers out of the inputs: up to IR version 3 they had to be there, and every new one would, too."""
+    inputs = [value for value in model.graph.input if value.name not in stored]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    model.ir_version = max(model.ir_version, 4)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What a name of the twin is called in the joined model: as `known` says, else with the prefix."""
+
+    prefix: str
+    known: dict[str, str]
+
+    def of(self, name: str) -> str:
+        return self.known.get(name, self.prefix + name) if name else ""
 
 
 def _lifted(baseline: onnx.ModelProto, twin: onnx.ModelProto) -> onnx.ModelProto:
@@ -73,28 +104,25 @@ def _lifted(baseline: onnx.ModelProto, twin: onnx.ModelProto) -> onnx.ModelProto
     return draft.emit()
 
 
-def _rename(node: Any, names: Mapping[str, str]) -> None:
+def _rename(node: Any, names: _Names) -> None:
     """Prefix what the node writes, and what it reads unless `names` says otherwise; bodies see the outer names, too."""
-    node.name = PREFIX + node.name if node.name else ""
-    node.input[:] = [names.get(name, PREFIX + name) if name else "" for name in node.input]
-    node.output[:] = [PREFIX + name if name else "" for name in node.output]
-    for attribute in node.attribute:
-        for body in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-            _rename_body(body, names)
+    node.name = names.prefix + node.name if node.name else ""
+    node.input[:] = [names.of(name) for name in node.input]
+    node.output[:] = [names.prefix + name if name else "" for name in node.output]
+    for body in subgraphs(node):
+        _rename_body(body, names)
 
 
-_GRAPHS = (5, 10)  # AttributeProto.GRAPH and GRAPHS
-
-
-def _rename_body(body: Any, names: Mapping[str, str]) -> None:
+def _rename_body(body: Any, names: _Names) -> None:
     own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
     own |= {name for node in body.node for name in node.output}
-    inner = {**names, **{name: name for name in own}}
+    inner = _Names(names.prefix, {**names.known, **{name: name for name in own}})
     for node in body.node:
-        node.input[:] = [inner.get(name, PREFIX + name) if name else "" for name in node.input]
-        for attribute in node.attribute:
-            for nested in (attribute.g, *attribute.graphs) if attribute.type in _GRAPHS else ():
-                _rename_body(nested, inner)
+        node.input[:] = [inner.of(name) for name in node.input]
+        for nested in subgraphs(node):
+            _rename_body(nested, inner)
+    for value in body.output:
+        value.name = inner.of(value.name)
 
 
 def _opsets(model: onnx.ModelProto) -> dict[str, int]:

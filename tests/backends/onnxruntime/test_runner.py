@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests import models
 from trt_core.backends.onnxruntime.runner import OrtRunner, device_text, with_outputs
 from trt_core.errors import InvalidData, NotFound, UnreadableModel, UnsupportedRequest
 
@@ -139,3 +140,15 @@ def test_unknown_devices_are_a_programming_mistake() -> None:
 def test_views_are_read_only(tmp_path: Path) -> None:
     (y,) = OrtRunner().load(save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])])).run({"x": X})
     assert not y.flags.writeable
+
+
+def test_a_model_whose_nodes_share_a_name_runs_all_the_same(tmp_path: Path) -> None:
+    model = models.mlp()
+    for node in model.graph.node:
+        node.name = "same"
+    path = models.saved(model, tmp_path / "shared.onnx")
+    feeds = {"x": np.ones((2, 8), np.float32)}
+    hidden, result = OrtRunner().load(path, extra_outputs=["h"], optimize=False).run(feeds, ["h", "y"])
+    expected = OrtRunner().load(models.saved(models.mlp(), tmp_path / "own.onnx"), optimize=False).run(feeds)[0]
+    np.testing.assert_array_equal(result, expected)
+    assert hidden.shape == (2, 16)

@@ -13,15 +13,17 @@ from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
-from trt_core.errors import DependencyMissing, InvalidData, NotFound
+from trt_core.errors import BackendError, DependencyMissing, InvalidData, NotFound
 from trt_core.onnx_graph.load import parse_model
 from trt_core.onnx_graph.naming import node_name
+from trt_core.onnx_graph.tensors import subgraphs
 from trt_core.protocols import Array, Feeds
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 _DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 _SILENT = 4
+_SAME_NAME = "two nodes with same node name"
 
 
 class OrtSession:
@@ -116,7 +118,12 @@ class OrtRunner:
         if not onnx_path.is_file():
             raise NotFound(f"There is no file {onnx_path.name!r}.", remedy="Give the path of an ONNX model.")
         source = with_outputs(onnx_path, extra_outputs) if extra_outputs else str(onnx_path)
-        return self._open(source, onnx_path, options, threads)
+        try:
+            return self._open(source, onnx_path, options, threads)
+        except BackendError as error:
+            if _SAME_NAME not in error.details:
+                raise
+        return self._open(with_unique_names(onnx_path, extra_outputs), onnx_path, options, threads)
 
     def load_profiled(self, onnx_path: Path, *, prefix: Path, threads: int = 0) -> OrtSession:
         """Load an optimized model whose runs are profiled node by node; `OrtSession.end_profiling` gives the file."""
@@ -184,12 +191,41 @@ def with_outputs(onnx_path: Path, extra_outputs: Sequence[str]) -> bytes:
 
 
 def with_names(onnx_path: Path) -> bytes | str:
-    """The path, or where nodes are unnamed the bytes of a copy in which they have the names that we show."""
+    """The path, or where nodes are unnamed or share a name the bytes of a copy in which every node has its own."""
     model = parse_model(onnx_path)
-    unnamed = [node for node in model.graph.node if not node.name]
-    for node in unnamed:
-        node.name = node_name(node)
-    return model.SerializeToString() if unnamed else str(onnx_path)
+    return model.SerializeToString() if _name_nodes(model.graph) else str(onnx_path)
+
+
+def with_unique_names(onnx_path: Path, extra_outputs: Sequence[str]) -> bytes:
+    """The bytes of a copy in which no two nodes share a name: ONNX allows it, and ONNX Runtime refuses the file."""
+    model = parse_model(onnx_path)
+    _name_nodes(model.graph)
+    present = {value.name for value in model.graph.output}
+    for name in dict.fromkeys(extra_outputs):
+        if name not in present:
+            model.graph.output.add().name = name
+    return model.SerializeToString()
+
+
+def _name_nodes(graph: Any) -> bool:
+    """Give unnamed nodes the names that we show, and the second of two equal names a number; True for any change."""
+    taken = {node_name(node) for node in graph.node}
+    used: set[str] = set()
+    last: dict[str, int] = {}
+    changed = False
+    for node in graph.node:
+        name, number = node_name(node), last.get(node_name(node), 1)
+        unique = name
+        while unique in used or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name}_{number}"
+        last[name] = number
+        used.add(unique)
+        changed = changed or node.name != unique
+        node.name = unique
+        for body in subgraphs(node):
+            changed = _name_nodes(body) or changed
+    return changed
 
 
 def device_text(device: str, threads: int) -> str:
