@@ -128,14 +128,16 @@ def _facts(title: str, facts: Mapping[str, str]) -> str:
 
 
 def _plot(part: Plot, number: int) -> str:
+    import plotly.graph_objects as go
     import plotly.io
 
-    part.figure.update_layout(template="plotly_white", paper_bgcolor="white", width=None)
-    data = json.loads(plotly.io.to_json(part.figure, validate=False))
+    # A copy: the page may draw the same figure again, in the theme's own colours.
+    figure = go.Figure(part.figure).update_layout(template="plotly_white", paper_bgcolor="white", width=None)
+    data = json.loads(plotly.io.to_json(figure, validate=False))
     data = {"data": data["data"], "layout": data["layout"], "config": _CONFIG}
     # Inside a script element only "<" could end it or begin a comment.
     inert = json.dumps(data).replace("<", "\\u003c")
-    height = int(part.figure.layout.height or 400)
+    height = int(figure.layout.height or 400)
     return (
         f"<section><h2>{_text(part.title)}</h2>"
         f'<div class="plot" id="plot-{number}" style="height:{height}px"></div>'

@@ -91,6 +91,15 @@ def test_hostile_text_stays_text_in_tables_facts_findings_and_figures():
     assert "\\u003c/script>" in page
 
 
+def test_the_page_keeps_its_figure_as_it_was():
+    figure = go.Figure(go.Scatter(y=[1, 2]))
+    before = figure.to_json()
+
+    render(report(parts=[Plot(title="Curve", figure=figure)]))
+
+    assert figure.to_json() == before
+
+
 def test_an_empty_table_and_no_findings_leave_no_hole():
     said = text_of(render(report(parts=[Table(title="Nothing here", rows=[])], findings=())))
 
