@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pages.ui import text
+from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.theme import plot_layout, precision_colour, precision_label
 from trt_core.analysis.divergence_pictures import (
@@ -28,6 +29,7 @@ _FEW = 150  # layers that still have room for marks of full size
 _NAMED_ORIGINS = 3
 
 
+@once(16)
 def sqnr_figure(
     run: DivergenceRun,
     drawn: Sequence[Curve],

@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
+from pages.ui.once import once
 from pages.ui.theme import PRECISION_LABELS, precision_label, precision_of
 from trt_core.analysis.divergence_pictures import Bracket, Curve, Loss, band, brackets, curves, losses
 from trt_core.analysis.origins import verdict
@@ -90,6 +91,7 @@ def error_cells(prefix: str, error: TensorError | None) -> dict[str, Any]:
     }
 
 
+@once(8)
 def layer_rows(run: DivergenceRun) -> list[dict[str, Any]]:
     """One row a compared layer with every metric in every precision."""
     has_isolated = any(layer.isolated for layer in run.layers)

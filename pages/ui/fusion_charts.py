@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from pages.ui import text
+from pages.ui.once import once
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
 from trt_core.analysis.fusion_pictures import LinkPicture, has_sizes, link_picture, op_flows, size_unit
 from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState
@@ -38,6 +39,7 @@ _PLAIN_LINE = ("rgba(128,140,150,0.45)", 1.0)
 _FAINT_LINE = ("rgba(128,140,150,0.28)", 0.5)
 
 
+@once(16)
 def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
     """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
 
@@ -210,6 +212,7 @@ def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], c
     )
 
 
+@once(16)
 def flow_figure(fusion: FusionMap, *, ink: str) -> Any:
     """Sankey diagram from op types to the precision of the layers that hold them, or to the state without one.
 

@@ -9,12 +9,14 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.fusion_charts import STATE_SIGNS
+from pages.ui.once import once
 from pages.ui.tables import show_table
 from pages.ui.theme import precision_label
 from trt_core.analysis.fusion_pictures import causes
 from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate
 
 
+@once(16)
 def layer_rows(fusion: FusionMap, layers: Sequence[MappedLayer]) -> list[dict[str, Any]]:
     """One row a layer, with the names of its nodes."""
     return [
@@ -33,6 +35,7 @@ def layer_rows(fusion: FusionMap, layers: Sequence[MappedLayer]) -> list[dict[st
     ]
 
 
+@once(16)
 def node_rows(nodes: Sequence[NodeFate]) -> list[dict[str, Any]]:
     """One row a node of the uploaded model, with what became of it and who says so."""
     return [

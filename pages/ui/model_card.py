@@ -125,7 +125,7 @@ def _tabs(bench: Workbench, model: ModelRecord, graph: Graph) -> None:
         show_table(rows, key="models.io", filename=f"{model.id}-io.csv")
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _rows(_bench: Workbench, model_id: str) -> list[dict[str, object]]:
     """Rows of the nodes table of a model, which does not change."""
     graph = _bench.library.graph(model_id)

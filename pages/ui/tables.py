@@ -10,8 +10,10 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.once import once
 
 Row = Mapping[str, Any]
+_LONG = 300  # rows from which the caller gives the same object again, where they are the same
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -38,12 +40,9 @@ def show_table(
     selectable: bool = False,
 ) -> int | None:
     """Draw rows with a CSV button; with `selectable`, the position of the row that was chosen, else None."""
-    shown = [
-        {name: text.cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
-    ]
     options: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"} if selectable else {}
     state = st.dataframe(
-        _frame(shown),
+        _kept_frame(rows) if len(rows) > _LONG else _frame(rows),
         key=key,
         hide_index=True,
         width="stretch",
@@ -67,4 +66,9 @@ def show_table(
 def _frame(rows: Sequence[Row]) -> Any:
     import pandas as pd
 
-    return pd.DataFrame(list(rows))
+    return pd.DataFrame(
+        [{name: text.cell(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
+    )
+
+
+_kept_frame = once(16)(_frame)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pages.ui.once import once
+
+
+class Value:
+    """Something whose equals are not the same."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_the_same_arguments_give_the_same_object():
+    @once(4)
+    def pair(value, label, *, chosen=None):
+        return [value, label, chosen]
+
+    value = Value()
+
+    assert pair(value, "a", chosen=1) is pair(value, "a", chosen=1)
+    assert pair(value, "a", chosen=1) is not pair(value, "a", chosen=2)
+    assert pair(value, "a") is not pair(value, "b")
+
+
+def test_an_equal_object_that_is_another_one_is_asked_anew():
+    made = once(4)(lambda value: [value])
+
+    assert made(Value()) is not made(Value())
+
+
+def test_a_number_is_not_taken_for_a_truth_value():
+    made = once(4)(lambda value: [value])
+
+    assert made(1) == [1]
+    assert made(True)[0] is True
+
+
+def test_only_the_results_used_last_are_kept():
+    calls = []
+    made = once(2)(calls.append)
+    for value in (1, 2, 1, 3, 1, 2):
+        made(value)
+
+    assert calls == [1, 2, 3, 2]
