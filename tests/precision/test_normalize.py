@@ -248,7 +248,7 @@ def test_two_short_constants_that_make_a_huge_one_are_not_multiplied_out(node, m
     column, row = constant("column", np.ones((30_000, 1))), constant("row", np.ones((1, 30_000)))
     model = reduced([node], "m", [column, row, constant("many", np.zeros(30_000), np.int64)])
     monkeypatch.setattr(onnx.reference.ReferenceEvaluator, "run", lambda *_: pytest.fail("it was evaluated"))
-    assert [item.proto.op_type for item in normalize(model).draft.nodes][0] == node.op_type
+    assert normalize(model).draft.nodes[0].proto.op_type == node.op_type
 
 
 def test_a_constant_pooling_is_left_to_the_compiler():

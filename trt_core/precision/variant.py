@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from trt_core.onnx_graph.naming import node_name
 from trt_core.precision.casts import apply_float_types
 from trt_core.precision.draft import Draft, DraftNode, read_draft
 from trt_core.precision.float_types import choose_float_types
-from trt_core.precision.formats import ELEM_TYPES, FLOAT
+from trt_core.precision.formats import ELEM_TYPES, FLOAT, symmetric_scale
 from trt_core.precision.inference import infer_types
 from trt_core.precision.normalize import Normalized, normalize
 from trt_core.precision.opset import lift_opset, needed_opset
@@ -80,6 +80,8 @@ def make_variant(
         choice = choose_float_types(draft, types, elem_type, rules, fixed)
         apply_float_types(draft, types, choice.converted)
         findings += choice.findings
+        if not recipe.precision.is_quantized and not any(node.elem_type == elem_type for node in draft.nodes):
+            findings.append(_nothing_lowered(recipe.precision))
         kept = choice.kept if elem_type != FLOAT else []
     refused = [node for node, _ in plan.refused] if plan is not None else []
     return Variant(
@@ -87,6 +89,15 @@ def make_variant(
         quantized_nodes=_names(model, [target.node for target in plan.targets] if plan is not None else []),
         kept_nodes=_names(model, [*refused, *kept]),
         findings=tuple(findings),
+    )
+
+
+def scaled_for(ranges: Sequence[TensorRange], recipe: Recipe) -> tuple[TensorRange, ...]:
+    """The ranges with the scales that the recipe's Q/DQ pairs have: of its format, representable in its rest."""
+    floating = ELEM_TYPES[recipe.rest]
+    return tuple(
+        replace(item, scale=float(symmetric_scale(max(abs(item.low), abs(item.high)), recipe.precision, floating)))
+        for item in ranges
     )
 
 
@@ -154,6 +165,15 @@ def _advice(recipe: Recipe, plan: QuantizationPlan) -> Iterable[Finding]:
             message=f"FP8 ranges were chosen by {recipe.method.value}; FP8 has exponents, so clipping gains it little.",
             remedy="Use the method minmax for FP8.",
         )
+
+
+def _nothing_lowered(precision: Precision) -> Finding:
+    return Finding(
+        rule="nothing-lowered",
+        severity=Severity.WARNING,
+        message=f"No node was lowered to {precision.value}: none of them computes in FP32, or all have to stay in it.",
+        remedy="Use the FP32 model, or see the reasons given for each node.",
+    )
 
 
 def _names(model: onnx.ModelProto, nodes: Iterable[DraftNode]) -> tuple[str, ...]:

@@ -15,12 +15,14 @@ from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import static_profile
 from trt_core.domain.requests import DivergeSpec, QuantizeSpec
 from trt_core.errors import GpuUnavailable, InvalidInput
 from trt_core.protocols import Feeds, Reporter, SampleBatches
+from trt_core.services.batching import batch_size
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.variants import Variants
@@ -128,7 +130,9 @@ class Divergences:
         from trt_core.store.npz import batches, random_feeds
 
         if spec.data_id:
-            return partial(batches, self._library.data_path(spec.data_id), limit=spec.samples)
+            size = batch_size(self._library.model(spec.model_id), self._library.data(spec.data_id), most=1)
+            limit = -(-spec.samples // size) * size  # a model of fixed batch takes whole batches only
+            return partial(batches, self._library.data_path(spec.data_id), batch=size, limit=limit)
         inputs = self._library.model(spec.model_id).inputs
         shapes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in inputs}
         shapes.update({item.tensor: item.opt for item in static_profile(inputs).ranges})
@@ -149,7 +153,7 @@ class Divergences:
             id=f"{ArtifactKind.DIVERGENCE.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
             created_at=self._context.clock(),
-            baseline="fp32, the file as uploaded, ONNX Runtime without graph optimization",
+            baseline=f"{_baseline(graph)}, the file as uploaded, ONNX Runtime without graph optimization",
             candidates=labels,
             method=_METHOD.format(version=version, samples=comparison.samples),
             layers=comparison.layers,
@@ -159,10 +163,18 @@ class Divergences:
             ),
             samples=comparison.samples,
             seconds=comparison.seconds,
-            findings=_findings(spec, comparison),
+            findings=(*_findings(spec, comparison), *_lowered_already(graph), *self._variant_findings(spec)),
             variants=tuple((item.value, self._variants.id_of(self._wish(spec, item))) for item in spec.against),
             data=self._library.data(spec.data_id).name if spec.data_id else "",
         )
+
+    def _variant_findings(self, spec: DivergeSpec) -> Iterator[Finding]:
+        """What makes a variant less than its name says: an error of zero may mean that nothing was lowered."""
+        for precision in spec.against:
+            found = self._variants.find(self._wish(spec, precision))
+            for finding in found.findings if found else ():
+                if finding.severity is not Severity.NOTE:
+                    yield replace(finding, message=f"{precision.value.upper()} variant: {finding.message}")
 
     def scales(self, run: DivergenceRun) -> dict[str, dict[str, float]]:
         """For each precision of a run the scale of every quantized tensor; variants deleted since have none."""
@@ -180,6 +192,26 @@ class Divergences:
         """Runs without their layers, newest first; with a model, only its own."""
         found = self._context.store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
         return [self._context.decoded.record(DivergenceRun, run_id) for run_id in found]
+
+
+_SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
+
+
+def _baseline(graph: Graph) -> str:
+    """The floating dtypes of the file: `fp32`, or `fp16 and fp32` of one that was lowered before."""
+    dtypes = {spec.dtype for spec in graph.tensors.values() if spec.is_floating}
+    return " and ".join(sorted(_SHORT.get(name, name) for name in dtypes)) or "no floating tensor"
+
+
+def _lowered_already(graph: Graph) -> Iterator[Finding]:
+    low = sorted({spec.dtype for spec in graph.tensors.values() if spec.is_floating} - {"float32", "float64"})
+    if low:
+        yield Finding(
+            rule="baseline-not-fp32",
+            severity=Severity.WARNING,
+            message=f"The file holds {' and '.join(low)} itself: what it lost by that is in the baseline, not shown.",
+            remedy="Compare the FP32 model that it was made from.",
+        )
 
 
 def _findings(spec: DivergeSpec, comparison: Comparison) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind, Progress
-from trt_core.domain.precision import Recipe, TensorRange
+from trt_core.domain.precision import CalibrationMethod, Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
 from trt_core.errors import InvalidInput
 from trt_core.protocols import Reporter
@@ -40,6 +40,10 @@ class Variants:
         else:
             plain = Recipe(precision=recipe.precision)
             recipe = replace(recipe, method=plain.method, percentile=plain.percentile, data_sha256="")
+        if not recipe.precision.is_quantized:
+            recipe = replace(recipe, rest=Recipe(precision=recipe.precision).rest)
+        if recipe.method is not CalibrationMethod.PERCENTILE:
+            recipe = replace(recipe, percentile=Recipe(precision=recipe.precision).percentile)
         self._check_nodes(spec.model_id, recipe)
         return replace(spec, recipe=recipe, data_id=spec.data_id if recipe.needs_data else "")
 
@@ -104,7 +108,7 @@ class Variants:
     def _make(self, spec: QuantizeSpec, reporter: Reporter, stages: Stages) -> VariantRecord:
         from trt_core.onnx_graph.load import load_model
         from trt_core.precision.normalize import normalize
-        from trt_core.precision.variant import make_variant
+        from trt_core.precision.variant import make_variant, scaled_for
 
         reporter.progress(Progress(phase="Reading the model"))
         with stages.stage("load"):
@@ -128,7 +132,7 @@ class Variants:
             sha256="",
             created_at=self._context.clock(),
             recipe=spec.recipe,
-            ranges=ranges,
+            ranges=scaled_for(ranges, spec.recipe),
             quantized_nodes=made.quantized_nodes,
             kept_nodes=made.kept_nodes,
             provenance=made.provenance,
