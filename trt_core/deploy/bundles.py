@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trt_core.deploy.command_set import commands_bundle
+from trt_core.deploy.compose import compose_bundle
+from trt_core.deploy.kubernetes import kubernetes_bundle
 from trt_core.deploy.order import Order
 from trt_core.deploy.triton import batching_findings, triton_bundle
 from trt_core.domain.deployment import GeneratedFile
@@ -11,6 +14,9 @@ from trt_core.domain.findings import Finding, Severity
 
 _GENERATORS: dict[str, Callable[[Order], list[GeneratedFile]]] = {
     "triton": triton_bundle,
+    "compose": compose_bundle,
+    "kubernetes": kubernetes_bundle,
+    "commands": commands_bundle,
 }
 
 

@@ -48,6 +48,7 @@ def triton_bundle(order: Order) -> list[GeneratedFile]:
     return [
         *repository_files(order),
         GeneratedFile(path="run_triton.sh", content=start, executable=True),
+        GeneratedFile(path="Dockerfile", content=filled("Dockerfile", image=target.image)),
         *common_files(order),
         GeneratedFile(path="README.md", content=readme),
     ]
