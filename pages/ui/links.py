@@ -42,6 +42,8 @@ PAGES: tuple[Page, ...] = (
     Page(key="build", label="Build", room="Compile", icon=":material/construction:"),
     Page(key="fusion", label="Fusion", room="Compile", icon=":material/merge:"),
     Page(key="latency", label="Latency", room="Measure", icon=":material/timer:"),
+    Page(key="sweeps", label="Sweeps", room="Measure", icon=":material/grid_on:"),
+    Page(key="engines", label="Engines", room="Measure", icon=":material/account_tree:"),
     Page(key="divergence", label="Divergence", room="Measure", icon=":material/ssid_chart:"),
     Page(key="triage", label="Triage", room="Measure", icon=":material/troubleshoot:"),
     Page(key="jobs", label="Jobs", room="", icon=":material/list_alt:"),
@@ -55,6 +57,7 @@ RESULT_PAGE: dict[JobKind, str] = {
     JobKind.DIVERGE: "divergence",
     JobKind.TRIAGE: "triage",
     JobKind.VALIDATE: "triage",
+    JobKind.SWEEP: "sweeps",
 }
 
 

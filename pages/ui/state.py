@@ -20,10 +20,11 @@ KINDS: dict[str, ArtifactKind] = {
     "divergence": ArtifactKind.DIVERGENCE,
     "triage": ArtifactKind.TRIAGE,
     "validation": ArtifactKind.VALIDATION,
+    "sweep": ArtifactKind.SWEEP,
 }
 # What goes along from page to page, in this order. `job` and `runs` belong to the page that set them.
 TRAVELLING = ("model", "variant", "target", "build", "data", "latency", "divergence", "triage")
-_MADE_FROM_A_MODEL = ("variant", "build", "latency", "divergence", "triage", "validation", "job", "runs")
+_MADE_FROM_A_MODEL = ("variant", "build", "latency", "divergence", "triage", "validation", "sweep", "job", "runs")
 _JOB_ID = re.compile(r"j-[0-9a-f]{12}")
 
 

@@ -90,7 +90,7 @@ def _float_fallback(comparison: EngineComparison) -> list[Finding]:
         Finding(
             rule="matrix-layers-stayed-float",
             severity=Severity.WARNING,
-            message=f"{len(stayed)} convolutions and matrix layers stayed in floating point; they take {spent:.3g} ms, "
+            message=f"{len(stayed)} convolutions and matrix layers stayed in floating point; they take {_time(spent)}, "
             f"{spent / total:.0%} of the layer time.{cause}",
             remedy="Fold constants before building, so that every bias is a constant."
             if dynamic
@@ -114,8 +114,8 @@ def _fixed_costs(comparison: EngineComparison) -> list[Finding]:
             Finding(
                 rule="constant-copies",
                 severity=Severity.WARNING,
-                message=f"{count} layers copy constants at every inference: {spent:.3g} ms, {spent / total:.0%} of the "
-                f"layer time, whatever the precision ({before:.3g} ms in the other engine).",
+                message=f"{count} layers copy constants at every inference: {_time(spent)}, {spent / total:.0%} of the "
+                f"layer time, whatever the precision ({_time(before)} in the other engine).",
                 remedy="Fold constants before building: biases that are shared through Identity nodes are not constant "
                 "to the builder.",
             )
@@ -126,7 +126,7 @@ def _fixed_costs(comparison: EngineComparison) -> list[Finding]:
                 rule="constant-copies-gone",
                 severity=Severity.NOTE,
                 message=f"{count_before - count} layers that copied constants are gone, which saves "
-                f"{before - spent:.3g} ms of layer time: that gain comes from the file, not from the precision.",
+                f"{_time(before - spent)} of layer time: that gain comes from the file, not from the precision.",
             )
         ]
     return []
@@ -142,8 +142,8 @@ def _fusion_lost(comparison: EngineComparison) -> list[Finding]:
         Finding(
             rule="fusion-lost",
             severity=Severity.WARNING,
-            message=f"{len(split)} groups need {more} layers more than in the other engine and take {delta:.3g} ms "
-            "longer, although they may compute in lower precision.",
+            message=f"{_count(len(split), 'group')} need {more} layers more than in the other engine and take "
+            f"{_time(delta)} longer, although they may compute in lower precision.",
             remedy="Quantize both inputs of a residual Add, so that it can join the convolution before it.",
             nodes=tuple(group.label for group in sorted(split, key=lambda group: -group.delta_ms)),
         )
@@ -163,7 +163,8 @@ def _moves(comparison: EngineComparison) -> list[Finding]:
                 Finding(
                     rule=rule,
                     severity=Severity.WARNING,
-                    message=f"{cause.value[0].upper() + cause.value[1:]} add {added:.3g} ms in {layers} more layers.",
+                    message=f"{cause.value[0].upper() + cause.value[1:]} add {_time(added)} in "
+                    f"{_count(layers, 'layer')} more.",
                     remedy=remedy,
                 )
             )
@@ -181,12 +182,20 @@ def _gains(comparison: EngineComparison) -> list[Finding]:
         Finding(
             rule="lower-precision-gains",
             severity=Severity.NOTE,
-            message=f"{len(faster)} groups are faster in lower precision and save {gain:.3g} ms; {len(slower)} are "
-            f"slower and cost {loss:.3g} ms.",
+            message=f"In lower precision {_count(len(faster), 'group')} got faster and saved {_time(gain)}, "
+            f"{len(slower)} got slower and cost {_time(loss)}.",
             remedy="Keep the slower ones in their former precision." if loss > gain / 4 else "",
             nodes=tuple(g.label for g in sorted(slower, key=lambda g: -g.delta_ms)[:10]),
         )
     ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _time(time_ms: float) -> str:
+    return f"{time_ms * 1000:.3g} µs" if abs(time_ms) < 0.1 else f"{time_ms:.3g} ms"
 
 
 def _host_bound(study: EngineStudy) -> list[Finding]:

@@ -54,6 +54,11 @@ class Recordings:
 
         return [self._keep(raw, device[:100], version[:40]) for raw in read_recordings(files)]
 
+    def samples_folder(self) -> Path | None:
+        """Recordings that come with the samples; None where they were not installed."""
+        folder = self._context.settings.samples / "recordings"
+        return folder if folder.is_dir() else None
+
     def recordings(self) -> list[Recording]:
         """All recordings by project and name."""
         found = [self.recording(item) for item in self._context.store.ids(ArtifactKind.RECORDING)]

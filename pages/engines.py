@@ -1,0 +1,47 @@
+"""Engines: where the time goes, why two differ, what auto-tuning tried, where memory goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from pages.ui.engine_pick import intake, offer_recordings, pick_engine, study_of
+from pages.ui.engine_samples import show_samples
+from pages.ui.engine_tactics import show_tactics
+from pages.ui.engine_two import show_comparison
+from pages.ui.engine_view import show_answer, show_layers, show_lint, show_memory, show_time
+from pages.ui.frame import frame
+from trt_core.domain.recordings import EngineStudy
+
+_PROMISE = "Here an engine is taken apart: time by layer, tactics, memory, and why another one is faster."
+_VIEWS: dict[str, Callable[[EngineStudy], None]] = {
+    "Where the time goes": show_time,
+    "Tactics": show_tactics,
+    "Memory": show_memory,
+    "Layers": show_layers,
+    "Findings": show_lint,
+    "Samples": show_samples,
+}
+_COMPARE = "Why they differ"
+
+with frame("Engines", page="engines") as bench:
+    entries = bench.engines.entries()
+    if not entries:
+        offer_recordings(bench, promise=_PROMISE)
+    else:
+        left, right = st.columns(2)
+        with left:
+            engine = pick_engine(entries, name="engine", label="Engine")
+        with right:
+            others = [entry for entry in entries if entry.id != engine]
+            against = pick_engine(others, name="against", label="Compare with", optional=True) if others else ""
+        study = study_of(bench, engine)
+        views = [*([_COMPARE] if against else []), *_VIEWS]
+        shown = st.segmented_control("View", views, default=views[0], key="engines.view", label_visibility="collapsed")
+        if against and (shown or views[0]) == _COMPARE:
+            show_comparison(study, study_of(bench, against))
+        else:
+            show_answer(study)
+            _VIEWS[shown if shown in _VIEWS else next(iter(_VIEWS))](study)
+    intake(bench, is_empty=not entries)

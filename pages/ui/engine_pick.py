@@ -1,0 +1,104 @@
+"""Which engine is looked at, and which one beside it: both live in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.links import link_to
+from pages.ui.state import select
+from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.recordings import EngineStudy
+from trt_core.errors import InvalidInput, NotFound
+from trt_core.services.engines import EngineEntry
+from trt_core.workbench import Workbench
+
+_KINDS = (ArtifactKind.RECORDING.value, ArtifactKind.BUILD.value)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def study_of(_bench: Workbench, engine_id: str) -> EngineStudy:
+    """Everything known of an engine; engines do not change, so that it is read once."""
+    return _bench.engines.study(engine_id)
+
+
+def selected_engine(name: str) -> str:
+    """The id of a recording or a build in the address, "" when there is none; NotFound for anything else."""
+    found = str(st.query_params.get(name, ""))
+    if found and checked_id(found)[0] not in _KINDS:
+        raise NotFound(f"{found!r} is no engine.", remedy="Choose a recording or a build.")
+    return found
+
+
+def pick_engine(entries: Sequence[EngineEntry], *, name: str, label: str, optional: bool = False) -> str:
+    """One engine of the list, remembered in the address under `name`; "" when none is chosen."""
+    by_id = {entry.id: entry for entry in entries}
+    chosen = selected_engine(name)
+    if chosen and chosen not in by_id:
+        st.warning("This link names an engine that is not here. It may have been deleted.")
+        chosen = ""
+    if not chosen and not optional:
+        chosen = _first(entries)
+        select({name: chosen})
+    key = f"engines.{name}"
+    st.session_state[key] = chosen or None
+    st.selectbox(
+        label,
+        list(by_id),
+        key=key,
+        index=None if optional else 0,
+        format_func=lambda item: _title(by_id[item]),
+        on_change=lambda: select({name: st.session_state[key] or ""}),
+        placeholder="None" if optional else "Choose",
+    )
+    return chosen
+
+
+def _first(entries: Sequence[EngineEntry]) -> str:
+    return next((entry.id for entry in entries if entry.p50_ms is not None), entries[0].id)
+
+
+def _title(entry: EngineEntry) -> str:
+    kind = "recording" if entry.is_recording else "build"
+    took = f" · {text.milliseconds(entry.p50_ms)}" if entry.p50_ms is not None else ""
+    return f"{text.clean(entry.project, 30)} · {text.clean(entry.title, 50)}{took} · {kind}"
+
+
+def intake(bench: Workbench, *, is_empty: bool) -> None:
+    """Bring recordings in: uploads, or the samples with one click."""
+    with st.expander("Import recordings", icon=":material/upload_file:", expanded=is_empty):
+        st.caption(
+            "Exports of trtexec (--exportLayerInfo, --exportProfile, --exportTimes), a TREx folder's files, verbose "
+            "build logs; plain or packed with gzip. Files of one engine share the beginning of their names."
+        )
+        files = st.file_uploader(
+            "Files", type=["json", "gz", "log", "txt"], accept_multiple_files=True, key="engines.files"
+        )
+        left, right = st.columns(2)
+        device = left.text_input("Recorded on", key="engines.device", placeholder="NVIDIA H200")
+        version = right.text_input("TensorRT version", key="engines.version", placeholder="10.3.0")
+        if st.button("Import", key="engines.import", disabled=not files, icon=":material/download:"):
+            try:
+                made = bench.recordings.add_files({file.name: file for file in files}, device=device, version=version)
+            except InvalidInput as error:
+                st.error(text.plain(str(error)))
+                return
+            select({"engine": made[0].id, "against": ""})
+            st.rerun()
+
+
+def offer_recordings(bench: Workbench, *, promise: str) -> None:
+    """Say what the page will hold, and load recorded engines with one click."""
+    st.info(f"{promise} There is no engine in the workspace yet.")
+    folder = bench.recordings.samples_folder()
+    if folder is not None and st.button(
+        "Load engines recorded on an H200", key="engines.samples", type="primary", icon=":material/download:"
+    ):
+        with st.spinner("Reading the recordings"):
+            made = bench.recordings.add_folder(folder, device="NVIDIA H200", version="8.6.0")
+        by_name = {item.name: item.id for item in made}
+        select({"engine": by_name["r50_fp16"], "against": by_name["r50_int8_calib"]})
+        st.rerun()
+    link_to("build", label="Build an engine here", icon=":material/construction:")

@@ -1,0 +1,86 @@
+"""Two engines side by side: how much faster, why, group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.engine_charts import waterfall
+from pages.ui.findings import show_findings
+from pages.ui.frame import verdict
+from pages.ui.tables import show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from trt_core.analysis.engine_compare import Aligned, EngineComparison, compare_engines, working_precisions
+from trt_core.analysis.engine_layers import LayerRow
+from trt_core.analysis.engine_why import why
+from trt_core.analysis.latency_compare import Verdict, compare
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.recordings import EngineStudy
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def compared(_first: EngineStudy, _second: EngineStudy, first_id: str, second_id: str) -> EngineComparison:
+    """The comparison of two engines; the ids are its key."""
+    del first_id, second_id
+    return compare_engines(_first, _second)
+
+
+def show_comparison(first: EngineStudy, second: EngineStudy) -> None:
+    """The answer, the waterfall, the reasons, the groups."""
+    comparison = compared(first, second, first.id, second.id)
+    findings = why(comparison)
+    verdict(f"{_ratio(first, second)} {_reason(comparison, findings)}")
+    if comparison.first.has_times and comparison.second.has_times:
+        name = f"{first.id}-{second.id}"
+        st.plotly_chart(waterfall(comparison), key="engines.waterfall", config=plot_config(name))
+        st.caption(
+            "Layers that compute the same nodes are one group; each group has one cause. Layer times come from "
+            "profiled runs and add up to more than the engine takes: read the differences, not the sums."
+        )
+    show_findings(findings, empty="Nothing explains a difference.")
+    st.caption("Aligned groups, the largest change first")
+    groups = sorted(comparison.groups, key=lambda group: -abs(group.delta_ms))
+    show_table([_row(group) for group in groups], key="engines.groups", filename="aligned-groups.csv", height=480)
+
+
+def _reason(comparison: EngineComparison, findings: Sequence[Finding]) -> str:
+    """What weighs most: the largest saving of an engine that is faster, else the first warning."""
+    first, second = comparison.first, comparison.second
+    faster = first.total_ms is not None and second.total_ms is not None and second.total_ms < 0.98 * first.total_ms
+    saved = min(comparison.steps, key=lambda step: step.delta_ms, default=None)
+    if faster and saved is not None and saved.delta_ms < 0:
+        return f"The largest saving: {saved.cause.value}, {text.milliseconds(-saved.delta_ms)} of layer time."
+    warnings = [item for item in findings if item.severity is not Severity.NOTE]
+    return text.plain(warnings[0].message) if warnings else ""
+
+
+def _ratio(first: EngineStudy, second: EngineStudy) -> str:
+    a, b = text.code(first.title), text.code(second.title)
+    if len(first.samples_ms) < 2 or len(second.samples_ms) < 2:
+        return f"{b} against {a}:"
+    result = compare(first.samples_ms, second.samples_ms)
+    if result.verdict is Verdict.CANNOT_TELL:
+        return f"{b} and {a} cannot be told apart ({text.ratio(result.ratio, result.ratio_ci95)})."
+    if result.verdict is Verdict.SLOWER:
+        result = compare(second.samples_ms, first.samples_ms)
+        return f"{b} is {text.ratio(result.ratio, result.ratio_ci95)} slower than {a}."
+    return f"{b} is {text.ratio(result.ratio, result.ratio_ci95)} faster than {a}."
+
+
+def _row(group: Aligned) -> dict[str, object]:
+    return {
+        "nodes": group.label,
+        "cause": group.cause.value,
+        "change, µs": round(group.delta_ms * 1000, 2),
+        "first, µs": round(group.first_ms * 1000, 2),
+        "second, µs": round(group.second_ms * 1000, 2),
+        "layers": f"{len(group.first)} → {len(group.second)}",
+        "precision": f"{_precisions(group.first)} → {_precisions(group.second)}",
+        "tactic": "changed" if group.tactic_changed else "same",
+    }
+
+
+def _precisions(rows: tuple[LayerRow, ...]) -> str:
+    return "+".join(sorted(PRECISION_LABELS[item] for item in working_precisions(rows))) if rows else "–"

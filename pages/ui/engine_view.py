@@ -1,0 +1,211 @@
+"""One engine: the answer, where its time goes, its memory, what the linters say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.engine_charts import roofline_figure, time_bars, transition_figure, treemap
+from pages.ui.engine_detail_charts import memory_figure
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.tables import show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, layer_rows, transitions
+from trt_core.analysis.engine_lint import lint
+from trt_core.analysis.engine_memory import activations_at, memory_map
+from trt_core.analysis.roofline import PEAKS, Bound, Peak, peak_of, roofline
+from trt_core.domain.precision import Precision
+from trt_core.domain.recordings import EngineStudy
+
+_WASTE = (Role.REFORMAT, Role.QDQ)
+_MOST_STEPS = 2_000
+
+
+def show_answer(study: EngineStudy) -> None:
+    """Verdict, stamp and cards of one engine."""
+    rows = layer_rows(study)
+    verdict(_sentence(study, rows))
+    st.caption(f":material/verified: {text.plain(study.stamp)}")
+    if not rows:
+        st.warning("The files hold no layer of this engine: its build failed, or only part of it was recorded.")
+        return
+    ran = ", ".join(f"{count} {PRECISION_LABELS[Precision(name)]}" for name, count in study.record.precisions.items())
+    how = "Median without a profiler. The sum over profiled layers is more: every layer waits for the one before."
+    metrics(
+        [
+            Metric(label="Latency, p50", value=text.milliseconds(study.total_ms), how=how),
+            Metric(label="As a CUDA graph", value=text.milliseconds(study.graph_ms), how="Median of graph launches."),
+            Metric(label="Sum of layers", value=text.milliseconds(study.layers_ms or None), how=how),
+            Metric(label="Layers", value=text.count(len(rows)), how=f"They run in: {ran}."),
+            Metric(
+                label="Activations",
+                value=text.mebibytes(study.record.activation_bytes or study.device_bytes),
+                how="Device memory for activations, as the builder said.",
+            ),
+        ]
+    )
+
+
+def _sentence(study: EngineStudy, rows: Sequence[LayerRow]) -> str:
+    name = text.code(study.title)
+    if not rows:
+        return f"{name} has no layers."
+    waste = sum(row.share or 0.0 for row in rows if row.role in _WASTE)
+    took = f" and takes {text.milliseconds(study.total_ms)}" if study.total_ms else ""
+    moved = f"; {text.percent(waste)} of the layer time moves and converts data" if study.has_times else ""
+    asked = ""
+    if study.asked.is_quantized:
+        able = [row for row in rows if row.role in (Role.MATRIX, Role.BLOCK)]
+        ran = sum(row.precision is study.asked for row in able)
+        asked = f" {PRECISION_LABELS[study.asked]} was asked for: {ran} of {len(able)} matrix layers run in it."
+    return f"{name} has {text.counted(len(rows), 'layer')}{took}{moved}.{asked}"
+
+
+def show_time(study: EngineStudy) -> None:
+    """Where the time goes: bars, groups, treemap, roofline, transitions."""
+    rows = layer_rows(study)
+    if not study.has_times:
+        st.info("No layer times were recorded: the bars show the bytes that each layer reads and writes.")
+    st.plotly_chart(time_bars(rows), key="engines.bars", config=plot_config(f"{study.id}-layers"))
+    left, right = st.columns(2)
+    with left:
+        st.caption("By what the layers are there for")
+        _groups(grouped(rows, lambda row: row.role.value), "engines.by_role", study)
+    with right:
+        st.caption("By precision")
+        _groups(grouped(rows, lambda row: PRECISION_LABELS[row.precision]), "engines.by_precision", study)
+    if study.has_times:
+        st.plotly_chart(treemap(rows), key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
+    _roofline(study, rows)
+    st.caption("Precision transitions: tensors by the precision of the layer that writes them and the one that reads.")
+    found = transitions(study)
+    if found:
+        st.plotly_chart(transition_figure(found), key="engines.matrix", config=plot_config(f"{study.id}-transitions"))
+
+
+def _groups(groups: Sequence[Group], key: str, study: EngineStudy) -> None:
+    rows = [
+        {
+            "group": group.label,
+            "layers": group.count,
+            "time": text.milliseconds(group.time_ms) if study.has_times else "–",
+            "share": text.percent(group.share) if study.has_times else "–",
+        }
+        for group in groups
+    ]
+    show_table(rows, key=key, filename=f"{study.id}-{key.rpartition('.')[2]}.csv")
+
+
+def _roofline(study: EngineStudy, rows: Sequence[LayerRow]) -> None:
+    if not study.has_times:
+        return
+    with st.expander("Roofline", icon=":material/show_chart:", expanded=True):
+        peak = _peak(study)
+        points = roofline(rows, peak)
+        st.plotly_chart(roofline_figure(points, peak), key="engines.roofline", config=plot_config(f"{study.id}-roof"))
+        bounds = {bound: sum(p.time_ms for p in points if p.bound is bound) for bound in Bound}
+        shares = ", ".join(
+            f"{text.percent(spent / study.layers_ms)} by {bound.value}" for bound, spent in bounds.items() if spent
+        )
+        st.caption(
+            f"Bound, by time: {shares}. Roofs: {text.plain(peak.source)}. Bytes are inputs, outputs and weights, each "
+            "counted once; what stays in the cache looks better than it is."
+        )
+
+
+def _peak(study: EngineStudy) -> Peak:
+    known = peak_of(study.device) or PEAKS[0]
+    left, right = st.columns(2)
+    bandwidth = left.number_input(
+        "Bandwidth, GB/s", min_value=1.0, value=known.bytes_per_s / 1e9, key="engines.bandwidth", step=50.0
+    )
+    rate = right.number_input(
+        "Matrix rate in FP16, tera-operations/s",
+        min_value=0.1,
+        value=known.ops_per_s[Precision.FP16] / 1e12,
+        key="engines.rate",
+        step=10.0,
+    )
+    scale = rate * 1e12 / known.ops_per_s[Precision.FP16]
+    changed = abs(scale - 1) > 1e-9 or abs(bandwidth * 1e9 - known.bytes_per_s) > 1
+    source = "given by you" if changed else f"{known.name}'s {known.source}"
+    return Peak(
+        name=known.name,
+        bytes_per_s=bandwidth * 1e9,
+        ops_per_s={precision: value * scale for precision, value in known.ops_per_s.items()},
+        source=source,
+    )
+
+
+def show_memory(study: EngineStudy) -> None:
+    """Weights, activations and their lifetimes."""
+    memory = memory_map(study)
+    said = study.record.activation_bytes
+    metrics(
+        [
+            Metric(label="Weights", value=text.mebibytes(memory.weight_bytes or None), how="Of the layers that say."),
+            Metric(
+                label="Activations, said",
+                value=text.mebibytes(said),
+                how="The builder's figure; it holds workspace inside of compiled blocks, too.",
+            ),
+            Metric(
+                label="Most alive at once",
+                value=text.mebibytes(memory.peak_bytes),
+                how=f"Estimate from the execution order, at layer {memory.peak_step + 1}: no placement needs less.",
+            ),
+            Metric(
+                label="Without sharing",
+                value=text.mebibytes(memory.total_bytes),
+                how="The sum of all activations.",
+            ),
+            Metric(label="Inputs and outputs", value=text.mebibytes(memory.border_bytes), how="The caller's memory."),
+        ]
+    )
+    if len(memory.live_bytes) <= _MOST_STEPS:
+        figure = memory_figure(memory, said)
+        st.plotly_chart(figure, key="engines.memory", config=plot_config(f"{study.id}-memory"))
+        st.caption(
+            "Each block is an activation, as wide as it lives; its height is its size, its place a greedy one (largest "
+            "first). An estimate: the builder may place otherwise, and use memory inside of layers."
+        )
+    if study.batch:
+        sizes = [{"batch": size, "most alive": text.mebibytes(activations_at(study, size))} for size in (1, 8, 32, 128)]
+        st.caption(f"Scaled from the recorded batch of {study.batch}; a profile's memory follows its largest shape.")
+        show_table(sizes, key="engines.memory_batch", filename=f"{study.id}-memory.csv")
+
+
+def show_layers(study: EngineStudy) -> None:
+    """Every layer as a row."""
+    show_table(layer_table(layer_rows(study)), key="engines.layers", filename=f"{study.id}-layers.csv", height=560)
+
+
+def layer_table(rows: Sequence[LayerRow]) -> list[dict[str, Any]]:
+    """Layers as plain values."""
+    return [
+        {
+            "layer": row.index,
+            "name": row.name,
+            "µs": round(row.time_ms * 1000, 3) if row.time_ms is not None else None,
+            "share, %": round(row.share * 100, 2) if row.share is not None else None,
+            "precision": PRECISION_LABELS[row.precision],
+            "role": row.role.value,
+            "kind": row.kind,
+            "moved, MiB": round(row.moved_bytes / 2**20, 3),
+            "MMAC": round(row.macs / 1e6, 2) if row.macs else None,
+            "tactic": row.kernel or row.tactic,
+        }
+        for row in rows
+    ]
+
+
+def show_lint(study: EngineStudy) -> None:
+    """What the linters find, and what the builder said."""
+    show_findings(lint(study), empty="None of the rules found anything.")
+    if study.said:
+        with st.expander(f"The builder's own warnings and errors ({len(study.said)})"):
+            st.code(text.cell("\n".join(study.said)), language=None)

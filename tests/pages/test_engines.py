@@ -1,0 +1,119 @@
+"""The engine explorer on real recordings."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.analysis.trt86 import FOLDER
+from tests.pages.conftest import ROOT, words
+from trt_core.workbench import workspace_of
+
+VIEWS = ("Where the time goes", "Tactics", "Memory", "Layers", "Findings", "Samples")
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    bench = workspace_of(tmp_path_factory.mktemp("recordings"))
+    wanted = ("r18_fp16", "r50_fp16", "r50_int8_calib", "r50_int8_qdq", "enc_fp16", "enc_int8_calib", "enc_int8_qdq")
+    files = {
+        path.name: io.BytesIO(path.read_bytes())
+        for path in FOLDER.glob("*.gz")
+        if path.name.startswith(wanted) or path.name.startswith("results")
+    }
+    bench.recordings.add_files(files, device="NVIDIA H200", version="8.6.0")
+    return bench, {item.name: item.id for item in bench.recordings.recordings()}
+
+
+@pytest.fixture
+def open_engines(stock, monkeypatch):
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(stock[0].settings.workspace))
+    st.cache_resource.clear()
+
+    def opened(view: str = "", **query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.switch_page("pages/engines.py")
+        if view:
+            app.session_state["engines.view"] = view
+        app.run()
+        assert not app.exception, app.exception[0].message
+        return app
+
+    yield opened
+    st.cache_resource.clear()
+
+
+def test_an_empty_workspace_opens_the_recordings_with_one_click(open_page, bench):
+    app = open_page("engines")
+    assert "There is no engine in the workspace yet" in words(app)
+
+    app.button("engines.samples").click().run()
+    assert not app.exception
+    assert "INT8 was asked for" in words(app).replace("\\", "")
+    assert {item.project for item in bench.recordings.recordings()} >= {"r18", "r50", "enc"}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_of_an_engine_draws(open_engines, stock, view):
+    app = open_engines(view, engine=stock[1]["r18_fp16"])
+    said = words(app)
+    assert "has 44 layers and takes 0.306 ms" in said.replace("\\", "")
+    assert "NVIDIA H200" in said.replace("\\", "")
+
+
+def test_the_tactics_of_resnet_18_are_counted(open_engines, stock):
+    app = open_engines("Tactics", engine=stock[1]["r18_fp16"])
+    cards = {metric.label: metric.value for metric in app.metric}
+    assert cards["Tactics timed"].replace("\\", "") == "1,062"
+
+
+def test_two_engines_answer_why(open_engines, stock):
+    ids = stock[1]
+    app = open_engines(engine=ids["r50_fp16"], against=ids["r50_int8_calib"])
+    said = words(app).replace("\\", "")
+    assert "`r50_int8_calib` is 1.01×" in said
+    assert "2 of 54 layers with matrix work run in it" in said
+
+    app = open_engines(engine=ids["r50_fp16"], against=ids["r50_int8_qdq"])
+    said = words(app).replace("\\", "")
+    assert "faster than `r50_fp16`" in said
+    assert "The largest saving: copies of constants" in said
+
+
+def test_the_encoder_tells_that_no_layer_ran_in_int8(open_engines, stock):
+    ids = stock[1]
+    said = words(open_engines(engine=ids["enc_fp16"], against=ids["enc_int8_calib"])).replace("\\", "")
+    assert "0 of 1 layers with matrix work run in it" in said
+
+
+def test_an_engine_that_failed_to_build_is_said_to_have_no_layers(open_engines, stock):
+    assert "has no layers" in words(open_engines(engine=stock[1]["enc_int8_qdq"]))
+
+
+def test_ids_of_other_things_and_of_nothing_are_refused(open_engines):
+    assert "is no engine" in words(open_engines(engine="m-000000000000")).replace("\\", "")
+    assert "may have been deleted" in words(open_engines(engine="r-000000000000")).replace("\\", "")
+
+
+def test_names_out_of_an_export_are_never_read_as_markup(open_engines, stock):
+    evil = "![x](http://evil.invalid/p.png)<script>"
+    layers = {"Layers": [{"Name": evil, "LayerType": "CaskConvolution", "Inputs": [], "Outputs": []}]}
+    profile = [{"count": 1}, {"name": evil, "averageMs": 1.0}]
+    files = {
+        f"{evil.replace('/', '')}.{part}.json": io.BytesIO(json.dumps(value).encode())
+        for part, value in (("graph", layers), ("profile", profile))
+    }
+    (made,) = stock[0].recordings.add_files(files)
+    try:
+        for view in VIEWS:
+            app = open_engines(view, engine=made.id)
+            assert not any("![x](http://evil" in str(item.value) for item in (*app.caption, *app.info))
+            assert not any(item.allow_html for item in app.markdown if "evil" in str(item.value))
+    finally:
+        stock[0].recordings.delete(made.id)
