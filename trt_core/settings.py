@@ -63,6 +63,6 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name, "")
     if not text:
         return default
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise InvalidInput(f"{name} is {text!r}.", remedy="Set it to a whole number above zero.")
     return int(text)

@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from trt_core.domain.jobs import Job, JobState, Progress
 from trt_core.errors import JobCancelled, JobError, TrtCoreError
 from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.settings import settings_from
+from trt_core.store.folder_store import FolderStore
 from trt_core.workbench import open_workbench
 
 _BEAT_S = 0.2  # at most five progress writes a second
@@ -29,8 +32,11 @@ class JobReporter:
     the thread ends the process: what was being made lies in scratch folders and is removed.
     """
 
-    def __init__(self, log: SqliteJobLog, job: Job, *, memory_mb: int) -> None:
+    def __init__(
+        self, log: SqliteJobLog, job: Job, *, memory_mb: int, clear_scratch: Callable[[], None] = lambda: None
+    ) -> None:
         self._log = log
+        self._clear_scratch = clear_scratch
         self._job = job
         self._memory_bytes = memory_mb << 20
         self._progress = job.progress
@@ -85,6 +91,8 @@ class JobReporter:
         if self._done.is_set():
             return
         try:
+            # Here, because the queue looks after running jobs only, and clears what dead ones left.
+            self._clear_scratch()
             self._log.move(self._job.id, state, error=error, remedy=remedy, error_kind="JobFailed")
         finally:
             os._exit(1)
@@ -106,7 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
     settings = settings_from(workspace=options.workspace)
     log = SqliteJobLog(settings.workspace / "jobs.sqlite")
     job = log.get(options.job_id)
-    reporter = JobReporter(log, job, memory_mb=settings.job_memory_mb)
+    store = FolderStore(settings.workspace, scratch=job.id)
+    reporter = JobReporter(
+        log, job, memory_mb=settings.job_memory_mb, clear_scratch=partial(store.clear_scratch, job.id)
+    )
     reporter.start()
     bench = open_workbench(settings, scratch=job.id)
     try:

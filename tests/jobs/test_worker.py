@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -89,3 +91,24 @@ def test_a_worker_over_its_memory_limit_ends_itself(bench: Workbench, monkeypatc
     assert ended.state is JobState.FAILED
     assert "20 are allowed" in ended.error
     assert "ENGINESCOPE_JOB_MEMORY_MB" in ended.remedy
+
+
+def test_a_worker_that_ends_itself_takes_its_scratch_along(tmp_path: Path):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from trt_core.domain.jobs import Job, JobKind, JobState\n"
+        "from trt_core.jobs.sqlite_log import SqliteJobLog\n"
+        "from trt_core.store.folder_store import FolderStore\n"
+        "from trt_core.worker import JobReporter\n"
+        "root = Path(sys.argv[1]); log = SqliteJobLog(root / 'jobs.sqlite')\n"
+        "job = Job(id='j-0123456789ab', kind=JobKind.BUILD, title='t', request={})\n"
+        "log.add(job); log.move(job.id, JobState.RUNNING)\n"
+        "store = FolderStore(root, scratch=job.id)\n"
+        "(store.scratch_folder() / 'half').write_bytes(b'engine')\n"
+        "JobReporter(log, job, memory_mb=1, clear_scratch=lambda: store.clear_scratch(job.id)).start()\n"
+        "time.sleep(30)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=25, check=False)
+
+    assert ended.returncode == 1
+    assert list((tmp_path / "tmp").iterdir()) == []

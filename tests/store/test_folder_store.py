@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,49 @@ def test_only_the_scratch_of_the_dead_is_cleared(tmp_path: Path):
 
     assert not gone.exists()
     assert kept.exists()
+
+
+def test_what_another_process_deleted_and_made_anew_is_read_anew(tmp_path: Path):
+    here, there = FolderStore(tmp_path), FolderStore(tmp_path)
+    here.put(ArtifactKind.MODEL, MODEL, {"name": "one"}, {"model.onnx": b"1"})
+    assert there.record(MODEL) == {"name": "one"}
+
+    here.delete(MODEL)
+    here.put(ArtifactKind.MODEL, MODEL, {"name": "two"}, {"model.onnx": b"22"})
+
+    assert there.record(MODEL) == {"name": "two"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_one_damaged_manifest_leaves_the_rest_of_the_workspace_usable(store: FolderStore, tmp_path: Path, text: str):
+    store.put(ArtifactKind.MODEL, MODEL, {}, {"model.onnx": b"1"})
+    damaged = tmp_path / "artifacts" / "m-ffffffffffff"
+    damaged.mkdir()
+    (damaged / "manifest.json").write_text(text)
+
+    assert store.ids(ArtifactKind.MODEL) == [MODEL]
+    assert store.used_bytes() == 1
+    with pytest.raises(ArtifactCorrupt):
+        store.record("m-ffffffffffff")
+    store.delete("m-ffffffffffff")
+    assert not damaged.exists()
+
+
+def test_nothing_is_kept_whose_parent_was_deleted_meanwhile(store: FolderStore, tmp_path: Path):
+    with pytest.raises(NotFound, match="deleted while"):
+        store.put(ArtifactKind.BUILD, BUILD, {}, {"model.engine": b"z"}, parents=[MODEL])
+
+    assert list((tmp_path / "artifacts").iterdir()) == []
+    assert scratch(tmp_path) == []
+
+
+def test_scratch_of_a_process_that_was_killed_days_ago_is_swept(tmp_path: Path):
+    FolderStore(tmp_path)
+    old, new = tmp_path / "tmp" / "p12-aa", tmp_path / "tmp" / "p13-bb"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (1.0, 1.0))
+
+    FolderStore(tmp_path)
+
+    assert scratch(tmp_path) == [new]

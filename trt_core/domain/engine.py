@@ -34,7 +34,7 @@ def sm_from_text(text: str) -> Sm:
         major, _, minor = digits.partition(".")
     else:
         major, minor = digits[:-1], digits[-1:]
-    if not (major.isdigit() and minor.isdigit() and len(minor) == 1 and len(major) <= 2):
+    if not (major.isdecimal() and minor.isdecimal() and len(minor) == 1 and len(major) <= 2):
         raise InvalidInput(f"Target {text!r} is not a GPU architecture.", remedy="Write it as 86, 8.9 or sm120.")
     return Sm(major=int(major), minor=int(minor))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ from trt_core.errors import ArtifactCorrupt, NotFound, QuotaExceeded
 from trt_core.hashing import file_sha256, write_hashed
 
 _MANIFEST = "manifest.json"
+_LEFT_BEHIND_S = 24 * 3600.0
+_Identity = tuple[int, int, int]  # inode, time of change in ns, bytes
 _RESERVE_BYTES = 256 << 20  # never fill a disk to the brim: the job log and the browser need room, too
 
 
 class FolderStore:
     """Artifacts in `root/artifacts/<id>/`, each with a manifest that holds its record, parents and hashes.
 
-    Manifests never change, so they are cached for the life of the process; a listing costs one directory scan.
+    A manifest never changes while its artifact lives, so it is cached by the identity of its file; a listing costs one
+    directory scan, and leaves out what cannot be read.
     `scratch` names the temporary folders, so that those of a dead job can be told apart and removed.
     """
 
@@ -36,9 +40,17 @@ class FolderStore:
         self._quota_bytes = quota_bytes
         self._scratch = scratch or f"p{os.getpid()}"
         self._clock = clock
-        self._manifests: dict[str, dict[str, Any]] = {}
+        self._manifests: dict[str, tuple[_Identity, dict[str, Any]]] = {}
         for folder in (self._folder, self._aside):
             folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what killed dashboards and command lines left; jobs' own folders go when the job is found dead."""
+        for folder in self._aside.glob("p*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _LEFT_BEHIND_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def scratch_folder(self) -> Path:
         """A fresh folder on the same file system, for what is still being made; the caller removes or moves it."""
@@ -65,8 +77,8 @@ class FolderStore:
         """Store files and their record under an id; an id that is there already is returned as it is.
 
         `move` lets the store take the files over (a rename, no copy); `hashes` are sha256 sums that the caller has
-        computed already. Raises QuotaExceeded when the workspace's quota or
-        the disk is full; nothing is left behind then.
+        computed already. Raises QuotaExceeded when the workspace's quota or the disk is full, NotFound when a parent
+        was deleted meanwhile; nothing is left behind then.
         """
         checked_id(artifact_id, kind)
         if self.has(artifact_id):
@@ -76,7 +88,7 @@ class FolderStore:
         try:
             known = hashes or {}
             sums = {name: _write(folder, name, content, known.get(name), move=move) for name, content in files.items()}
-            size = sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file())
+            size = _folder_bytes(folder)
             manifest = Artifact(
                 id=artifact_id,
                 kind=kind,
@@ -96,7 +108,18 @@ class FolderStore:
             raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        self._check_parents(artifact_id, parents)
         return self.artifact(artifact_id)
+
+    def _check_parents(self, artifact_id: str, parents: Sequence[str]) -> None:
+        # After the rename: a deletion that did not see this child has taken its parent away before.
+        gone = [name for name in parents if not self.has(name)]
+        if gone:
+            with contextlib.suppress(NotFound):
+                self.delete(artifact_id)
+            raise NotFound(
+                f"{gone[0]} was deleted while {artifact_id} was made of it.", remedy="Bring it in again, then retry."
+            )
 
     def _rename_into_place(self, folder: Path, artifact_id: str) -> None:
         try:
@@ -129,43 +152,45 @@ class FolderStore:
         """Ids of that kind, newest first; with `parent`, only its direct descendants."""
         prefix = f"{kind.value}-"
         found = []
-        for entry in os.scandir(self._folder):
-            if entry.name.startswith(prefix):
-                manifest = self._manifest_or_none(entry.name)
-                if manifest and (parent is None or parent in manifest["artifact"]["parents"]):
-                    found.append((manifest["artifact"]["created_at"], entry.name))
+        for name, manifest in self._readable(prefix):
+            if parent is None or parent in manifest["artifact"]["parents"]:
+                found.append((manifest["artifact"]["created_at"], name))
         return [name for _, name in sorted(found, reverse=True)]
 
     def descendants(self, artifact_id: str) -> list[str]:
         """Ids of everything that has this one among its ancestors."""
-        manifests = [self._manifest_or_none(entry.name) for entry in os.scandir(self._folder)]
+        parents = {name: manifest["artifact"]["parents"] for name, manifest in self._readable()}
         found = {artifact_id}
         grew = True
         while grew:
-            grew = False
-            for manifest in manifests:
-                own = manifest["artifact"]["id"] if manifest else artifact_id
-                if manifest and own not in found and found.intersection(manifest["artifact"]["parents"]):
-                    found.add(own)
-                    grew = True
+            more = {name for name, above in parents.items() if name not in found and found.intersection(above)}
+            found |= more
+            grew = bool(more)
         return sorted(found - {artifact_id})
 
     def delete(self, artifact_id: str) -> int:
-        """Delete with all that descends from it; the bytes freed."""
-        freed = 0
-        self.artifact(artifact_id)
-        for name in [*self.descendants(artifact_id), artifact_id]:
-            freed += self.artifact(name).size_bytes
-            aside = self._aside / f"{self._scratch}-gone-{uuid.uuid4().hex[:8]}"
-            (self._folder / name).rename(aside)
-            self._manifests.pop(name, None)
-            shutil.rmtree(aside, ignore_errors=True)
-        return freed
+        """Delete with all that descends from it, one that cannot be read as well; the bytes freed."""
+        if not self.has(artifact_id):
+            raise _missing(artifact_id)
+        freed = sum(self._remove(name) for name in (*self.descendants(artifact_id), artifact_id))
+        # What was put meanwhile, before its parent was gone, was not in the first list.
+        return freed + sum(self._remove(name) for name in self.descendants(artifact_id))
+
+    def _remove(self, artifact_id: str) -> int:
+        """Take one artifact away, whole; 0 bytes where another process was first."""
+        aside = self._aside / f"{self._scratch}-gone-{uuid.uuid4().hex[:8]}"
+        try:
+            (self._folder / artifact_id).rename(aside)
+        except FileNotFoundError:
+            return 0
+        self._manifests.pop(artifact_id, None)
+        size = _folder_bytes(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+        return size
 
     def used_bytes(self) -> int:
         """What the workspace's artifacts hold."""
-        manifests = (self._manifest_or_none(entry.name) for entry in os.scandir(self._folder))
-        return sum(int(manifest["artifact"]["size_bytes"]) for manifest in manifests if manifest)
+        return sum(int(manifest["artifact"]["size_bytes"]) for _, manifest in self._readable())
 
     def verify(self, artifact_id: str) -> None:
         """Raise ArtifactCorrupt when a file's bytes differ from its hash."""
@@ -190,29 +215,52 @@ class FolderStore:
                 remedy="Free disk space, then retry.",
             )
 
+    def _readable(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """Ids and manifests of all that can be read: one damaged folder must not take the workspace with it."""
+        with os.scandir(self._folder) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(prefix)]
+        for name in names:
+            with contextlib.suppress(ArtifactCorrupt):
+                manifest = self._manifest_or_none(name)
+                if manifest is not None:
+                    yield name, manifest
+
     def _manifest(self, artifact_id: str) -> dict[str, Any]:
         manifest = self._manifest_or_none(checked_id(artifact_id))
         if manifest is None:
-            raise NotFound(
-                f"Nothing is stored under {artifact_id}.", remedy="It may have been deleted; see the list of runs."
-            )
+            raise _missing(artifact_id)
         return manifest
 
     def _manifest_or_none(self, artifact_id: str) -> dict[str, Any] | None:
         path = self._folder / artifact_id / _MANIFEST
-        if artifact_id in self._manifests:
-            # Another process may have deleted it: the cache may save the parsing, never the look.
-            return self._manifests[artifact_id] if path.exists() else None
         try:
-            manifest: dict[str, Any] = json.loads(path.read_text())
+            # Another process may have deleted it, and made it anew: the cache may save the parsing, never the look.
+            status = path.stat()
+            identity = (status.st_ino, status.st_mtime_ns, status.st_size)
+            known = self._manifests.get(artifact_id)
+            if known is not None and known[0] == identity:
+                return known[1]
+            manifest = json.loads(path.read_text())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError as error:
-            raise ArtifactCorrupt(
-                f"The manifest of {artifact_id} cannot be read.", remedy="Delete its folder."
-            ) from error
-        self._manifests[artifact_id] = manifest
+            raise _corrupt(artifact_id) from error
+        if not isinstance(manifest, dict) or not {"artifact", "record"} <= manifest.keys():
+            raise _corrupt(artifact_id)
+        self._manifests[artifact_id] = (identity, manifest)
         return manifest
+
+
+def _missing(artifact_id: str) -> NotFound:
+    return NotFound(f"Nothing is stored under {artifact_id}.", remedy="It may have been deleted; see the list of runs.")
+
+
+def _corrupt(artifact_id: str) -> ArtifactCorrupt:
+    return ArtifactCorrupt(f"The manifest of {artifact_id} cannot be read.", remedy="Delete it and make it again.")
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file() and entry.name != _MANIFEST)
 
 
 def _size(content: Path | bytes | memoryview) -> int:
