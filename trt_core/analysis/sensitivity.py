@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from trt_core.analysis.judge import judge
 from trt_core.domain.divergence import LayerDivergence, TensorError
-from trt_core.domain.triage import Evaluation, Unit, UnitSensitivity
+from trt_core.domain.plans import make_plan
+from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
 
 PLAIN, CEILING, BISECTION, REPAIR = "plain", "all kept", "bisection", "repair"
 Evaluate = Callable[[Sequence[Unit], str], Evaluation]  # the units that are kept, and the step that asks
@@ -71,9 +73,7 @@ class _Search:
 
     def passes(self, one: Evaluation | None) -> bool:
         """Proven within the tolerance; where even the ceiling cannot be proven, within it by the figure."""
-        if one is None:
-            return False
-        return one.judgement.within_tolerance is True if self.proven_only else one.judgement.within_by_estimate
+        return one is not None and _passes(one, proven_only=self.proven_only)
 
 
 def search_plan(ranked: Sequence[Unit], evaluate: Evaluate, *, budget: int) -> tuple[tuple[Evaluation, ...], int]:
@@ -93,7 +93,7 @@ def search_plan(ranked: Sequence[Unit], evaluate: Evaluate, *, budget: int) -> t
         if search.passes(ceiling) and not search.passes(plain):
             kept = _shortest_prefix(search, ranked)
             _repair(search, kept)
-    return tuple(search.done), _best(search)
+    return tuple(search.done), choose(search.done, proven_only=search.proven_only)
 
 
 def _shortest_prefix(search: _Search, ranked: Sequence[Unit]) -> list[Unit]:
@@ -126,11 +126,28 @@ def _repair(search: _Search, kept: list[Unit]) -> None:
         size //= 2
 
 
-def _best(search: _Search) -> int:
-    passing = [place for place, one in enumerate(search.done) if search.passes(one)]
+def choose(evaluations: Sequence[Evaluation], *, proven_only: bool) -> int:
+    """The position of the plan within the tolerance with most MACs lowered; without one, of the best metric."""
+    passing = [place for place, one in enumerate(evaluations) if _passes(one, proven_only=proven_only)]
     if passing:
-        return max(passing, key=lambda place: (search.done[place].low_share, search.done[place].metric))
-    return max(range(len(search.done)), key=lambda place: search.done[place].metric)
+        return max(passing, key=lambda place: (evaluations[place].low_share, evaluations[place].metric))
+    return max(range(len(evaluations)), key=lambda place: evaluations[place].metric)
+
+
+def rejudged(run: TriageRun, tolerance: float) -> TriageRun:
+    """The same evaluations weighed with another tolerance, and the plan that it chooses; nothing is run again."""
+    evaluations = tuple(replace(one, judgement=judge(one.measured, tolerance)) for one in run.evaluations)
+    proven = any(one.judgement.within_tolerance is True for one in evaluations)
+    chosen = choose(evaluations, proven_only=proven)
+    nodes = [entry.node for entry in run.plan.entries]
+    made_by = f"triage {run.id} at tolerance {tolerance:g}"
+    plan = make_plan(run.plan.recipe, nodes, evaluations[chosen].kept, made_by=made_by)
+    plan = replace(plan, model_name=run.plan.model_name, model_sha256=run.plan.model_sha256)
+    return replace(run, evaluations=evaluations, chosen=chosen, tolerance=tolerance, plan=plan)
+
+
+def _passes(one: Evaluation, *, proven_only: bool) -> bool:
+    return one.judgement.within_tolerance is True if proven_only else one.judgement.within_by_estimate
 
 
 def estimated_gains(

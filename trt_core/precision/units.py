@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trt_core.domain.graph import Graph
@@ -25,9 +25,13 @@ def plan_units(model: onnx.ModelProto | Normalized, recipe: Recipe, graph: Graph
     node with an FP32 output. Nodes that share a name are one unit, because a rule goes by name.
     """
     draft = model.draft if isinstance(model, Normalized) else read_draft(model)
+    folded: dict[int, list[int]] = {}
+    for gone in draft.removed:
+        if gone.into is not None:
+            folded.setdefault(gone.into, []).append(gone.index)
     merged: dict[str, Unit] = {}
     for node in _lowerable(draft, recipe):
-        unit = _unit(node.sources, graph)
+        unit = _unit(node.sources, folded, graph)
         if unit is None:
             continue
         before = merged.get(unit.node)
@@ -54,11 +58,15 @@ def _lowerable(draft: Draft, recipe: Recipe) -> Iterator[DraftNode]:
             yield node
 
 
-def _unit(sources: Sequence[int], graph: Graph) -> Unit | None:
-    indices = tuple(sorted(sources))
-    if not indices:
+def _unit(sources: Sequence[int], folded: Mapping[int, Sequence[int]], graph: Graph) -> Unit | None:
+    if not sources:
         return None
-    macs = {index: graph.nodes[index].macs or 0 for index in indices}
-    main = max(indices, key=lambda index: (macs[index], -index))
+    main = max(sources, key=lambda index: (graph.nodes[index].macs or 0, -index))
     node = graph.nodes[main]
-    return Unit(node=node.name, op_type=node.op_type, indices=indices, macs=sum(macs.values()))
+    taken_over = [index for source in sources for index in folded.get(source, ())]
+    return Unit(
+        node=node.name,
+        op_type=node.op_type,
+        indices=tuple(sorted({*sources, *taken_over})),
+        macs=sum(graph.nodes[index].macs or 0 for index in sources),
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trt_core.analysis.judge import judge
-from trt_core.analysis.sensitivity import estimated_gains, rank_units, search_plan
+from trt_core.analysis.sensitivity import estimated_gains, rank_units, rejudged, search_plan
 from trt_core.analysis.why_rules import why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.codec import from_plain, to_plain
@@ -49,12 +49,13 @@ class Triages:
 
     def submit(self, spec: TriageSpec) -> Job:
         """Queue a search."""
-        self._check(spec)
+        self.check(spec)
         title = f"Triage of {self._library.model(spec.model_id).name}: {spec.recipe.precision.value.upper()}"
         job = Job(id="", kind=JobKind.TRIAGE, title=title, request={"spec": to_plain(spec)})
         return self._context.queue.submit(job)
 
-    def _check(self, spec: TriageSpec) -> None:
+    def check(self, spec: TriageSpec) -> None:
+        """Refuse what cannot be searched, before a job is made."""
         check_metric(spec.metric, self._context.settings)
         for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
             if data_id:
@@ -63,7 +64,7 @@ class Triages:
 
     def perform(self, spec: TriageSpec, reporter: Reporter) -> TriageRun:
         """Search in the calling process, and keep every evaluation."""
-        self._check(spec)
+        self.check(spec)
         began = time.perf_counter()
         wish = self._variants.resolved(_wish(spec))
         subject = read_subject(self._library, self._calibrations, wish, reporter)
@@ -157,6 +158,10 @@ class Triages:
         """The searches of a model without their layers, newest first."""
         found = self._context.store.ids(ArtifactKind.TRIAGE, parent=model_id)
         return [from_plain(TriageRun, self._context.store.record(item)) for item in found]
+
+    def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
+        """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
+        return rejudged(run, tolerance)
 
     def variant_wish(self, run: TriageRun, evaluation: Evaluation | None = None) -> QuantizeSpec:
         """The wish for the variant of a point on the curve; the chosen one unless another is named."""

@@ -1,0 +1,140 @@
+"""Figures of the triage page: metric against low-precision work, and the plan as a strip of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pages.ui import text
+from pages.ui.stamp import stamp
+from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
+from trt_core.domain.triage import Evaluation, TriageRun
+from trt_core.domain.validation import FLOOR_METRICS, Verdict
+
+_SYMBOLS = {Verdict.NOT_WORSE: "circle", Verdict.WORSE: "x", Verdict.TOO_FEW: "diamond-open"}
+_CHOSEN = "#C2185B"
+
+
+def curve_figure(run: TriageRun) -> Any:
+    """Every evaluated plan as a point, the tolerance as a line, the chosen plan marked."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    ordered = sorted(run.evaluations, key=lambda one: (one.low_share, one.metric))
+    best = list({round(one.low_share, 6): one for one in ordered}.values())  # of equal shares the best metric
+    figure.add_scatter(
+        x=[one.low_share * 100 for one in best],
+        y=[one.metric for one in best],
+        mode="lines",
+        line={"color": "rgba(128,128,128,0.35)", "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    for verdict, symbol in _SYMBOLS.items():
+        _points(figure, run, [one for one in ordered if one.judgement.verdict is verdict], verdict.value, symbol)
+    after = run.after
+    figure.add_scatter(
+        x=[after.low_share * 100],
+        y=[after.metric],
+        mode="markers+text",
+        marker={"symbol": "circle-open", "size": 22, "color": _CHOSEN, "line": {"width": 2.5}},
+        text=["chosen"],
+        textposition="bottom center",
+        hoverinfo="skip",
+        name="chosen plan",
+    )
+    _limit(figure, run)
+    name = run.plan.recipe.precision.value.upper()
+    figure.update_xaxes(title=f"MACs in {name}, % of those that can be", range=[-4, 104], zeroline=False)
+    figure.update_yaxes(title=f"{run.metric}: higher is better", zeroline=False)
+    figure.update_layout(**plot_layout(height=430, hovermode="closest"))
+    return stamp(figure, [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss."])
+
+
+def _points(figure: Any, run: TriageRun, ones: list[Evaluation], name: str, symbol: str) -> None:
+    if not ones:
+        return
+    bars: dict[str, Any] = {}
+    if run.metric not in FLOOR_METRICS:
+        ends = [_ends(one) for one in ones]
+        bars = {
+            "error_y": {
+                "type": "data",
+                "symmetric": False,
+                "array": [high - one.metric for one, (_, high) in zip(ones, ends, strict=True)],
+                "arrayminus": [one.metric - low for one, (low, _) in zip(ones, ends, strict=True)],
+                "color": "rgba(128,128,128,0.6)",
+                "thickness": 1,
+            }
+        }
+    figure.add_scatter(
+        x=[one.low_share * 100 for one in ones],
+        y=[one.metric for one in ones],
+        mode="markers",
+        marker={"symbol": symbol, "size": 10, "color": precision_colour(run.plan.recipe.precision)},
+        name=name,
+        hovertext=[_hover(one) for one in ones],
+        hovertemplate="%{hovertext}<extra></extra>",
+        **bars,
+    )
+
+
+def _ends(one: Evaluation) -> tuple[float, float]:
+    found = one.judgement
+    base, low, high = found.baseline or 0.0, found.low or 0.0, found.high or 0.0
+    return base * (1 - high), base * (1 - low)
+
+
+def _hover(one: Evaluation) -> str:
+    kept = [text.chart(node, 60) for node in one.kept[:8]]
+    more = [f"and {len(one.kept) - 8} more"] if len(one.kept) > 8 else []
+    lines = [
+        f"{one.metric:.4f}, {one.step}",
+        text.percent(one.low_share) + " of the MACs lowered",
+        "kept:",
+        *kept,
+        *more,
+    ]
+    return "<br>".join(lines if one.kept else [*lines[:2], "nothing kept"])
+
+
+def _limit(figure: Any, run: TriageRun) -> None:
+    baseline = run.after.judgement.baseline
+    if run.metric in FLOOR_METRICS:
+        figure.add_hline(y=run.tolerance, line={"dash": "dash", "color": _CHOSEN}, annotation_text="floor")
+        return
+    if baseline is not None:
+        figure.add_hline(y=baseline, line={"color": NEUTRAL, "width": 1}, annotation_text="baseline FP32")
+        figure.add_hline(
+            y=baseline * (1 - run.tolerance),
+            line={"dash": "dash", "color": _CHOSEN, "width": 1.5},
+            annotation_text=f"tolerance {text.percent(run.tolerance)}",
+            annotation_position="bottom right",
+        )
+
+
+def strip_figure(run: TriageRun) -> Any:
+    """The plan in the order of the file: one cell a node, its colour and letter the precision it gets."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    letters = len(run.plan.entries) <= 80
+    isolated = {item.unit.node: item.isolated_db for item in run.sensitivities}
+    for precision in dict.fromkeys(entry.precision for entry in run.plan.entries):
+        places = [place for place, entry in enumerate(run.plan.entries) if entry.precision is precision]
+        names = [run.plan.entries[place].node for place in places]
+        figure.add_bar(
+            x=places,
+            y=[1] * len(places),
+            width=0.92,
+            marker={"color": precision_colour(precision), "line": {"width": 0}},
+            name=precision_label(precision),
+            text=[PRECISION_LETTERS[precision]] * len(places) if letters else None,
+            textposition="inside",
+            textangle=0,
+            hovertext=[f"{text.chart(name, 80)}<br>isolated {text.decibels(isolated.get(name))}" for name in names],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    figure.update_layout(**plot_layout(height=140, bargap=0, barmode="overlay"))
+    figure.update_yaxes(visible=False, fixedrange=True)
+    figure.update_xaxes(title="nodes that can be lowered, in the order of the file", showgrid=False, fixedrange=True)
+    return figure

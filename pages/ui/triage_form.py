@@ -1,0 +1,122 @@
+"""The form of a search: which precision, which data, which metric, how much may be lost."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.data_upload import upload_data
+from pages.ui.pickers import data_title
+from pages.ui.state import select
+from pages.ui.theme import PRECISION_LABELS
+from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+from trt_core.domain.requests import TriageSpec
+from trt_core.domain.validation import FLOOR_METRICS
+from trt_core.errors import TrtCoreError
+from trt_core.services.metrics import metric_names
+from trt_core.workbench import Workbench
+
+_PRECISIONS = (Precision.INT8, Precision.FP16, Precision.BF16, Precision.FP8, Precision.INT4)
+_FLOORS = {"sqnr": 30.0, "cosine": 0.999}
+
+
+def triage_form(bench: Workbench, model: ModelRecord) -> None:
+    """Draw the form and its button; submitting puts the job into the address."""
+    value = st.segmented_control(
+        "Lower the model to",
+        [item.value for item in _PRECISIONS],
+        default=Precision.INT8.value,
+        key="triage.precision",
+        format_func=lambda item: PRECISION_LABELS[Precision(item)],
+    )
+    precision = Precision(value or Precision.INT8.value)
+    sets = bench.library.data_sets(model.id)
+    left, middle, right = st.columns(3)
+    with left:
+        calibration = _data("Calibration data", sets, "triage.calibration", first="calib")
+    with middle:
+        validation = _data("Validation data", sets, "triage.validation", first="test")
+    with right:
+        labels = _data("Labels", bench.library.label_sets(), "triage.labels", first="label")
+    _upload_labels(bench)
+    upload_data(bench, model, page="triage")
+    metric, tolerance, method, rest = _judged(bench)
+    reason, spec = "", None
+    try:
+        recipe = Recipe(precision=precision, rest=rest, method=method)
+        spec = TriageSpec(
+            model_id=model.id,
+            recipe=recipe,
+            data_id=calibration if recipe.needs_data else "",
+            validation_id=validation,
+            labels_id="" if metric in FLOOR_METRICS else labels,
+            metric=metric,
+            tolerance=tolerance,
+            leave_one_out=st.number_input(
+                "Layers to measure alone",
+                0,
+                50,
+                0,
+                key="triage.leave_one_out",
+                help="Leave-one-out: what the metric gains when one layer alone goes back. One evaluation each.",
+            ),
+        )
+        bench.triage.check(spec)
+    except TrtCoreError as error:
+        reason = text.plain(f"{error.message} {error.remedy}".strip())
+    _submit(bench, spec, reason if sets else "Upload validation samples first.")
+
+
+def _data(label: str, sets: list[DataRecord], key: str, *, first: str) -> str:
+    """The id of a data set, those whose name says what they are for first; "" where there is none."""
+    by_id = {record.id: record for record in sorted(sets, key=lambda record: first not in record.name.lower())}
+    chosen = st.selectbox(
+        label,
+        list(by_id),
+        key=key,
+        format_func=lambda item: text.clean(data_title(by_id[item]), 60),
+        placeholder="None",
+    )
+    return str(chosen or "")
+
+
+def _upload_labels(bench: Workbench) -> None:
+    with st.expander("Upload labels", icon=":material/upload:"):
+        file = st.file_uploader(
+            "An .npz with the array labels: one class number a sample", type=["npz"], key="triage.file"
+        )
+        if file is not None and st.button("Use these labels", key="triage.labels_add"):
+            bench.library.add_data(file, name=file.name)
+            st.rerun()
+
+
+def _judged(bench: Workbench) -> tuple[str, float, CalibrationMethod, Precision]:
+    with st.container(horizontal=True):
+        metric = st.selectbox("Metric", metric_names(bench.settings), key="triage.metric")
+        if metric in FLOOR_METRICS:
+            tolerance = st.number_input("Floor", value=_FLOORS[metric], key=f"triage.floor.{metric}")
+        else:
+            percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key="triage.tolerance")
+            tolerance = percent / 100
+        methods = [item.value for item in (CalibrationMethod.ENTROPY, CalibrationMethod.MINMAX)]
+        method = st.selectbox("Calibration method", methods, key="triage.method", format_func=str.capitalize)
+        rest = st.selectbox("What is kept runs in", ["fp16", "fp32"], key="triage.rest", format_func=str.upper)
+    return str(metric), float(tolerance), CalibrationMethod(method), Precision(rest)
+
+
+def _submit(bench: Workbench, spec: TriageSpec | None, reason: str) -> None:
+    if reason:
+        st.caption(reason)
+    pressed = st.button(
+        "Find a plan",
+        key="triage.submit",
+        type="primary",
+        disabled=bool(reason),
+        help=reason or None,
+        icon=":material/troubleshoot:",
+        width="stretch",
+    )
+    if pressed and spec is not None:
+        select({"job": bench.triage.submit(spec).id})
+        st.rerun()

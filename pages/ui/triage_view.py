@@ -1,0 +1,203 @@
+"""What a search says: the answer, the curve, the plan, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.links import link_to
+from pages.ui.state import select
+from pages.ui.tables import Row, show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.triage_charts import curve_figure, strip_figure
+from trt_core.domain.plans import plan_text
+from trt_core.domain.triage import TriageRun
+from trt_core.domain.validation import FLOOR_METRICS, Verdict
+from trt_core.workbench import Workbench
+
+_RUN = "triage.run"
+_WORDS = {
+    Verdict.NOT_WORSE: "is proven to stay within the tolerance",
+    Verdict.WORSE: "still loses more than the tolerance",
+    Verdict.TOO_FEW: "cannot be told from these samples",
+}
+
+
+def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
+    """One search of the model, remembered in the address."""
+    by_id = {head.id: head for head in heads}
+    st.session_state[_RUN] = chosen if chosen in by_id else None
+    st.selectbox(
+        "Search",
+        list(by_id),
+        index=None,
+        key=_RUN,
+        format_func=lambda item: f"{by_id[item].plan.recipe.precision.value.upper()} · {by_id[item].metric} · {item}",
+        on_change=lambda: select({"triage": st.session_state[_RUN] or ""}),
+        placeholder="Choose",
+    )
+
+
+def show_run(bench: Workbench, stored: TriageRun) -> None:
+    """Verdict, cards, the curve beside the plan, and everything else in tabs."""
+    run = _rejudged(bench, stored)
+    name = PRECISION_LABELS[run.plan.recipe.precision]
+    after = run.after
+    verdict(
+        f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
+        f"{text.percent(after.low_share)} of the MACs in {name}; the loss {_WORDS[after.judgement.verdict]}."
+    )
+    st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
+    metrics(_cards(run))
+    left, right = st.columns([3, 2])
+    with left:
+        st.plotly_chart(curve_figure(run), key="triage.curve", config=plot_config(f"{run.id}-curve"))
+    with right:
+        st.markdown("**The plan**")
+        st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
+        st.markdown("\n".join(f"- {text.code(node, 70)}" for node in after.kept[:12]) or "Nothing is kept.")
+        _actions(bench, run)
+    show_findings(run.findings, most=6)
+    _details(bench, run)
+
+
+def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:
+    if run.metric in FLOOR_METRICS:
+        return run
+    percent = st.number_input(
+        "Judge with another tolerance, %",
+        0.0,
+        99.0,
+        run.tolerance * 100,
+        0.1,
+        key=f"triage.rejudge.{run.id}",
+        help="The same measurements are weighed again; nothing is run.",
+    )
+    return run if percent == run.tolerance * 100 else bench.triage.rejudged(run, percent / 100)
+
+
+def _cards(run: TriageRun) -> list[Metric]:
+    after = run.after.judgement
+    cards = [
+        Metric(label=f"{run.metric} before", value=text.figure(run.before.metric, digits=4), how="Everything lowered."),
+        Metric(label=f"{run.metric} after", value=text.figure(run.after.metric, digits=4), how="The chosen plan."),
+        Metric(
+            label="MACs lowered",
+            value=text.percent(run.after.low_share),
+            how=f"Of those that the recipe can lower; {text.percent(run.after.low_share_of_all)} of all MACs.",
+        ),
+        Metric(label="Evaluations", value=str(len(run.evaluations)), how=f"{text.seconds(run.seconds)} in all."),
+    ]
+    if after.relative_drop is not None and after.low is not None and after.high is not None:
+        how = f"One-sided 95 % bounds {text.percent(after.low)} and {text.percent(after.high)}: {after.method}."
+        cards.insert(2, Metric(label="Relative drop", value=text.percent(after.relative_drop), how=how))
+    return cards
+
+
+def _actions(bench: Workbench, run: TriageRun) -> None:
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "Save the plan",
+            data=plan_text(run.plan),
+            file_name=f"{run.id}.plan.json",
+            mime="application/json",
+            key="triage.save",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        wish = bench.triage.variant_wish(run)
+        found = bench.variants.find(wish)
+        if found is not None:
+            link_to("build", label="Build this variant", changes={"variant": found.id}, icon=":material/construction:")
+        elif st.button("Make the variant", key="triage.variant", type="primary", icon=":material/tune:"):
+            bench.variants.submit(wish)
+            st.toast("The variant is being made.")
+
+
+def _details(bench: Workbench, run: TriageRun) -> None:
+    layers, tried, square, found = st.tabs(
+        [f"Layers ({len(run.sensitivities)})", f"Evaluations ({len(run.evaluations)})", "PTQ or runtime?", "Findings"]
+    )
+    with layers:
+        st.caption(
+            "Three errors, never mixed: isolated (this layer low, its inputs exact), accumulated (the whole chain "
+            "low), gain (what the metric gains when this layer alone goes back; an estimate unless measured)."
+        )
+        show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
+    with tried:
+        show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
+    with square:
+        _square(bench, run)
+    with found:
+        show_findings(run.findings)
+
+
+def layer_rows(run: TriageRun) -> list[Row]:
+    """One row a unit, most suspicious first."""
+    kept = frozenset(run.after.kept)
+    return [
+        {
+            "Node": item.unit.node,
+            "Op": item.unit.op_type,
+            "Kept": item.unit.node in kept,
+            "Isolated, dB": _rounded(item.isolated_db),
+            "Only weights, dB": _rounded(item.weights_db),
+            "Only activations, dB": _rounded(item.activations_db),
+            "Accumulated, dB": _rounded(item.accumulated_db),
+            "Gain": item.gain,
+            "Gain is": "measured" if item.is_measured else "estimated" if item.gain is not None else "",
+            "MACs": item.unit.macs,
+        }
+        for item in run.sensitivities
+    ]
+
+
+def _rounded(decibels: float | None) -> float | None:
+    return None if decibels is None else round(decibels, 1)
+
+
+def evaluation_rows(run: TriageRun) -> list[Row]:
+    """One row an evaluation, in the order made."""
+    return [
+        {
+            "Step": one.step,
+            "Kept": len(one.kept),
+            run.metric: one.metric,
+            "Lowered MACs": text.percent(one.low_share),
+            "Relative drop": "" if one.judgement.relative_drop is None else text.percent(one.judgement.relative_drop),
+            "Verdict": one.judgement.verdict.value,
+            "Seconds": round(one.seconds, 2),
+            "Chosen": place == run.chosen,
+        }
+        for place, one in enumerate(run.evaluations)
+    ]
+
+
+def _square(bench: Workbench, run: TriageRun) -> None:
+    """Four ways to run the model; says whether the quantization or the engine is to blame."""
+    name = PRECISION_LABELS[run.plan.recipe.precision]
+    known = {item.backend: item for item in bench.machine.capabilities()}
+    native = known.get("tensorrt")
+    reason = (native.why_not("run") if native is not None else "") or "no NVIDIA GPU with TensorRT was found here"
+    baseline = run.after.judgement.baseline
+    show_table(
+        [
+            {"": "ONNX Runtime", "FP32": text.figure(baseline, digits=4), f"plain {name}": _value(run, 0),
+             f"{name} by the plan": _value(run, run.chosen)},
+            {"": "TensorRT", "FP32": "absent", f"plain {name}": "absent", f"{name} by the plan": "absent"},
+        ],
+        key="triage.square",
+        filename=f"{run.id}-square.csv",
+    )  # fmt: skip
+    st.caption(
+        f"The TensorRT row is absent: {text.plain(reason)}. What ONNX Runtime loses is the quantization's doing; what "
+        "TensorRT would lose beyond it, the engine's."
+    )
+
+
+def _value(run: TriageRun, place: int) -> str:
+    return text.figure(run.evaluations[place].metric, digits=4)

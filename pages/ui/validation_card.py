@@ -1,0 +1,73 @@
+"""Validations: a variant of the model against it, on labelled samples."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.data_upload import choose_samples
+from pages.ui.findings import show_findings
+from pages.ui.pickers import data_title, variant_title
+from pages.ui.state import select
+from pages.ui.tables import show_table
+from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.requests import ValidateSpec
+from trt_core.domain.validation import ValidationRun, Verdict
+from trt_core.workbench import Workbench
+
+_SIGNS = {
+    Verdict.NOT_WORSE: ":green-badge[✓ not worse]",
+    Verdict.WORSE: ":red-badge[✕ worse]",
+    Verdict.TOO_FEW: ":yellow-badge[? too few samples to tell]",
+}
+
+
+def show_validations(bench: Workbench, model: ModelRecord) -> None:
+    """The form, and a card for each of the newest runs."""
+    st.subheader("Validation", anchor=False)
+    variants = {item.id: item for item in bench.variants.variants(model.id)}
+    labels = {item.id: item for item in bench.library.label_sets()}
+    if not variants or not labels:
+        missing = "a variant" if not variants else "labels"
+        st.caption(f"Here a variant is held against its model on labelled samples. It needs {missing} first.")
+    else:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            variant = st.selectbox(
+                "Variant", list(variants), key="triage.check", format_func=lambda item: variant_title(variants[item])
+            )
+            data = choose_samples(bench, model, key="triage.check_on", label="Samples")
+            chosen = st.selectbox(
+                "Their labels", list(labels), key="triage.check_labels",
+                format_func=lambda item: text.clean(data_title(labels[item]), 60),
+            )  # fmt: skip
+            if st.button("Validate", key="triage.validate", disabled=not data, icon=":material/rule:"):
+                spec = ValidateSpec(model_id=model.id, subject_id=str(variant), data_id=data, labels_id=str(chosen))
+                select({"job": bench.validation.submit(spec).id})
+                st.rerun()
+    for run in bench.validation.runs(model.id)[:5]:
+        _card(bench, run)
+
+
+def _card(bench: Workbench, run: ValidationRun) -> None:
+    judged = bench.validation.judgement(run)
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(f"{_SIGNS[judged.verdict]} {text.plain(run.subject)} · {text.clock(run.created_at)}")
+        parts = [f"{run.metric} {text.figure(judged.candidate, digits=4)}"]
+        if judged.relative_drop is not None and judged.low is not None and judged.high is not None:
+            parts += [
+                f"against {text.figure(judged.baseline, digits=4)}",
+                f"relative drop {text.percent(judged.relative_drop)}",
+                f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
+            ]
+        if judged.samples_needed:
+            parts.append(f"about {judged.samples_needed:,} samples would tell")
+        parts.append(f"{run.samples:,} samples of {text.plain(run.data)}")
+        st.markdown(", ".join(parts) + ".")
+        lost, gained = bench.validation.flipped(run)
+        if lost or gained:
+            with st.expander(f"{len(lost)} samples lost, {len(gained)} gained"):
+                rows = [{"Sample": item, "Became": "wrong"} for item in lost]
+                rows += [{"Sample": item, "Became": "right"} for item in gained]
+                show_table(rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240)
+        if run.findings:
+            show_findings(run.findings)

@@ -1,0 +1,116 @@
+"""The triage page: empty, a search with its curve and plan, another tolerance, a validation."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from pages.ui.triage_charts import curve_figure, strip_figure
+from pages.ui.triage_view import evaluation_rows, layer_rows
+from tests.pages.conftest import words
+from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+from trt_core.domain.requests import TriageSpec, ValidateSpec
+from trt_core.testing import CollectingReporter
+
+QUIET = CollectingReporter()
+
+
+@pytest.fixture
+def sample(bench):
+    return bench.library.add_sample("digits_transformer")
+
+
+def data_of(bench, name):
+    return next(item for item in bench.library.data_sets() if name in item.name)
+
+
+def cut(bench, record, count, name):
+    """The first samples of a stored set."""
+    target = io.BytesIO()
+    with np.load(bench.library.data_path(record.id)) as stored:
+        np.savez(target, **{key: stored[key][:count] for key in stored.files})
+    target.seek(0)
+    return bench.library.add_data(target, name=name)
+
+
+@pytest.fixture
+def run(bench, sample):
+    test, labels = (cut(bench, data_of(bench, name), 600, f"{name}_few") for name in ("/test.npz", "labels"))
+    spec = TriageSpec(
+        model_id=sample.id,
+        recipe=Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX),
+        data_id=data_of(bench, "calibration").id,
+        validation_id=test.id,
+        labels_id=labels.id,
+        tolerance=0.02,
+        ranking_samples=8,
+        leave_one_out=1,
+    )
+    return bench.triage.perform(spec, QUIET)
+
+
+def test_an_empty_workspace_offers_the_sample_that_int8_breaks(bench, open_page):
+    app = open_page("triage")
+    assert "no model in the workspace" in words(app)
+
+    app.button("triage.sample").click().run()
+
+    assert not app.exception
+    assert "no search of this model yet" in words(app)
+    assert not app.button("triage.submit").disabled
+
+
+def test_a_model_without_data_cannot_be_searched_and_says_why(mlp, open_page):
+    app = open_page("triage", model=mlp.id)
+
+    assert app.button("triage.submit").disabled
+    assert "Upload validation samples first" in words(app)
+
+
+def test_a_search_says_what_is_kept_why_and_that_tensorrt_is_absent(sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+
+    said = words(app)
+    assert "of 20 leaves" in said
+    assert "/encoder/layer0/ffn/up/MatMul" in said
+    assert "channels are more than" in said
+    assert "TensorRT row is absent" in said
+
+
+def test_another_tolerance_weighs_the_same_measurements_again(bench, sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+
+    app.number_input(f"triage.rejudge.{run.id}").set_value(30.0).run()
+
+    assert not app.exception
+    assert "Keeping 0 nodes of 20 leaves 100 %" in words(app)
+    assert bench.triage.run(run.id).tolerance == 0.02
+
+
+def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_were_found(run):
+    curve = curve_figure(run)
+    drawn = sum(len(trace.x) for trace in curve.data if trace.mode == "markers")
+
+    assert drawn == len(run.evaluations) == len(evaluation_rows(run))
+    assert any(shape.line.dash == "dash" for shape in curve.layout.shapes)
+    assert sum(len(trace.x) for trace in strip_figure(run).data) == len(run.plan.entries) == len(layer_rows(run)) == 20
+    marks = [row["Gain is"] for row in layer_rows(run)]
+    assert marks[0] == "measured"
+    assert set(marks[1:]) == {"estimated"}
+
+
+def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(bench, sample, run, open_page):
+    variant = bench.triage.make_variant(run, QUIET)
+    spec = ValidateSpec(
+        model_id=sample.id, subject_id=variant.id, data_id=run.validation_id, labels_id=run.labels_id, tolerance=0.02
+    )
+    validation = bench.validation.perform(spec, QUIET)
+    lost, gained = bench.validation.flipped(validation)
+
+    said = words(open_page("triage", model=sample.id, triage=run.id))
+
+    assert (len(lost), len(gained)) == (validation.measured.counts.lost, validation.measured.counts.gained)
+    assert bench.validation.judgement(validation).verdict.value in said
+    assert variant.id.replace("-", r"\-") in said
