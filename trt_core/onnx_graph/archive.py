@@ -72,7 +72,8 @@ def open_archive(source: IO[bytes] | Path, name: str, limits: IntakeLimits) -> I
         declared = sum(entry.file_size for entry in entries)
         if declared > limits.total_bytes:
             raise UnreadableModel(
-                f"The archive declares {declared:,} bytes; the limit is {limits.total_bytes:,}.", remedy=_ADVICE
+                f"The archive declares {declared:,} bytes; the limit is {limits.total_bytes:,}.",
+                remedy="Pick the model from a folder of the server, or raise ENGINESCOPE_UPLOAD_MB.",
             )
         yield Archive(archive, size)
 

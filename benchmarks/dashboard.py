@@ -1,0 +1,216 @@
+"""How fast the pages answer over a model of 5,000 nodes, alone and with ten browsers at once, and how it starts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from benchmarks.large_model import NODES, fill
+from benchmarks.tables import ROOT, Table, median, spread
+from scripts import chromium
+from scripts.screenshots import FLAGS, server
+
+SESSIONS, RERUNS = 4, 10
+BROWSERS = 10
+REPEATS = 5
+STARTS = 3
+_DRAWN = ".stage .box"  # a box of the graph, inside of the component
+_IDLE = '[data-test-script-state="notRunning"]'
+# Each browser follows its own link at one moment and notes when the new page's script has run and its title stands.
+_GO = """([title, at]) => {
+  window.took = null;
+  setTimeout(() => {
+    const begin = performance.now();
+    [...document.querySelectorAll('[data-testid="stSidebar"] a')].find(a => a.innerText.trim().endsWith(title)).click();
+    const look = () => {
+      const stands = document.querySelector('h1')?.innerText === title;
+      if (stands && document.querySelector('[data-test-script-state="notRunning"]')) {
+        window.took = (performance.now() - begin) / 1000;
+      } else setTimeout(look, 20);  // a frame would never come in a tab that is not in front
+    };
+    look();
+  }, at - Date.now());
+}"""
+
+
+def run() -> list[Table]:
+    """Fill a workspace with the large model, then time scripts, drawing, a crowd and the start."""
+    path = chromium.find()  # before the driver below: it starts one of its own
+    if path is None:
+        raise RuntimeError(chromium.REMEDY)
+    with tempfile.TemporaryDirectory(prefix="enginescope-dashboard-") as name:
+        workspace = Path(name) / "workspace"
+        workspace.mkdir()
+        queries = fill(workspace)
+        return [scripts(workspace, queries), *browsers(workspace, queries, path)]
+
+
+def scripts(workspace: Path, queries: dict[str, str]) -> Table:
+    """Every page's script, run in this process by Streamlit's own test runner."""
+    rows, limits = [], []
+    with _environment(workspace):
+        for page, query in queries.items():
+            wall, cpu = _script_runs(page, dict(pair.split("=") for pair in query.split("&")))
+            p95 = _percentile(wall, 95)
+            row = (page, median(wall), p95, max(wall), _percentile(cpu, 95))
+            rows.append((row[0], *(f"{1000 * seconds:.0f}" for seconds in row[1:])))
+            limits.append((f"{page}: script run, p95", f"{p95:.3f} s", "0.3 s", p95 < 0.3))
+    return Table(
+        title=f"Script runs over {NODES:,} nodes",
+        method=(
+            f"Streamlit's AppTest runs each page's real script over a real workspace (INT8 engine, run, comparison); "
+            f"{SESSIONS} new sessions of {RERUNS} runs each in one process, first runs included, milliseconds. "
+            "AppTest's own reading of what was drawn is part of it; the browser is not."
+        ),
+        columns=("page", "median", "p95", "slowest", "p95 of processor time"),
+        rows=tuple(rows),
+        limits=tuple(limits),
+    )
+
+
+def browsers(workspace: Path, queries: dict[str, str], path: str) -> list[Table]:
+    """What a reader in Chromium waits for."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        starts = [_start(browser, workspace.parent / f"fresh{number}") for number in range(STARTS)]
+        with server(workspace) as address:
+            drawn = [_first_view(browser, f"{address}/models?{queries['models']}") for _ in range(1 + REPEATS)]
+            waits = [seconds for _ in range(3) for seconds in _crowd(browser, address, queries, workspace)]
+        browser.close()
+    p95 = _percentile(waits, 95)
+    return [
+        Table(
+            title="What a reader in Chromium waits for",
+            method=(
+                f"Headless Chromium on the machine of the server, seconds: median (lowest–highest). The start: from "
+                f"starting the process, after installation, over an empty workspace, to the first page drawn. "
+                f"The graph: from the address to the first box of {NODES:,} nodes, a fresh context each. The crowd: "
+                f"{BROWSERS} browsers follow a link to another page of that model at one moment while it is built; "
+                "until the page's script has run and its title stands."
+            ),
+            columns=("what", "seconds"),
+            rows=(
+                ("start to first page", spread(starts)),
+                ("graph, the server's first visitor", f"{drawn[0]:.2f}"),
+                ("graph, later visitors", spread(drawn[1:])),
+                (f"{BROWSERS} browsers at once during a build", spread(waits)),
+            ),
+            limits=(
+                ("start to first page", f"{median(starts):.2f} s", "3 s", median(starts) < 3),
+                ("first view of the graph, slowest", f"{max(drawn):.2f} s", "3 s", max(drawn) < 3),
+                (f"{BROWSERS} browsers at once, p95", f"{p95:.2f} s", "2 s", p95 < 2),
+            ),
+        )
+    ]
+
+
+def _script_runs(page: str, query: dict[str, str]) -> tuple[list[float], list[float]]:
+    from streamlit.testing.v1 import AppTest
+
+    wall, cpu = [], []
+    for _ in range(SESSIONS):
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+        for name, value in query.items():
+            app.query_params[name] = value
+        app.switch_page(f"pages/{page}.py")
+        for _ in range(RERUNS):
+            begin, burnt = time.perf_counter(), time.process_time()
+            app.run()
+            wall.append(time.perf_counter() - begin)
+            cpu.append(time.process_time() - burnt)
+            if app.exception or app.error:
+                raise RuntimeError(f"the page {page} failed: {[*app.exception, *app.error][0].value}")
+    return wall, cpu
+
+
+@contextmanager
+def _environment(workspace: Path) -> Iterator[None]:
+    before = os.environ.get("ENGINESCOPE_WORKSPACE")
+    os.environ["ENGINESCOPE_WORKSPACE"] = str(workspace)
+    try:
+        yield
+    finally:
+        os.environ.pop("ENGINESCOPE_WORKSPACE")
+        if before is not None:
+            os.environ["ENGINESCOPE_WORKSPACE"] = before
+
+
+def _start(browser: Browser, workspace: Path) -> float:
+    begin = time.perf_counter()
+    with server(workspace) as address:
+        _drawn(browser, address, "h1").close()
+        return time.perf_counter() - begin
+
+
+def _first_view(browser: Browser, address: str) -> float:
+    begin = time.perf_counter()
+    page = _drawn(browser, address, _DRAWN)
+    seconds = time.perf_counter() - begin
+    page.close()
+    return seconds
+
+
+def _drawn(browser: Browser, address: str, selector: str) -> Page:
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(address)
+    page.locator(selector).first.wait_for(timeout=120_000)
+    return page
+
+
+def _crowd(browser: Browser, address: str, queries: dict[str, str], workspace: Path) -> list[float]:
+    """Seconds that each of ten browsers waits after a click, all at one moment, while a build runs."""
+    pages = [
+        _drawn(browser, f"{address}/jobs?{queries['divergence']}&{queries['build']}", "h1") for _ in range(BROWSERS)
+    ]
+    for page in pages:
+        page.locator(_IDLE).wait_for(state="attached", timeout=120_000)
+    titles = ("Models", "Support", "Build", "Fusion", "Latency", "Divergence", "System")
+    with _building(workspace):
+        at = time.time() * 1000 + 1500
+        for number, page in enumerate(pages):
+            page.evaluate(_GO, [titles[number % len(titles)], at])
+        waits = [float(page.wait_for_function("window.took", timeout=120_000).json_value()) for page in pages]
+    for page in pages:
+        page.close()
+    return waits
+
+
+@contextmanager
+def _building(workspace: Path) -> Iterator[None]:
+    """A build of the large model that is under way, cancelled at the end."""
+    from trt_core.domain.jobs import JobState
+    from trt_core.domain.precision import Precision, Recipe
+    from trt_core.domain.requests import BuildSpec, QuantizeSpec
+    from trt_core.workbench import workspace_of
+
+    bench = workspace_of(workspace)
+    model = bench.library.models()[0]
+    wish = QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP32))
+    job = bench.builds.submit(BuildSpec(variant=wish, rebuild=True))
+    while bench.jobs.job(job.id).state is JobState.QUEUED:
+        time.sleep(0.05)
+    try:
+        yield
+        if bench.jobs.job(job.id).state is not JobState.RUNNING:
+            raise RuntimeError("the build ended before the browsers had their answers: nothing was measured under it")
+    finally:
+        bench.jobs.cancel(job.id)
+        while not bench.jobs.job(job.id).state.is_terminal:
+            time.sleep(0.05)
+
+
+def _percentile(values: list[float], percent: int) -> float:
+    """The nearest-rank percentile: one of the values measured."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+
+
+if __name__ == "__main__":
+    for table in run():
+        print(table.markdown())
