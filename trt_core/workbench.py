@@ -41,6 +41,7 @@ from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
 from trt_core.services.recordings import Recordings
+from trt_core.services.registry import Registry
 from trt_core.services.support import Support
 from trt_core.services.sweeps import Sweeps
 from trt_core.services.triage import Triages
@@ -64,6 +65,7 @@ class Workbench:
     latency: Latencies
     divergence: Divergences
     deploy: Deployments
+    registry: Registry
     calibrations: Calibrations
     triage: Triages
     validation: Validations
@@ -123,6 +125,7 @@ def open_workbench(
         latency=latency,
         divergence=Divergences(context, library, variants),
         deploy=Deployments(context, library, variants, builds, latency),
+        registry=Registry(context, library, variants, builds, latency),
         calibrations=calibrations,
         triage=Triages(context, library, variants, calibrations),
         validation=Validations(context, library, variants, builds),

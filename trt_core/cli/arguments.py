@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.shipping import deploy_arguments
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
@@ -35,6 +36,10 @@ def parser() -> argparse.ArgumentParser:
     _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
     _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
     deploy_arguments(command("deploy", "Make the files that run a build in production, and say whether it loads there."))
+    registry_arguments(command("registry", "Every engine with its parents and figures; `registry set ID` decides."))
+    retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
+    export_arguments(command("export", "Write a model with all that was made from it into one file."))
+    import_arguments(command("import", "Take a file of `export` in, after every hash was verified."))
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")

@@ -10,6 +10,7 @@ from pathlib import Path
 from trt_core.cli import present
 from trt_core.cli.accuracy import triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.shipping import deploy
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
 from trt_core.errors import InvalidInput, JobError
@@ -196,6 +197,10 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "triage": triage,
     "validate": validate,
     "deploy": deploy,
+    "registry": registry,
+    "retain": retain,
+    "export": export_project,
+    "import": import_project,
     "runs": runs,
     "jobs": jobs,
     "system": system,

@@ -58,7 +58,8 @@ def recorded_sample(order: Order, library: Library, runner: Runner, model: Path,
                 ),
             )
         )
-    reference = f"{session.device}, {session.version}, FP32, on {origin}"
+    title = runner.capabilities().title
+    reference = f"{title} {session.version} in FP32 on {session.device}; input: {origin}"
     return Recording(arrays=_npz(feeds, outputs), names=_names(order, feeds, outputs, reference))
 
 
