@@ -36,10 +36,12 @@ __all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
 
 _ICON = Path(__file__).with_name("icon.png")
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
-# Tabular figures, and long words that break instead of widening the page. No foreign text goes in here.
+# Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
+# which round 512 MB up to "1GB". No foreign text goes in here.
 _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
+[data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
 code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }

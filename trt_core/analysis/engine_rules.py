@@ -54,7 +54,7 @@ def _requested(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
         yield Finding(
             rule="precision-reached",
             severity=Severity.NOTE,
-            message=f"{running} of {len(layers)} layers run in {name}: every convolution and product among them.",
+            message=f"{running} of {len(layers)} layers run in {name}: every convolution and product with weights.",
             evidence=evidence,
         )
     elif share < 0.5:
