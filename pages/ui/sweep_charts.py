@@ -37,7 +37,7 @@ def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, *, limi
             text=[[_cell_text(cell, limit_ms, percentile) for cell in row] for row in rows],
             texttemplate="%{text}",
             colorscale="Blues",
-            colorbar={"title": "/s"},
+            showscale=False,
             hovertemplate="size %{x}, streams %{y}<br>%{text}<extra></extra>",
             xgap=2,
             ygap=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import streamlit as st
@@ -29,9 +30,10 @@ def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> N
     limit_ms, percentile = _limit(measured)
     best = sweet_spot(sweep, limit_ms=limit_ms, percentile=percentile)
     verdict(_sentence(best, limit_ms, percentile))
-    conditions = measured[0].conditions
+    conditions = (best or measured[0]).conditions
     if conditions is not None:
         st.caption(f":material/verified: {text.plain(conditions.method)}")
+    _few_samples(measured, percentile)
     if best is not None:
         _cards(best, measured, percentile)
     figure = matrix_figure(sweep.points, best, limit_ms=limit_ms, percentile=percentile)
@@ -47,6 +49,15 @@ def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> N
         _split(bench, sweep, others)
 
 
+def _few_samples(points: Sequence[SweepPoint], percentile: str) -> None:
+    few = [p for p in points if p.summary is not None and p.summary.p99_ci95_ms is None]
+    if few and percentile == "p99":
+        st.caption(
+            f":material/warning: {text.counted(len(few), 'point')} of {len(points)} have too few samples for an "
+            "interval around p99: read p50 or p90, or take 368 samples a point and more."
+        )
+
+
 def _resume(bench: Workbench, sweep: Sweep) -> None:
     missing = len(sweep.head.spec.settings) - len(sweep.points)
     with st.container(horizontal=True):
@@ -60,7 +71,12 @@ def _limit(points: Sequence[SweepPoint]) -> tuple[float, str]:
     slowest = max(point.summary.p99_ms for point in points if point.summary is not None)
     left, right = st.columns(2)
     limit = left.number_input(
-        "Latency limit, ms", min_value=0.0, value=round(slowest, 3), key="sweeps.limit", format="%.3f", step=0.5
+        "Latency limit, ms",
+        min_value=0.0,
+        value=math.ceil(slowest * 1000) / 1000,
+        key="sweeps.limit",
+        format="%.3f",
+        step=0.5,
     )
     percentile = right.segmented_control("Held at", PERCENTILES, default="p99", key="sweeps.percentile") or "p99"
     return limit, percentile

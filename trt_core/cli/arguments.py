@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.shipping import deploy_arguments
 
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))
     import_arguments(command("import", "Take a file of `export` in, after every hash was verified."))
+    lab_arguments(command)
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")

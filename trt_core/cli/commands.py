@@ -10,6 +10,7 @@ from pathlib import Path
 from trt_core.cli import present
 from trt_core.cli.accuracy import triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.lab import compare, sweep, tactics, take_in
 from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.shipping import deploy
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
@@ -201,6 +202,10 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "retain": retain,
     "export": export_project,
     "import": import_project,
+    "import-recordings": take_in,
+    "compare": compare,
+    "tactics": tactics,
+    "sweep": sweep,
     "runs": runs,
     "jobs": jobs,
     "system": system,

@@ -1,0 +1,75 @@
+"""The lab's commands, each in this process."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+
+import pytest
+
+from tests import models
+from tests.analysis.trt86 import FOLDER
+from trt_core.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings")
+    for name in ("r50_fp16", "r50_int8_calib", "r18_fp16"):
+        for part in ("layers.json.gz", "log.gz"):
+            shutil.copy(FOLDER / f"{name}.{part}", folder)
+    shutil.copy(FOLDER / "results.json.gz", folder)
+    workspace = tmp_path_factory.mktemp("workspace")
+    arguments = ["import-recordings", str(folder), "--device", "NVIDIA H200", "--workspace", str(workspace), "--quiet"]
+    assert main(arguments) == 0
+    return workspace
+
+
+def _json(capsys, *arguments: str) -> dict:
+    capsys.readouterr()
+    assert main([*arguments, "--json", "--quiet"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_two_recordings_are_compared_by_name(workspace, capsys):
+    said = _json(capsys, "compare", "r50_fp16", "r50_int8_calib", "--workspace", str(workspace))
+
+    change = sum(step["delta_ms"] for step in said["steps"])
+    assert said["second"]["layers_ms"] - said["first"]["layers_ms"] == pytest.approx(change)
+    assert "quantized-asked-not-run" in {item["rule"] for item in said["findings"]}
+
+
+def test_tactics_are_listed_layer_by_layer(workspace, capsys):
+    said = _json(capsys, "tactics", "r18_fp16", "--workspace", str(workspace))
+    assert said["timings"] == 1062
+    first = next(item for item in said["layers"] if item["layer"] == "/conv1/Conv + /relu/Relu")
+    assert first["gap"] == pytest.approx(0.285, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "nothing", "r50_fp16"),
+        ("tactics", "r-000000000000"),
+        ("import-recordings", "nowhere"),
+        ("sweep", "nowhere.onnx"),
+    ],
+)
+def test_what_is_not_there_is_bad_input_in_one_line(workspace, capsys, arguments):
+    assert main([*arguments, "--workspace", str(workspace), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_sweep_answers_no_when_no_point_keeps_the_limit(tmp_path, capsys):
+    path = tmp_path / "mlp.onnx"
+    path.write_bytes(io.BytesIO(models.mlp().SerializeToString()).getvalue())
+    arguments = ["sweep", str(path), "--batches", "1,2", "--iterations", "3", "--warmup", "1"]
+    arguments += ["--workspace", str(tmp_path / "workspace"), "--quiet"]
+
+    assert main([*arguments, "--limit-ms", "1e9"]) == 0
+    assert "sweet spot" in capsys.readouterr().out
+    assert main([*arguments, "--limit-ms", "0"]) == 1
+    assert main([*arguments, "--streams", "a"]) == 2

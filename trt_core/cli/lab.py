@@ -1,0 +1,163 @@
+"""The commands of the latency lab: recordings in, two engines compared, tactics, sweeps."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.wishes import ARTIFACT_ID, model_record
+from trt_core.domain.codec import to_plain
+from trt_core.domain.findings import Finding
+from trt_core.domain.recordings import EngineStudy
+from trt_core.domain.sweeps import SweepSpec
+from trt_core.domain.tactics import Tuning
+from trt_core.errors import InvalidInput, NotFound
+from trt_core.workbench import Workbench
+
+AddCommand = Callable[[str, str], argparse.ArgumentParser]
+
+
+def lab_arguments(command: AddCommand) -> None:
+    """The grammar of the lab's commands."""
+    taken = command("import-recordings", "Take in engines recorded elsewhere: trtexec's exports, TREx folders, logs.")
+    taken.add_argument("folder", type=Path, metavar="FOLDER")
+    taken.add_argument("--device", default="", help="what they were recorded on")
+    taken.add_argument("--tensorrt", default="", metavar="8.6.0", help="with which version")
+    two = command("compare", "Why one engine is faster than another: recordings or builds.")
+    two.add_argument("first", metavar="ENGINE")
+    two.add_argument("second", metavar="ENGINE")
+    tactics = command("tactics", "Every tactic that auto-tuning timed for an engine.")
+    tactics.add_argument("engine", metavar="ENGINE")
+    sweep = command("sweep", "Measure batches and streams, and name the sweet spot under a latency limit.")
+    sweep.add_argument("model", metavar="MODEL|BUILD_ID")
+    sweep.add_argument("--batches", default="1,2,4,8")
+    sweep.add_argument("--streams", default="1")
+    sweep.add_argument("--iterations", type=int, default=200)
+    sweep.add_argument("--warmup", type=int, default=10)
+    sweep.add_argument("--threads", type=int, default=0)
+    sweep.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
+    sweep.add_argument("--limit-ms", type=float, help="default: none")
+    sweep.add_argument("--percentile", choices=("p50", "p90", "p95", "p99"), default="p99")
+
+
+def take_in(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """Recordings of a folder."""
+    del console
+    found = bench.recordings.add_folder(options.folder, device=options.device, version=options.tensorrt)
+    lines = [f"{item.id} {item.name}: {item.layer_count} layers, {item.timing_count} tactics timed" for item in found]
+    keys = ("id", "project", "name", "layer_count", "p50_ms", "sample_count", "timing_count", "has_layer_times")
+    entries = [{key: getattr(item, key) for key in keys} | {"asked": item.asked.value} for item in found]
+    return Answer(plain={"recordings": entries}, lines=lines)
+
+
+def compare(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """Two engines, aligned."""
+    from trt_core.analysis.engine_compare import compare_engines
+    from trt_core.analysis.engine_why import why
+
+    del console
+    comparison = compare_engines(_study(bench, options.first), _study(bench, options.second))
+    findings = why(comparison)
+    sides = {name: _side(study) for name, study in (("first", comparison.first), ("second", comparison.second))}
+    steps = [{"cause": step.cause.value, "groups": step.groups, "delta_ms": step.delta_ms} for step in comparison.steps]
+    groups = [
+        {
+            "nodes": list(group.nodes),
+            "cause": group.cause.value,
+            "first_ms": group.first_ms,
+            "second_ms": group.second_ms,
+            "first_layers": [row.name for row in group.first],
+            "second_layers": [row.name for row in group.second],
+            "tactic_changed": group.tactic_changed,
+            "precision_changed": group.precision_changed,
+        }
+        for group in comparison.groups
+    ]
+    lines = [f"{side['title']}: {side['layers_ms']:.4g} ms in layers" for side in sides.values()]
+    lines += [f"  {step.delta_ms * 1000:+8.1f} µs  {step.cause.value}" for step in comparison.steps]
+    plain = sides | {"steps": steps, "groups": groups, "findings": _plain_findings(findings)}
+    return Answer(plain=plain, lines=lines + finding_lines(findings))
+
+
+def _plain_findings(findings: tuple[Finding, ...]) -> list[object]:
+    return [to_plain(item) for item in findings]
+
+
+def _side(study: EngineStudy) -> dict[str, object]:
+    return {
+        "id": study.id,
+        "title": study.title,
+        "p50_ms": study.total_ms,
+        "layers_ms": study.layers_ms,
+        "precisions": study.record.precisions,
+    }
+
+
+def tactics(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """Auto-tuning, layer by layer."""
+    from trt_core.analysis.tactics import layer_tunings, tuning_findings
+
+    del console
+    study = _study(bench, options.engine)
+    tuning = study.tuning or Tuning()
+    found = layer_tunings(tuning, study.record, [fact.tactic for fact in study.facts] or None)
+    findings = tuning_findings(found, tuning)
+    spent = sum(trial.seconds for trial in tuning.trials)
+    lines = [f"{tuning.timing_count} tactics timed in {spent:.3g} s, {len(tuning.trials)} combinations of formats"]
+    for item in found:
+        if item.chosen is not None:
+            gap = f", second {item.gap:+.1%}" if item.gap is not None else ""
+            lines.append(f"  {item.chosen.time_ms * 1000:8.2f} µs  {item.layer}{gap}")
+    layers = [to_plain(item) | {"gap": item.gap} for item in found]
+    plain = {"timings": tuning.timing_count, "timing_s": spent, "layers": layers}
+    return Answer(plain=plain | {"findings": _plain_findings(findings)}, lines=lines + finding_lines(findings))
+
+
+def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """A matrix of batches and streams; exit code 1 when no point keeps the limit."""
+    from trt_core.analysis.sweeps import sweet_spot
+
+    subject = options.model if ARTIFACT_ID.fullmatch(options.model) else model_record(bench, options.model).id
+    spec = SweepSpec(
+        subject_id=subject,
+        batches=_numbers(options.batches),
+        streams=_numbers(options.streams),
+        backend=options.backend,
+        warmup=options.warmup,
+        iterations=options.iterations,
+        threads=options.threads,
+    )
+    finished(bench, bench.sweeps.submit(spec), console)
+    found = bench.sweeps.sweep(bench.sweeps.id_of(spec))
+    limit = options.limit_ms if options.limit_ms is not None else float("inf")
+    best = sweet_spot(found, limit_ms=limit, percentile=options.percentile)
+    lines = [
+        f"  batch {point.setting.batch:4d}  streams {point.setting.streams:2d}  p99 {point.summary.p99_ms:.3f} ms  "
+        f"{point.summary.throughput_per_s:.1f}/s"
+        if point.summary is not None
+        else f"  batch {point.setting.batch:4d}  streams {point.setting.streams:2d}  {point.error}"
+        for point in found.points
+    ]
+    setting = best.setting if best is not None else None
+    said = f"sweet spot: batch {setting.batch}, {setting.streams} streams" if setting else "no point keeps the limit"
+    plain = {"sweep": found.head.id, "points": [to_plain(item) for item in found.points], "best": to_plain(setting)}
+    return Answer(plain=plain, lines=[*lines, said], exit_code=0 if setting else 1)
+
+
+def _numbers(words: str) -> tuple[int, ...]:
+    parts = [word.strip() for word in words.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InvalidInput(f"{words[:60]!r} is no list of whole numbers.", remedy="Write 1,2,4.")
+    return tuple(dict.fromkeys(map(int, parts)))
+
+
+def _study(bench: Workbench, text: str) -> EngineStudy:
+    """An engine by its id, or a recording by its name."""
+    if ARTIFACT_ID.fullmatch(text):
+        return bench.engines.study(text)
+    named = [item for item in bench.recordings.recordings() if item.name == text]
+    if not named:
+        raise NotFound(f"There is no engine {text[:80]!r}.", remedy="Give the id of a build, or import a recording.")
+    return bench.engines.study(max(named, key=lambda item: item.created_at).id)
