@@ -45,6 +45,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     reason, spec = "", None
     try:
         recipe = Recipe(precision=precision, rest=rest, method=method)
+        lab = st.toggle("Compare calibration methods", key="triage.lab_wanted", help="Two more passes over the data.")
         spec = TriageSpec(
             model_id=model.id,
             recipe=recipe,
@@ -53,6 +54,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
             labels_id="" if metric in FLOOR_METRICS else labels,
             metric=metric,
             tolerance=tolerance,
+            with_lab=lab,
             leave_one_out=st.number_input(
                 "Layers to measure alone",
                 0,

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.lab_view import show_lab
 from pages.ui.links import link_to
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
@@ -119,8 +120,14 @@ def _actions(bench: Workbench, run: TriageRun) -> None:
 
 
 def _details(bench: Workbench, run: TriageRun) -> None:
-    layers, tried, square, found = st.tabs(
-        [f"Layers ({len(run.sensitivities)})", f"Evaluations ({len(run.evaluations)})", "PTQ or runtime?", "Findings"]
+    layers, tried, square, lab, found = st.tabs(
+        [
+            f"Layers ({len(run.sensitivities)})",
+            f"Evaluations ({len(run.evaluations)})",
+            "PTQ or runtime?",
+            "Calibration lab",
+            f"Findings ({len(run.findings)})",
+        ]
     )
     with layers:
         st.caption(
@@ -132,6 +139,8 @@ def _details(bench: Workbench, run: TriageRun) -> None:
         show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
     with square:
         _square(bench, run)
+    with lab:
+        show_lab(run)
     with found:
         show_findings(run.findings)
 

@@ -127,6 +127,7 @@ class TriageSpec:
     samples: int | None = None
     ranking_samples: int = 32
     leave_one_out: int = 0
+    with_lab: bool = False  # compare calibration methods, too
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.findings import Finding
 from trt_core.domain.plans import Plan
 from trt_core.domain.validation import Judgement, Measured
@@ -29,8 +30,8 @@ class ActivationFacts:
     """Values of the tensor that a unit reads (FP16 and BF16: that it writes), in the baseline.
 
     `outliers` are channel indices, the widest first. `clipped_share` lies beyond the INT8 range, `lost_share` below
-    half its `scale`; `over_fp16_share` beyond 65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are SQNRs
-    predicted for INT8 with one scale, and with one a channel.
+    half its `scale`; `over_fp16_share` beyond 65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are
+    SQNRs predicted for INT8 with one scale, and with one a channel.
     """
 
     tensor: str
@@ -112,6 +113,7 @@ class TriageRun:
     validation_id: str = ""
     labels_id: str = ""
     calibration_id: str = ""
+    lab: CalibrationLab | None = None
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -9,21 +9,23 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.protocols import SampleBatches
 from trt_core.services.library import Library
 
-_MOST = 64
+MOST = 64
 _BYTES = 1 << 20  # of inputs in a batch: inner tensors are many times that
 
 
-def sample_batches(library: Library, model_id: str, data_id: str, *, limit: int | None = None) -> SampleBatches:
-    """The samples of a data set in batches that the model takes; `limit` samples in all."""
+def sample_batches(
+    library: Library, model_id: str, data_id: str, *, limit: int | None = None, most: int = MOST
+) -> SampleBatches:
+    """The samples of a data set in batches that the model takes, of `most` at a time; `limit` samples in all."""
     from trt_core.store.npz import batches
 
     # A branch may look at the whole batch, as the data-dependent sample does: then each sample goes alone.
     branches = any(node.subgraph_nodes for node in library.graph(model_id).nodes)
-    size = batch_size(library.model(model_id), library.data(data_id), most=1 if branches else _MOST)
+    size = batch_size(library.model(model_id), library.data(data_id), most=1 if branches else most)
     return partial(batches, library.data_path(data_id), batch=size, limit=limit)
 
 
-def batch_size(model: ModelRecord, data: DataRecord, *, most: int = _MOST) -> int:
+def batch_size(model: ModelRecord, data: DataRecord, *, most: int = MOST) -> int:
     """The model's own batch where it is fixed, else up to `most` samples of together at most a mebibyte."""
     fixed = [size for spec in model.inputs if isinstance(size := (spec.shape or (1,))[0], int)]
     if fixed:

@@ -86,7 +86,8 @@ def look_at_activations(
     stats = {node: ActivationStats(name, axis=axis, scale=scales.get(name)) for node, (name, axis) in wanted.items()}
     for feeds in batches():
         reporter.check()
-        values = {**feeds, **dict(zip(inner, session.run(feeds, inner), strict=True))}
+        found = session.run(feeds, inner) if inner else []
+        values = {**feeds, **dict(zip(inner, found, strict=True))}
         for node, (name, _) in wanted.items():
             stats[node].add(values[name])
     return tuple(

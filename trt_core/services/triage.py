@@ -14,6 +14,7 @@ from trt_core.analysis.judge import judge
 from trt_core.analysis.sensitivity import estimated_gains, rank_units, rejudged, search_plan
 from trt_core.analysis.why_rules import why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
+from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Job, JobKind
@@ -32,6 +33,7 @@ from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
 from trt_core.services.variants import Variants
 
+_LAB_SAMPLES = 512  # of the validation data
 _METHOD = (
     "Every evaluation is one run of the plan's numerics twin in ONNX Runtime {version} on the CPU over {samples:,} "
     "samples, against the file as uploaded; what is kept is {kept}. One calibration serves all plans."
@@ -92,17 +94,34 @@ class Triages:
             trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
             order = [item.unit for item in ranked]
             evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
+            lab = self._lab(spec, subject, reporter) if spec.with_lab and spec.data_id else None
             if spec.leave_one_out:
                 ranked = trial.leave_one_out(ranked, evaluations[0])
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         run = self._run(spec, subject, evaluations, chosen)
-        found = (*run.findings, *why_findings(ranked, subject.recipe.precision))
-        run = replace(run, sensitivities=ranked, findings=found, seconds=time.perf_counter() - began)
-        head = replace(run, sensitivities=())
+        found = (
+            *run.findings,
+            *why_findings(ranked, subject.recipe.precision),
+            *(lab.findings if lab else ()),
+        )
+        run = replace(run, sensitivities=ranked, lab=lab, findings=found, seconds=time.perf_counter() - began)
+        head = replace(run, sensitivities=(), lab=None)
         files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
         self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
         return run
+
+    def _lab(self, spec: TriageSpec, subject: Subject, reporter: Reporter) -> CalibrationLab:
+        from trt_core.precision.lab import calibration_lab
+
+        return calibration_lab(
+            self._library.model_path(spec.model_id),
+            [item.tensor for item in subject.ranges],
+            sample_batches(self._library, spec.model_id, spec.data_id, most=8),
+            sample_batches(self._library, spec.model_id, spec.validation_id, limit=_LAB_SAMPLES),
+            runner=self._context.runner,
+            reporter=reporter,
+        )
 
     def _scoring(self, spec: TriageSpec) -> Scoring:
         return Scoring(

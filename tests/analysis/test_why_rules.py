@@ -1,0 +1,84 @@
+"""Why a layer loses: channels by index, clipping, overflow, and whose fault it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trt_core.analysis.activation_stats import ActivationStats
+from trt_core.analysis.why_rules import why_findings
+from trt_core.domain.precision import Precision
+from trt_core.domain.triage import Unit, UnitSensitivity
+
+UNIT = Unit(node="/ffn/up", op_type="MatMul", indices=(0,), macs=1)
+RNG = np.random.default_rng(0)
+
+
+def facts(*arrays, scale=None, axis=-1):
+    stats = ActivationStats("x", axis=axis, scale=scale)
+    for array in arrays:
+        stats.add(np.asarray(array, np.float32))
+    return stats.result()
+
+
+def rules(found, precision=Precision.INT8, *, isolated=10.0, weights=None, activations=None, unit=UNIT):
+    item = UnitSensitivity(
+        unit=unit,
+        isolated_db=isolated,
+        accumulated_db=None,
+        weights_db=weights,
+        activations_db=activations,
+        facts=found,
+    )
+    return {finding.rule: finding for finding in why_findings([item], precision)}
+
+
+def test_outlier_channels_are_named_by_index_the_widest_first():
+    values = RNG.standard_normal((64, 16)).astype(np.float32)
+    values[:, 3] *= 40
+    values[:, 11] *= 90
+
+    found = facts(values, scale=1.0)
+
+    assert found.outliers == (11, 3)
+    assert "11, 3" in rules(found)["outlier-channels"].message
+    assert found.channel_db > found.tensor_db + 6
+
+
+def test_channels_of_an_image_are_on_the_second_axis():
+    image = np.ones((2, 4, 3, 3), np.float32)
+    image[:, 2] = 100
+
+    assert facts(image, axis=1).outliers == (2,)
+
+
+def test_clipped_and_lost_values_are_counted_over_all_batches():
+    found = facts([[300.0, 1.0]], [[0.2, 1.0]], scale=1.0)
+
+    assert found.clipped_share == found.lost_share == 0.25
+    assert {"clipping"} <= rules(found).keys()
+
+
+def test_a_layer_that_loses_only_what_eight_bits_cost_needs_no_explanation():
+    assert not rules(facts([[300.0, 1.0]], scale=1.0), isolated=40.0)
+
+
+@pytest.mark.parametrize(("weights", "activations", "rule"), [(10, 40, "weights-lose"), (40, 10, "activations-lose")])
+def test_the_half_that_loses_is_named(weights: float, activations: float, rule: str):
+    assert rule in rules(facts([[1.0, 2.0]], scale=0.02), weights=weights, activations=activations)
+
+
+def test_overflow_beyond_65504_is_a_blocker_and_tiny_values_a_warning():
+    assert "fp16-overflow" in rules(facts([[7e4, 1.0]]), Precision.FP16)
+    assert "fp16-near-overflow" in rules(facts([[5e4, 1.0]]), Precision.FP16)
+    assert "fp16-subnormal" in rules(facts([[1e-6, 1e-6, 1.0]]), Precision.FP16)
+
+
+def test_a_softmax_that_loses_in_fp16_is_called_sensitive():
+    softmax = Unit(node="/softmax", op_type="Softmax", indices=(0,))
+
+    assert "sensitive-op" in rules(facts([[0.5, 0.5]]), Precision.FP16, isolated=20.0, unit=softmax)
+
+
+def test_values_that_are_zero_on_all_samples_are_dead():
+    assert "dead-range" in rules(facts(np.zeros((2, 4)), scale=1.0))

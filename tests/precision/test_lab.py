@@ -1,0 +1,64 @@
+"""The calibration lab: methods side by side, samples against error, drift, flat memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from tests import models
+from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.domain.precision import CalibrationMethod
+from trt_core.precision.histogram import MagnitudeHistogram
+from trt_core.precision.lab import calibration_lab, rounding_db
+from trt_core.testing import CollectingReporter
+
+
+def seen(values):
+    histogram = MagnitudeHistogram()
+    histogram.add(np.asarray(values, np.float32))
+    return histogram
+
+
+def test_the_error_of_rounding_a_histogram_is_that_of_rounding_the_values():
+    values = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
+    high = 3.0
+    rounded = np.clip(np.rint(values / (high / 127)), -127, 127) * (high / 127)
+    expected = 10 * np.log10(np.square(values).sum() / np.square(values - rounded).sum())
+
+    assert rounding_db(seen(values), high) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A small net whose validation inputs are twice as wide as those of calibration."""
+    model = models.mlp()
+    onnx.save(model, tmp_path / "mlp.onnx")
+    (only,) = model.graph.input
+    width = only.type.tensor_type.shape.dim[1].dim_value
+    rng = np.random.default_rng(3)
+    first = rng.standard_normal((64, width)).astype(np.float32)
+    second = 2 * rng.standard_normal((32, width)).astype(np.float32)
+
+    def batches(data):
+        return lambda: iter({only.name: data[i : i + 1]} for i in range(len(data)))
+
+    return calibration_lab(
+        tmp_path / "mlp.onnx", [only.name], batches(first), batches(second),
+        runner=OrtRunner(), reporter=CollectingReporter(),
+    )  # fmt: skip
+
+
+def test_every_method_is_weighed_after_more_and_more_samples(lab):
+    assert sorted({step.samples for step in lab.steps}) == [1, 4, 16, 64]
+    assert {item.method for item in lab.tensors[0].methods} == set(CalibrationMethod)
+    by_minmax = [step.sqnr_db for step in lab.steps if step.method is CalibrationMethod.MINMAX]
+    assert by_minmax[-1] > by_minmax[0]
+
+
+def test_validation_data_that_reach_further_are_a_finding_with_the_tensor(lab):
+    assert lab.tensors[0].drift > 1.25
+    drift = next(item for item in lab.findings if item.rule == "calibration-drift")
+    assert drift.nodes == (lab.tensors[0].tensor,)
+    minmax = next(item for item in lab.tensors[0].methods if item.method is CalibrationMethod.MINMAX)
+    assert minmax.clipped_share > 0.0

@@ -1,0 +1,176 @@
+"""Calibration methods side by side, judged on other data than they saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trt_core.domain.calibration_lab import CalibrationLab, MethodRange, SampleStep, TensorLab
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Progress
+from trt_core.domain.precision import CalibrationMethod
+from trt_core.errors import InvalidData
+from trt_core.precision.histogram import BINS, MagnitudeHistogram
+from trt_core.precision.thresholds import choose_threshold
+from trt_core.protocols import Reporter, Runner, SampleBatches, Session
+
+_LEVELS = 127.0
+_DRIFT = 1.25
+_HELPED_DB = 0.5
+_PERCENTILE = 99.99
+Histograms = dict[str, MagnitudeHistogram]
+Thresholds = dict[CalibrationMethod, dict[str, float]]
+
+
+def calibration_lab(
+    model_path: Path,
+    tensors: Sequence[str],
+    calibration: SampleBatches,
+    validation: SampleBatches,
+    *,
+    runner: Runner,
+    reporter: Reporter,
+) -> CalibrationLab:
+    """Choose ranges by every method after 1, 4, 16 ... and all calibration samples; weigh them on validation samples.
+
+    Both sets stream through once; a histogram of 2,048 bins a tensor and set is all that is kept. Errors are those of
+    rounding the validation histogram, accurate to its bins.
+    """
+    seen = _Seen(model_path, tensors, runner, reporter)
+    chosen: dict[int, Thresholds] = {}
+    first, count, mark = _fresh(tensors), 0, 1
+    for count in seen.through(calibration, first, phase="Calibrating"):
+        if count >= mark:
+            chosen[count] = _thresholds(first)
+            while mark <= count:
+                mark *= 4
+    second = _fresh(tensors)
+    checked = max(seen.through(validation, second, phase="Looking at the validation data"), default=0)
+    if not count or not checked:
+        raise InvalidData("There is no sample to calibrate or to validate on.", remedy="Give samples for both.")
+    chosen[count] = _thresholds(first)
+    labs = tuple(_tensor(name, first[name], second[name], chosen[count]) for name in tensors)
+    steps = tuple(
+        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor))
+        for samples, methods in chosen.items()
+        for method, by_tensor in methods.items()
+    )
+    return CalibrationLab(
+        tensors=labs,
+        steps=steps,
+        calibration_samples=count,
+        validation_samples=checked,
+        findings=tuple(_findings(labs, steps)),
+    )
+
+
+class _Seen:
+    """Streams samples through a model into histograms."""
+
+    def __init__(self, model_path: Path, tensors: Sequence[str], runner: Runner, reporter: Reporter) -> None:
+        self._path, self._tensors, self._runner, self._reporter = model_path, tensors, runner, reporter
+
+    def through(self, batches: SampleBatches, histograms: Histograms, *, phase: str) -> Iterator[int]:
+        """Count every batch; the number of samples so far."""
+        session: Session | None = None
+        done = 0
+        for feeds in batches():
+            self._reporter.check()
+            inner = [name for name in self._tensors if name not in feeds]
+            session = session or self._runner.load(self._path, extra_outputs=inner)
+            found = session.run(feeds, inner) if inner else []
+            values = {**feeds, **dict(zip(inner, found, strict=True))}
+            for name, histogram in histograms.items():
+                histogram.add(np.asarray(values[name]))
+            done += max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)
+            self._reporter.progress(Progress(phase=phase, step=done))
+            yield done
+
+
+def _fresh(tensors: Sequence[str]) -> Histograms:
+    return {name: MagnitudeHistogram() for name in tensors}
+
+
+def _thresholds(histograms: Histograms) -> Thresholds:
+    return {
+        method: {name: choose_threshold(item, method, _PERCENTILE) for name, item in histograms.items()}
+        for method in CalibrationMethod
+    }
+
+
+def _tensor(
+    name: str,
+    first: MagnitudeHistogram,
+    second: MagnitudeHistogram,
+    chosen: Mapping[CalibrationMethod, Mapping[str, float]],
+) -> TensorLab:
+    methods = tuple(_method(method, by_tensor[name], second) for method, by_tensor in chosen.items())
+    return TensorLab(
+        tensor=name,
+        calibration_high=first.amax,
+        validation_high=second.amax,
+        drift=second.amax / first.amax if first.amax > 0.0 else 1.0,
+        methods=methods,
+    )
+
+
+def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram) -> MethodRange:
+    centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
+    total = max(1, seen.zeros + int(seen.counts.sum()))
+    step = high / _LEVELS
+    return MethodRange(
+        method=method,
+        high=high,
+        clipped_share=float(seen.counts[centres > high + step / 2].sum()) / total,
+        lost_share=float(seen.counts[centres < step / 2].sum()) / total,
+        sqnr_db=rounding_db(seen, high),
+    )
+
+
+def rounding_db(seen: MagnitudeHistogram, high: float) -> float | None:
+    """SQNR in dB of rounding a histogram's values to 127 steps a side up to `high`; None where it is not defined."""
+    if high <= 0.0 or seen.limit <= 0.0:
+        return None
+    centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
+    step = high / _LEVELS
+    rounded = np.minimum(np.rint(centres / step), _LEVELS) * step
+    counts = seen.counts.astype(np.float64)
+    signal, noise = float(counts @ centres**2), float(counts @ (centres - rounded) ** 2)
+    return 10.0 * math.log10(signal / noise) if signal > 0.0 and noise > 0.0 else None
+
+
+def _mean_db(second: Histograms, high: Mapping[str, float]) -> float:
+    found = [value for name, item in second.items() if (value := rounding_db(item, high[name])) is not None]
+    return sum(found) / len(found) if found else 0.0
+
+
+def _findings(labs: Sequence[TensorLab], steps: Sequence[SampleStep]) -> Iterator[Finding]:
+    wider = tuple(lab.tensor for lab in labs if lab.drift > _DRIFT)
+    if wider:
+        worst = max(labs, key=lambda lab: lab.drift)
+        yield Finding(
+            rule="calibration-drift",
+            severity=Severity.WARNING,
+            message=f"The validation data reach beyond the calibration data at {len(wider)} of {len(labs)} tensors.",
+            remedy="Calibrate with data that look like production: these values will be clipped.",
+            nodes=wider,
+            evidence=f"At {worst.tensor}: {worst.validation_high:.4g} against {worst.calibration_high:.4g}.",
+        )
+    counts = sorted({step.samples for step in steps})
+    if len(counts) < 2:
+        return
+    by_place = {(step.samples, step.method): step.sqnr_db for step in steps}
+    gains = {method: by_place[counts[-1], method] - by_place[counts[-2], method] for method in CalibrationMethod}
+    method = max(gains, key=lambda item: gains[item])
+    helped = gains[method] > _HELPED_DB
+    yield Finding(
+        rule="more-samples-help" if helped else "enough-samples",
+        severity=Severity.WARNING if helped else Severity.NOTE,
+        message=f"From {counts[-2]} to {counts[-1]} calibration samples the error "
+        f"{'still falls' if helped else 'hardly changes'}.",
+        remedy="Calibrate with more samples." if helped else "",
+        evidence=f"Mean SQNR {gains[method]:+.2f} dB by {method.value}.",
+    )
