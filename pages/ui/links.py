@@ -46,6 +46,8 @@ PAGES: tuple[Page, ...] = (
     Page(key="engines", label="Engines", room="Measure", icon=":material/account_tree:"),
     Page(key="divergence", label="Divergence", room="Measure", icon=":material/ssid_chart:"),
     Page(key="triage", label="Triage", room="Measure", icon=":material/troubleshoot:"),
+    Page(key="registry", label="Registry", room="Ship", icon=":material/inventory_2:"),
+    Page(key="deploy", label="Deploy", room="Ship", icon=":material/rocket_launch:"),
     Page(key="jobs", label="Jobs", room="", icon=":material/list_alt:"),
     Page(key="system", label="System", room="", icon=":material/memory:"),
 )

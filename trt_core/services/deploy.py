@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from trt_core.deploy.batching import batching_of
 from trt_core.deploy.bundles import bundle_files, bundle_findings
 from trt_core.deploy.headers import read_header
 from trt_core.deploy.names import checked_kubernetes_name, checked_triton_name, kubernetes_name, tag_of, triton_name
 from trt_core.deploy.order import Order
 from trt_core.deploy.passport import passport_of, will_it_load
 from trt_core.deploy.targets import home_of, named_target
+from trt_core.deploy.topologies import Topology, topologies
 from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.deployment import Bundle, DeployWish, GeneratedFile
 from trt_core.domain.latency import LatencySummary
@@ -81,9 +83,26 @@ class Deployments:
             return replace(named, sm=passport.targets[0], gpu=passport.gpu)
         return named
 
+    def target_of_home(self, passport: Passport) -> Target:
+        """Where the engine belongs when nobody names a place."""
+        return home_of(passport)
+
+    def named(self, passport: Passport, *, triton: str, gpu: str = "") -> Target:
+        """A Triton release on a GPU; without one, on the engine's own."""
+        return self.target(DeployWish(build_id=passport.build_id, triton=triton, gpu=gpu), passport)
+
     def will_it_load(self, build_id: str, target: Target) -> LoadAnswer:
         """Whether the engine loads there, by the rule that decides."""
         return will_it_load(self.passport(build_id), target)
+
+    def topologies(self, build_id: str) -> tuple[Topology, ...]:
+        """The ways to run this engine, with what speaks against each."""
+        passport = self.passport(build_id)
+        return topologies(passport, batching_of(passport).largest)
+
+    def measured(self, build_id: str) -> tuple[tuple[str, LatencySummary], ...]:
+        """(label, summary) of the latency runs of the build's model: the user's own numbers."""
+        return self._measured(self._builds.build(build_id))
 
     def bundle(self, wish: DeployWish) -> Bundle:
         """The files of a wish; InvalidInput for what the engine or the target cannot do."""

@@ -52,14 +52,13 @@ class Registry:
     def entries(self, *, search: str = "", states: Sequence[EngineState] = (), model_id: str = "") -> list[Entry]:
         """Entries, newest first; every word of `search` is in the tag, name, notes, GPU, backend or an id."""
         decisions = self._book.all()
-        words = search.lower().split()
         found = []
         for build in self._builds.builds(model_id):
             decision = decisions.get(build.id, Decision())
             if states and decision.state not in states:
                 continue
             entry = self._entry(build, decision)
-            if all(word in _searchable(entry) for word in words):
+            if matches(entry, search):
                 found.append(entry)
         return found
 
@@ -223,6 +222,11 @@ class Registry:
                     known[name] = replace(decision, imported=True)
 
         self._book.change(change)
+
+
+def matches(entry: Entry, search: str) -> bool:
+    """True when every word is in the entry's tag, name, notes, GPU, backend or an id."""
+    return all(word in _searchable(entry) for word in search.lower().split())
 
 
 def _searchable(entry: Entry) -> str:
