@@ -8,7 +8,7 @@ from pages.ui.divergence_form import divergence_form
 from pages.ui.divergence_run import run_view
 from pages.ui.divergence_view import choose_run, show_run
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
+from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.pickers import pick_model
 from pages.ui.report import report_button
 from pages.ui.report_divergence import divergence_report
@@ -35,9 +35,9 @@ with frame("Divergence", page="divergence") as bench:
         with st.expander("New comparison", icon=":material/ssid_chart:", expanded=not heads):
             divergence_form(bench, model)
         job_panel(bench, selected("job"), on_success=_finished)
-        if not heads:
+        if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Compare.")
-        else:
+        elif heads:
             chosen = selected("divergence") or heads[0].id
             choose_run(heads, chosen)
             view = run_view(bench, chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
+from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.latency_form import latency_form
 from pages.ui.latency_runs import MOST_RUNS, run_views
 from pages.ui.latency_view import choose_runs, compared, show_runs
@@ -40,9 +40,9 @@ with frame("Latency", page="latency") as bench:
         with st.expander("New measurement", icon=":material/timer:", expanded=not heads):
             latency_form(bench, model)
         job_panel(bench, selected("job"), on_success=_finished)
-        if not heads:
+        if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Measure.")
-        else:
+        elif heads:
             shown = selected_many("runs", ArtifactKind.LATENCY) or (selected("latency") or heads[0].id,)
             choose_runs(bench, heads, shown)
             views = run_views(bench, shown[:MOST_RUNS])
