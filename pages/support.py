@@ -32,8 +32,8 @@ with frame("Support", page="support") as bench:
             "Prove it by a build",
             value=True,
             key="support.prove",
-            help="The parser's yes is no proof. A build of the FP32 file settles it: seconds for ResNet-50, minutes for "
-            "thousands of nodes.",
+            help="The parser's yes is no proof. A build of the FP32 file settles it: seconds for ResNet-50, minutes "
+            "for thousands of nodes.",
         )
         spec = InspectSpec(model_id=model.id, backend=backend.backend, target=target, prove=prove)
         found = bench.support.find(InspectSpec(model_id=model.id, backend=backend.backend, target=target))

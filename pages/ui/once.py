@@ -23,6 +23,7 @@ def once(most: int) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
     def wrap(make: Callable[Given, Made]) -> Callable[Given, Made]:
         held: OrderedDict[tuple[Any, ...], tuple[Any, Made]] = OrderedDict()
         lock = threading.Lock()
+        gates: dict[tuple[Any, ...], threading.RLock] = {}
 
         @wraps(make)
         def made(*args: Given.args, **kwargs: Given.kwargs) -> Made:
@@ -31,12 +32,21 @@ def once(most: int) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
                 if key in held:
                     held.move_to_end(key)
                     return held[key][1]
-            result = make(*args, **kwargs)
-            with lock:
-                held[key] = ((args, kwargs), result)
-                while len(held) > most:
-                    held.popitem(last=False)
-            return result
+                gate = gates.setdefault(key, threading.RLock())
+            with gate:  # ten readers who come at once wait for the first one's result
+                with lock:
+                    if key in held:
+                        return held[key][1]
+                try:
+                    result = make(*args, **kwargs)
+                    with lock:
+                        held[key] = ((args, kwargs), result)
+                        while len(held) > most:
+                            held.popitem(last=False)
+                finally:
+                    with lock:
+                        gates.pop(key, None)
+                return result
 
         return made
 

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import threading
+import time
+
+import pytest
+
 from pages.ui.once import once
 
 
@@ -45,3 +50,37 @@ def test_only_the_results_used_last_are_kept():
         made(value)
 
     assert calls == [1, 2, 3, 2]
+
+
+def test_readers_who_come_at_once_share_one_making():
+    calls = []
+
+    @once(4)
+    def slow(value):
+        calls.append(value)
+        time.sleep(0.1)
+        return [value]
+
+    threads = [threading.Thread(target=slow, args=(1,)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert calls == [1]
+
+
+def test_a_failure_is_not_kept():
+    calls = []
+
+    @once(4)
+    def fails_first(value):
+        calls.append(value)
+        if len(calls) == 1:
+            raise ValueError("once")
+        return value
+
+    with pytest.raises(ValueError, match="once"):
+        fails_first(1)
+
+    assert fails_first(1) == 1
