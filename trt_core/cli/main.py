@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
 
 from trt_core.cli.arguments import parser
 from trt_core.cli.commands import COMMANDS, Answer, Console
@@ -21,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
+    _end_like_ctrl_c()
     try:
         bench = open_workbench(settings_from(workspace=options.workspace))
         answer = COMMANDS[options.command](bench, options, Console(quiet=options.quiet))
@@ -41,6 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"{type(error).__name__}: {error} This is a bug. Set ENGINESCOPE_DEBUG=1 to see where, and report it."
         return _fail(text, TrtCoreError.exit_code)
     return answer.exit_code
+
+
+def _end_like_ctrl_c() -> None:
+    """A terminal that closes, `timeout` and `docker stop` cancel what was asked for, as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _cancelled)
+
+
+def _cancelled(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:

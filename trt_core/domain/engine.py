@@ -39,6 +39,9 @@ def sm_from_text(text: str) -> Sm:
     return Sm(major=int(major), minor=int(minor))
 
 
+MOST_WORKSPACE_MB = 1 << 20  # a tebibyte: more than any GPU has
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuilderOptions:
     """What the compiler is told beside the network; None leaves the library's default."""
@@ -57,8 +60,11 @@ class BuilderOptions:
             raise InvalidInput(
                 f"Optimization level {self.optimization_level} is outside 0..5.", remedy="Choose 0, 1, 2, 3, 4 or 5."
             )
-        if self.workspace_mb is not None and self.workspace_mb <= 0:
-            raise InvalidInput(f"Workspace of {self.workspace_mb} MB.", remedy="Give a size above zero, or none.")
+        if self.workspace_mb is not None and not 0 < self.workspace_mb <= MOST_WORKSPACE_MB:
+            raise InvalidInput(
+                f"Workspace of {self.workspace_mb:,} MB.",
+                remedy=f"Give a size above zero and up to {MOST_WORKSPACE_MB:,}, or none.",
+            )
         if self.calibration not in ("", "implicit"):
             raise InvalidInput(f"Calibration {self.calibration!r}.", remedy='Use "implicit", or leave it empty.')
 

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from trt_core.domain.findings import Finding
 from trt_core.errors import InvalidInput
 
+# A measurement has its device alone and keeps every sample: neither may go on for ever.
+MOST_SAMPLES = 10_000_000
+LONGEST_S = 3_600.0
+MOST_THREADS = 1_024
+
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyRequest:
@@ -22,12 +27,21 @@ class LatencyRequest:
     profile_layers: bool = True  # time each node in a separate run
 
     def __post_init__(self) -> None:
-        if self.iterations < 1 or self.warmup < 0 or self.duration_s < 0 or self.streams < 1:
+        if self.iterations < 1 or self.warmup < 0 or not self.duration_s >= 0 or self.streams < 1 or self.threads < 0:
             raise InvalidInput(
                 f"iterations {self.iterations}, warm-up {self.warmup}, duration {self.duration_s} s, "
-                f"streams {self.streams}.",
+                f"streams {self.streams}, threads {self.threads}.",
                 remedy="Ask for at least one iteration and one stream, and no negative number.",
             )
+        for name, asked, most in (
+            ("iterations", self.iterations, MOST_SAMPLES),
+            ("warm-up runs", self.warmup, MOST_SAMPLES),
+            ("seconds", self.duration_s, LONGEST_S),
+            ("streams", self.streams, MOST_THREADS),
+            ("threads", self.threads, MOST_THREADS),
+        ):
+            if asked > most:
+                raise InvalidInput(f"{asked:g} {name} are asked for.", remedy=f"Ask for {most:,} at most.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from trt_core.domain.tensors import Dim, TensorSpec
 from trt_core.errors import InvalidProfile
 
 Shape = tuple[int, ...]
+LARGEST_DIMENSION = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,11 @@ class ShapeRange:
                 raise InvalidProfile(
                     f"Input {self.tensor!r}, dimension {axis}: min {low}, opt {opt}, max {high}.",
                     remedy="Make 0 <= min <= opt <= max.",
+                )
+            if high > LARGEST_DIMENSION:
+                raise InvalidProfile(
+                    f"Input {self.tensor!r}, dimension {axis}: max {high:,}.",
+                    remedy=f"TensorRT has 31 bits for a dimension: stay at or below {LARGEST_DIMENSION:,}.",
                 )
 
 
