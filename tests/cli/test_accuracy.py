@@ -64,6 +64,15 @@ def test_the_plan_passes_keeps_most_macs_in_int8_and_its_variant_gets_the_same_v
     assert len(plain["plan"]) == 20
     assert set(plan_from_text((tmp_path / "plan.json").read_text()).kept) == GUILTY
 
+    code, applied, _ = run("plan", "apply", tmp_path / "plan.json", MODEL, "-o", tmp_path / "again.json")
+    assert (code, applied["unmatched"], applied["not_planned"]) == (0, [], [])
+    assert run("plan", "diff", tmp_path / "plan.json", tmp_path / "again.json")[0] == 0
+    code, other, _ = run("plan", "apply", tmp_path / "plan.json", SAMPLES / "digits_cnn" / "model.onnx")
+    assert (code, set(other["unmatched"]) >= GUILTY) == (1, True)
+    words = ("--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--plan", tmp_path / "plan.json")
+    _, made, _ = run("quantize", MODEL, *words)
+    assert set(made["kept_nodes"]) >= GUILTY
+
     code, again, err = run("validate", MODEL, "--against", tmp_path / "mixed.onnx", "--data", TEST, "--labels", LABELS)
 
     assert code == 0, err

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
-from trt_core.cli.wishes import ARTIFACT_ID, data_id, model_record, percentile
+from trt_core.cli.wishes import ARTIFACT_ID, data_id, model_record, percentile, read_plan
 from trt_core.domain.artifacts import ArtifactKind
-from trt_core.domain.plans import plan_text
+from trt_core.domain.codec import to_plain
+from trt_core.domain.images import ImageSettings
+from trt_core.domain.plans import diff_plans, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec, ValidateSpec
 from trt_core.domain.triage import Evaluation, TriageRun
@@ -24,6 +26,7 @@ _EXIT = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """The search for a plan."""
     model = model_record(bench, options.model)
+    validation, labels = _labelled(bench, options, options.validation_data, model.id)
     spec = TriageSpec(
         model_id=model.id,
         recipe=Recipe(
@@ -33,8 +36,8 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
             percentile=percentile(options.percentile),
         ),
         data_id=data_id(bench, options.data, model.id),
-        validation_id=data_id(bench, options.validation_data, model.id),
-        labels_id=_labels_id(bench, options.labels),
+        validation_id=validation,
+        labels_id=labels,
         metric=options.metric,
         tolerance=options.tolerance,
         samples=options.samples,
@@ -69,11 +72,12 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
 def validate(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """A candidate against its model."""
     model_id, subject_id = _pair(bench, options.subject, options.against)
+    data, labels = _labelled(bench, options, options.data, model_id)
     spec = ValidateSpec(
         model_id=model_id,
         subject_id=subject_id,
-        data_id=data_id(bench, options.data, model_id),
-        labels_id=_labels_id(bench, options.labels),
+        data_id=data,
+        labels_id=labels,
         metric=options.metric,
         tolerance=options.tolerance,
         samples=options.samples,
@@ -94,6 +98,36 @@ def validate(bench: Workbench, options: argparse.Namespace, console: Console) ->
     }
     lines = [_sentence(judgement), run.method, *finding_lines(run.findings)]
     return Answer(plain=plain, lines=lines, exit_code=_EXIT[judgement.verdict])
+
+
+def plan(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """Two plans compared, or one carried to another model; yes is: nothing differs, nothing is unmatched."""
+    del console
+    first = read_plan(options.plan)
+    if options.action == "diff":
+        changes = diff_plans(first, read_plan(Path(options.other)))
+        lines = [f"{one.node}: {_name(one.before)} -> {_name(one.after)}" for one in changes]
+        return Answer(
+            plain={"changes": to_plain(changes)},
+            lines=lines or ["The plans treat every node alike."],
+            exit_code=1 if changes else 0,
+        )
+    applied = bench.triage.apply(first, model_record(bench, options.other).id)
+    if options.output is not None:
+        options.output.write_text(plan_text(applied.plan))
+    lines = [f"{len(applied.plan.entries)} nodes, {len(applied.plan.kept)} kept."]
+    lines += [f"  not in the model: {node}" for node in applied.unmatched]
+    lines += [f"  not in the plan, lowered: {node}" for node in applied.not_planned]
+    plain = {
+        "plan": [{"node": entry.node, "precision": entry.precision.value} for entry in applied.plan.entries],
+        "unmatched": list(applied.unmatched),
+        "not_planned": list(applied.not_planned),
+    }
+    return Answer(plain=plain, lines=lines, exit_code=1 if applied.unmatched or applied.not_planned else 0)
+
+
+def _name(precision: Precision | None) -> str:
+    return "not there" if precision is None else precision.value
 
 
 def _pair(bench: Workbench, subject: str, against: str | None) -> tuple[str, str]:
@@ -124,8 +158,18 @@ def _model_of(bench: Workbench, made_id: str) -> str:
     return bench.variants.variant(made_id).model_id
 
 
-def _labels_id(bench: Workbench, path: Path | None) -> str:
-    return "" if path is None else bench.library.add_data(path, name=path.name).id
+def _labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
+    """Samples and labels: two .npz, or a folder of pictures with a CSV."""
+    if not path.is_dir():
+        labels = options.labels
+        return data_id(bench, path, model_id), "" if labels is None else bench.library.add_data(
+            labels, name=labels.name
+        ).id
+    if options.labels is None:
+        raise InvalidInput(f"{str(path)!r} is a folder of pictures.", remedy="Give --labels FILE.csv: name,class.")
+    settings = ImageSettings(resize=options.resize, mean=tuple(options.mean), std=tuple(options.std))
+    data, labels = bench.library.add_images(path, options.labels, settings, model_id=model_id)
+    return data.id, labels.id
 
 
 def _triage_plain(run: TriageRun) -> present.Plain:

@@ -36,12 +36,15 @@ def parser() -> argparse.ArgumentParser:
     _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
     _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
     _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
-    deploy_arguments(command("deploy", "Make the files that run a build in production, and say whether it loads there."))
+    deploy_arguments(
+        command("deploy", "Make the files that run a build in production, and say whether it loads there.")
+    )
     registry_arguments(command("registry", "Every engine with its parents and figures; `registry set ID` decides."))
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))
     import_arguments(command("import", "Take a file of `export` in, after every hash was verified."))
     lab_arguments(command)
+    _plan(command("plan", "Compare plans, or carry one to another model by node name."))
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")
@@ -63,6 +66,7 @@ def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, re
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
+    command.add_argument("--plan", type=Path, help="a plan whose kept nodes are kept")
     command.add_argument("--keep", action="append", default=[], metavar="NODE=fp32|fp16")
     command.add_argument("--no-normalize", action="store_true", help="leave BatchNormalization and names as they are")
 
@@ -133,8 +137,18 @@ def _validate(command: argparse.ArgumentParser) -> None:
     _judged(command)
 
 
+def _plan(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("apply", "diff"))
+    command.add_argument("plan", type=Path, metavar="PLAN")
+    command.add_argument("other", metavar="MODEL|PLAN", help="the model to apply to, or the plan to compare with")
+    command.add_argument("-o", "--output", type=Path, help="write the applied plan here")
+
+
 def _judged(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--labels", type=Path, help=".npz with the array labels, one class number a sample")
+    command.add_argument("--labels", type=Path, help=".npz with the array labels; for pictures a CSV of name,class")
+    command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
+    command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
+    command.add_argument("--std", type=float, nargs="+", default=[1.0])
     command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
     command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
     command.add_argument("--samples", type=int, help="only the first ones")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trt_core.cli import present
-from trt_core.cli.accuracy import triage, validate
+from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.lab import compare, sweep, tactics, take_in
 from trt_core.cli.registry import export_project, import_project, registry, retain
@@ -196,6 +196,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "bench": bench_command,
     "diverge": diverge,
     "triage": triage,
+    "plan": plan,
     "validate": validate,
     "deploy": deploy,
     "registry": registry,

@@ -9,12 +9,14 @@ from pathlib import Path
 from trt_core.domain.artifacts import ArtifactKind, ModelRecord
 from trt_core.domain.engine import BuilderOptions, Sm, sm_from_text
 from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.plans import Plan, plan_from_text
 from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile, range_from_text, shape_from_text
 from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
 from trt_core.errors import InvalidInput, UnreadableModel
 from trt_core.workbench import Workbench
 
+_PLAN_BYTES = 64 << 20
 ARTIFACT_ID = re.compile(r"[a-z]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
@@ -48,7 +50,7 @@ def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) 
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),
-        keep=tuple(_keep(text) for text in options.keep),
+        keep=_rules(options),
         normalize=not options.no_normalize,
     )
     data = data_id(bench, options.data, model_id)
@@ -144,6 +146,29 @@ def _precision(name: str) -> Precision:
     except ValueError:
         known = ", ".join(item.value for item in Precision if item is not Precision.UNKNOWN)
         raise InvalidInput(f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {known}.") from None
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file of this machine."""
+    if not path.is_file():
+        raise InvalidInput(f"There is no plan {str(path)!r}.", remedy="Check the path.")
+    if path.stat().st_size > _PLAN_BYTES:
+        raise InvalidInput(f"{path.name} is too large for a plan.", remedy="Give a plan that this program saved.")
+    return plan_from_text(path.read_bytes())
+
+
+def _rules(options: argparse.Namespace) -> tuple[KeepRule, ...]:
+    """The rules of --keep, and those of --plan for other nodes."""
+    rules = {rule.node: rule for rule in map(_keep, options.keep)}
+    if options.plan is not None:
+        plan = read_plan(options.plan)
+        if plan.recipe.precision.value != options.precision:
+            raise InvalidInput(
+                f"The plan is for {plan.recipe.precision.value}, not for {options.precision}.",
+                remedy=f"Ask for --precision {plan.recipe.precision.value}.",
+            )
+        rules = {rule.node: rule for rule in plan.variant_recipe.keep} | rules
+    return tuple(rules.values())
 
 
 def _keep(text: str) -> KeepRule:

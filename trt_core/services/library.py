@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.graph import Graph
+from trt_core.domain.images import ImageSettings
 from trt_core.errors import InvalidData, NotFound
 from trt_core.hashing import file_sha256
 from trt_core.services.context import Context, Stages
@@ -235,6 +236,27 @@ class Library:
             return found
         wanted = {spec.name for spec in self.model(model_id).inputs}
         return [record for record in found if {spec.name for spec in record.arrays} == wanted]
+
+    def add_images(
+        self, folder: Path, labels: Path, settings: ImageSettings, *, model_id: str
+    ) -> tuple[DataRecord, DataRecord]:
+        """Bring in a folder of pictures with its label file (name,class); the samples and their labels."""
+        import numpy as np
+
+        from trt_core.store.images import read_label_file, write_images
+
+        inputs = self.model(model_id).inputs
+        if len(inputs) != 1:
+            raise InvalidData(f"The model has {len(inputs)} inputs.", remedy="Give the samples as .npz.")
+        files, classes = read_label_file(labels, folder)
+        scratch = self._context.store.scratch_folder()
+        try:
+            write_images(files, inputs[0], settings, scratch / "images.npz")
+            np.savez(scratch / "labels.npz", labels=np.asarray(classes, np.int64))
+            data = self.add_data(scratch / "images.npz", name=folder.name, model_id=model_id)
+            return data, self.add_data(scratch / "labels.npz", name=labels.name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def label_sets(self) -> list[DataRecord]:
         """All files with an array `labels`, newest first."""

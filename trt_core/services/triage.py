@@ -18,7 +18,7 @@ from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Job, JobKind
-from trt_core.domain.plans import kept_precision, make_plan
+from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
 from trt_core.domain.requests import QuantizeSpec, TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
 from trt_core.domain.validation import FLOOR_METRICS
@@ -181,6 +181,18 @@ class Triages:
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
         return rejudged(run, tolerance)
+
+    def apply(self, plan: Plan, model_id: str) -> AppliedPlan:
+        """A plan on another model, by node name; unmatched names are reported, nothing is run."""
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.precision.normalize import normalize
+        from trt_core.precision.units import plan_units
+
+        record = self._library.model(model_id)
+        original = load_model(self._library.model_path(model_id))
+        model = normalize(original) if plan.recipe.normalize else original
+        nodes = [unit.node for unit in plan_units(model, plan.recipe, self._library.graph(model_id))]
+        return apply_plan(plan, nodes, model_name=record.name, model_sha256=record.sha256)
 
     def variant_wish(self, run: TriageRun, evaluation: Evaluation | None = None) -> QuantizeSpec:
         """The wish for the variant of a point on the curve; the chosen one unless another is named."""

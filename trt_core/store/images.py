@@ -1,0 +1,116 @@
+"""A folder of pictures with a label file, written as the `.npz` that everything else reads."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trt_core.domain.images import ImageSettings
+from trt_core.domain.tensors import TensorSpec
+from trt_core.errors import DependencyMissing, InvalidData
+
+_MOST_PIXELS = 200_000_000  # of one picture: beyond it, a small file may hold a large picture on purpose
+_LABEL_BYTES = 64 << 20
+
+
+def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[int, ...]]:
+    """Pictures and class numbers of a CSV with a name and a number a line; a first line of words is skipped.
+
+    Raises InvalidData for lines that cannot be read, pictures that are missing, or names that leave the folder.
+    """
+    if not path.is_file() or path.stat().st_size > _LABEL_BYTES:
+        raise InvalidData(
+            f"There is no label file {path.name!r}, or it is too large.", remedy="Give a CSV: name,label."
+        )
+    root, files, labels = folder.resolve(), list[Path](), list[int]()
+    with path.open(newline="", encoding="utf-8", errors="replace") as lines:
+        for number, row in enumerate(csv.reader(lines), start=1):
+            if not row or (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
+                continue
+            if len(row) != 2 or not row[1].strip().isdigit():
+                raise InvalidData(
+                    f"Line {number} of {path.name} is no picture and class.", remedy="Write name.jpg,3 on each line."
+                )
+            file = (root / row[0].strip()).resolve()
+            if not file.is_relative_to(root) or not file.is_file():
+                raise InvalidData(
+                    f"Line {number} of {path.name} names {row[0][:120]!r}, which is not in the folder.",
+                    remedy="Give names relative to the folder of pictures.",
+                )
+            files.append(file)
+            labels.append(int(row[1]))
+    if not files:
+        raise InvalidData(f"{path.name} names no picture.", remedy="Write name.jpg,3 on each line.")
+    return tuple(files), tuple(labels)
+
+
+def write_images(files: Sequence[Path], spec: TensorSpec, settings: ImageSettings, target: Path) -> None:
+    """Write pictures as one array of the input's name, [samples, channels, height, width], one picture at a time.
+
+    The input says size and channels: 1 (grey) or 3 (RGB), before or after height and width. Raises InvalidData for an
+    input that takes no pictures and for pictures that cannot be read.
+    """
+    shape, first = _layout(spec)
+    channels, height, width = shape
+    sample = (channels, height, width) if first else (height, width, channels)
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(files), *sample)}
+    with (
+        zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive,
+        archive.open(f"{spec.name}.npy", "w", force_zip64=True) as stream,
+    ):
+        np.lib.format.write_array_header_2_0(stream, header)
+        for file in files:
+            pixels = _read(file, channels, (height, width), settings)
+            stream.write(np.ascontiguousarray(pixels.transpose(2, 0, 1) if first else pixels).tobytes())
+
+
+def _layout(spec: TensorSpec) -> tuple[tuple[int, int, int], bool]:
+    dims = spec.shape or ()
+    if spec.dtype == "float32" and len(dims) == 4 and all(isinstance(dim, int) for dim in dims[1:]):
+        one, two, three = (int(dim) for dim in dims[1:] if isinstance(dim, int))
+        if one in (1, 3):
+            return (one, two, three), True
+        if three in (1, 3):
+            return (three, one, two), False
+    raise InvalidData(
+        f"Input {spec.name[:80]!r} is {spec.dtype} {spec.shape_text()}, which takes no pictures.",
+        remedy="Give the samples as .npz.",
+    )
+
+
+def _read(file: Path, channels: int, size: tuple[int, int], settings: ImageSettings) -> npt.NDArray[np.float32]:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise DependencyMissing("Pillow is not installed.", remedy="pip install pillow") from error
+    try:
+        with Image.open(file) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                raise InvalidData(f"{file.name} has {opened.width} × {opened.height} pixels.", remedy="Scale it down.")
+            picture = _fitted(opened.convert("L" if channels == 1 else "RGB"), size, settings.resize)
+            values = np.asarray(picture, np.float32) / np.float32(255.0)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidData(f"{file.name} is no picture that can be read: {error}.", remedy="Remove it.") from error
+    mean, std = np.asarray(settings.mean, np.float32), np.asarray(settings.std, np.float32)
+    if {mean.size, std.size} - {1, channels}:
+        raise InvalidData(
+            f"The pictures have {channels} channels.", remedy="Give one mean and std each, or one for all."
+        )
+    return (values.reshape(*size, channels) - mean) / std
+
+
+def _fitted(picture: Any, size: tuple[int, int], shorter: int) -> Any:
+    height, width = size
+    if not shorter:
+        return picture.resize((width, height), 2)  # bilinear
+    scale = shorter / min(picture.size)
+    wide, high = (max(one, round(side * scale)) for one, side in zip((width, height), picture.size, strict=True))
+    picture = picture.resize((wide, high), 2)
+    left, top = (wide - width) // 2, (high - height) // 2
+    return picture.crop((left, top, left + width, top + height))
