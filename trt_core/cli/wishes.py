@@ -117,7 +117,7 @@ def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -
     """The wish of `diverge`."""
     return DivergeSpec(
         model_id=model_id,
-        against=tuple(_precision(name) for name in options.against.split(",") if name.strip()),
+        against=tuple(dict.fromkeys(_precision(name) for name in options.against.split(",") if name.strip())),
         data_id=data_id(bench, options.data, model_id),
         calibration_id=data_id(bench, options.calibration_data, model_id),
         samples=options.samples,
@@ -141,11 +141,11 @@ def percentile(value: float) -> float:
 
 
 def _precision(name: str) -> Precision:
-    try:
-        return Precision(name.strip().lower())
-    except ValueError:
-        known = ", ".join(item.value for item in Precision if item is not Precision.UNKNOWN)
-        raise InvalidInput(f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {known}.") from None
+    known = {item.value: item for item in Precision if item is not Precision.UNKNOWN}
+    found = known.get(name.strip().lower())
+    if found is None:
+        raise InvalidInput(f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {', '.join(known)}.")
+    return found
 
 
 def read_plan(path: Path) -> Plan:

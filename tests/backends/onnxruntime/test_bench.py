@@ -76,7 +76,7 @@ def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:
 def test_a_cancelled_run_stops(path: Path, streams: int) -> None:
     reporter = CollectingReporter(cancel_after=3)
     with pytest.raises(JobCancelled):
-        timed(path, reporter, warmup=0, iterations=10**9, streams=streams)
+        timed(path, reporter, warmup=0, iterations=10_000_000, streams=streams)
 
 
 def test_the_garbage_collector_is_back_after_a_run(path: Path) -> None:
