@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui.frame import frame
@@ -40,6 +42,6 @@ with frame("Fusion", page="fusion") as bench:
         show_layers(fusion)
         show_details(bench, fusion, build)
         compare_normalization(bench, build)
-        report_button(lambda: build_report(bench, build, fusion), page="fusion", name=build.id)
+        report_button(partial(build_report, bench, build, fusion), page="fusion", name=build.id)
     elif model is not None:
         offer_build(bench, model, page="fusion", promise=_PROMISE)

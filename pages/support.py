@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui.findings import show_findings
@@ -50,7 +52,7 @@ with frame("Support", page="support") as bench:
         job_panel(bench, selected("job"))
         if found is not None:
             show_report(bench, model, found)
-            report_button(lambda: support_report(bench, model, found), page="support", name=model.id)
+            report_button(partial(support_report, bench, model, found), page="support", name=model.id)
         elif not busy:
             st.info("Not asked yet for this target. The answer will be here, node by node: check support.")
             st.subheader("What the file itself tells", anchor=False)

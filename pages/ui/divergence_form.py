@@ -51,7 +51,7 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
         calibration = _calibration(sets, against)
     upload_data(bench, model, page="divergence")
     samples, method, percentile, rest = _how()
-    mode = st.selectbox("Errors", list(_MODES), key="divergence.mode", format_func=_MODES.get)
+    mode = st.selectbox("Errors", list(_MODES), key="divergence.mode", format_func=_MODES.__getitem__)
     reason = "" if against else "Choose at least one precision."
     spec = None
     if against:
@@ -74,7 +74,9 @@ def _how() -> tuple[int, CalibrationMethod, float, Precision]:
     """Number of samples, calibration method with its percentile, and the precision of what is not quantized."""
     with st.container(horizontal=True):
         samples = st.number_input("Samples", 1, 1_000_000, 16, key="divergence.samples")
-        method = st.selectbox("Calibration method", list(_METHODS), key="divergence.method", format_func=_METHODS.get)
+        method = st.selectbox(
+            "Calibration method", list(_METHODS), key="divergence.method", format_func=_METHODS.__getitem__
+        )
         percentile = st.number_input(
             "Percentile",
             90.0,

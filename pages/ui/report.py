@@ -162,9 +162,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return f"<td>{'yes' if value else 'no'}</td>"
     if isinstance(value, (int, float)):
-        whole = isinstance(value, int)
         order = value if math.isfinite(value) else math.copysign(1e308, value)
-        return f'<td class="number" data-order="{order!r}">{text.count(value) if whole else text.figure(value)}</td>'
+        shown = text.count(value) if isinstance(value, int) else text.figure(value)
+        return f'<td class="number" data-order="{order!r}">{shown}</td>'
     return f"<td>{_text(str(value), _CELL)}</td>"
 
 
