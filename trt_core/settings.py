@@ -22,6 +22,7 @@ class Settings:
     upload_mb: int = 512
     metrics: Path | None = None  # folder with metrics of the operator's own, as Python files
     tensorrt_plugins: tuple[Path, ...] = ()  # plugin libraries that TensorRT loads: native code of the operator's
+    foreign_engines: bool = False  # deserialize engines that came from elsewhere: they may hold host code
     samples: Path = Path(__file__).parents[1] / "samples"
 
 
@@ -33,6 +34,7 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_QUOTA_MB": "disk that the workspace may use (default 20480)",
     "ENGINESCOPE_UPLOAD_MB": "largest upload after unpacking (default 512)",
     "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
+    "ENGINESCOPE_FOREIGN_ENGINES": "yes lets engines of imported projects be deserialized (default no)",
     "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, separated as in PATH; they are loaded",
 }
 
@@ -51,6 +53,7 @@ def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Pa
         job_memory_mb=_number(env, "ENGINESCOPE_JOB_MEMORY_MB", 12_288),
         quota_mb=_number(env, "ENGINESCOPE_QUOTA_MB", 20_480),
         upload_mb=_number(env, "ENGINESCOPE_UPLOAD_MB", 512),
+        foreign_engines=env.get("ENGINESCOPE_FOREIGN_ENGINES", "").lower() in ("yes", "1", "true"),
         metrics=Path(env["ENGINESCOPE_METRICS"]).resolve() if env.get("ENGINESCOPE_METRICS") else None,
     )
 

@@ -16,6 +16,7 @@ from trt_core.workbench import Workbench
 
 _TITLES = {"triton": "Triton", "compose": "Docker Compose", "kubernetes": "Kubernetes", "commands": "Commands"}
 _LANGUAGES = {".sh": "bash", ".py": "python", ".json": "json", ".yaml": "yaml", ".yml": "yaml", ".pbtxt": "protobuf"}
+_FIRST = ("docker-compose.yml", "base/deployment.yaml", "commands/enginescope.sh", "config.pbtxt")
 _SHOWN_BYTES = 200_000
 
 
@@ -91,7 +92,10 @@ def _form(passport: Passport) -> DeployWish:
 def _tree(bundle: Bundle) -> GeneratedFile:
     """Files in the order of the tree, indented by folder."""
     by_path = {item.path: item for item in bundle.files}
-    chosen = st.radio("Files", list(by_path), format_func=_indented, key="deploy.file")
+    paths = list(by_path)
+    if st.session_state.get("deploy.file") not in by_path:
+        st.session_state["deploy.file"] = next((path for path in paths if path.endswith(_FIRST)), paths[0])
+    chosen = st.radio("Files", paths, format_func=_indented, key="deploy.file")
     return by_path.get(chosen) or bundle.files[0]
 
 

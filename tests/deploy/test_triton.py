@@ -11,9 +11,12 @@ from tests import models
 from tests.deploy.stock import add_engine, add_model, profile
 from tests.deploy.triton_proto import parsed, type_name
 from tests.pages.engines import stocked
+from trt_core.deploy.batching import preferred_sizes
 from trt_core.domain.deployment import DeployWish
 from trt_core.domain.engine import Sm
+from trt_core.domain.passport import Passport
 from trt_core.domain.precision import Precision
+from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidInput, NotFound
 
 DYNAMIC = (profile("x=1x8:4x8:16x8"),)
@@ -258,3 +261,19 @@ def test_what_the_target_cannot_build_is_refused(bench):
 
     with pytest.raises(InvalidInput, match="no BF16"):
         bench.deploy.bundle(DeployWish(build_id=build.id, triton="23.12"))
+
+
+def test_preferred_batches_come_from_what_was_measured_on_this_engine():
+    passport = Passport(
+        build_id="b-000000000001",
+        name="mlp",
+        backend="tensorrt",
+        tensorrt="10.7.0",
+        targets=(),
+        profiles=DYNAMIC,
+        inputs=(TensorSpec(name="x", dtype="float32", shape=("batch", 8)),),
+    )
+    sweep = ((1, 900.0), (2, 1500.0), (4, 1980.0), (8, 2000.0), (16, 1700.0), (32, 5000.0))
+
+    assert preferred_sizes(passport, 16, sweep) == (4, 8)
+    assert preferred_sizes(passport, 16, ()) == (4,)

@@ -11,7 +11,9 @@ import pytest
 from tests.deploy.stock import add_engine, add_model, profile
 from tests.pages.engines import stocked
 from trt_core.domain.registry import EngineState, RetentionRules
-from trt_core.errors import InvalidInput, NotFound, StoreError
+from trt_core.errors import InvalidInput, NotFound, StoreError, UnsupportedRequest
+from trt_core.services.origin import check_origin
+from trt_core.settings import settings_from
 from trt_core.workbench import workspace_of
 
 DYNAMIC = (profile("x=1x8:4x8:16x8"),)
@@ -239,3 +241,22 @@ def test_notes_have_an_end(bench):
 
     with pytest.raises(InvalidInput):
         bench.registry.decide(build.id, notes="x" * 4001)
+
+
+def test_an_engine_from_elsewhere_is_not_deserialized_unless_the_operator_allows_it(bench, tmp_path):
+    other = workspace_of(tmp_path / "other")
+    model = add_model(other)
+    build = add_engine(other, model)
+    other.registry.export(model.id, tmp_path / "mlp.zip")
+    check_origin(other.settings, build.id)
+
+    bench.registry.bring_in(tmp_path / "mlp.zip")
+
+    with pytest.raises(UnsupportedRequest, match="came from elsewhere"):
+        bench.latency._check_engine(build.id)
+    check_origin(replace(bench.settings, foreign_engines=True), build.id)
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("", False), ("no", False), ("yes", True), ("1", True)])
+def test_the_operator_says_yes_in_the_environment(text, allowed):
+    assert settings_from({"ENGINESCOPE_FOREIGN_ENGINES": text}).foreign_engines is allowed

@@ -27,7 +27,21 @@ def bundle_files(order: Order) -> list[GeneratedFile]:
 
 def bundle_findings(order: Order) -> tuple[Finding, ...]:
     """Whether the engine loads, what batching cannot do, and which facts nobody recorded."""
-    return (*_load_findings(order), *batching_findings(order), *_missing_findings(order))
+    return (*_load_findings(order), *batching_findings(order), *_missing_findings(order), *_rebuild_findings(order))
+
+
+def _rebuild_findings(order: Order) -> list[Finding]:
+    """An engine whose INT8 ranges TensorRT calibrated itself is not what its ONNX alone gives again."""
+    if not order.implicit:
+        return []
+    return [
+        Finding(
+            rule="rebuild-without-calibration",
+            severity=Severity.WARNING,
+            message="TensorRT calibrated this engine itself: a rebuild from source/model.onnx alone has other ranges.",
+            remedy="Give its calibration cache to trtexec with --calib, or build it with Q/DQ pairs instead.",
+        )
+    ]
 
 
 def _load_findings(order: Order) -> list[Finding]:

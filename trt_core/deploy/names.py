@@ -46,7 +46,7 @@ def checked_kubernetes_name(text: str) -> str:
 def tag_of(passport: Passport) -> str:
     """`model_trt8.6_cuda12_sm90_fp16`: what an engine is bound to, in its name; what is not known is left out."""
     version = ".".join(passport.tensorrt.split(".")[:2])
-    library = "trtrtx" if passport.backend == "rtx" else "trt"
+    library = "rtx" if passport.backend == "rtx" else "trt"
     parts = [triton_name(passport.name).lower(), f"{library}{version}"]
     if passport.cuda:
         parts.append(f"cuda{passport.cuda.split('.')[0]}")

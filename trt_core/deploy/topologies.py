@@ -35,14 +35,14 @@ def topologies(passport: Passport, largest_batch: int) -> tuple[Topology, ...]:
         Topology(
             title="Triton, one GPU",
             fits="Several callers share the model, or several models share the GPU.",
-            costs="A hop over the network, about a millisecond on the same machine; one more service to run.",
+            costs="A hop over the network, and one more service to run.",
             files="--to triton or --to compose",
             not_here=rtx or ("" if largest_batch > 1 else "It cannot batch requests of different callers."),
         ),
         Topology(
             title="Triton, several GPUs of one machine",
             fits="One GPU is busy most of the time, and its neighbours have the same architecture.",
-            costs="Memory for an engine on each GPU; requests are spread, one request gets no faster.",
+            costs="Memory for an engine on each GPU; requests are spread, none gets faster.",
             files="--to triton --gpus 4, which makes one instance group over them",
             not_here=rtx,
         ),

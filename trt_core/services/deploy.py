@@ -28,6 +28,7 @@ from trt_core.services.context import Context
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.recorded import recorded_sample
+from trt_core.services.sweeps import Sweeps
 from trt_core.services.variants import Variants
 
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same bundle is the same zip
@@ -138,6 +139,7 @@ class Deployments:
             plan=self._builds.engine_path(build.id) if answer.loads and passport.backend == "tensorrt" else None,
             variant=variant,
             variant_data=data if data.exists() else None,
+            implicit=build.request.calibrated is not None,
             sweep=self._sweep(build),
             measured=self._measured(build),
         )
@@ -153,6 +155,13 @@ class Deployments:
     def _sweep(self, build: BuildRecord) -> tuple[tuple[int, float], ...]:
         """Measured on this engine only: what another runtime likes says nothing about it."""
         best: dict[int, float] = {}
+        sweeps = Sweeps(self._context, self._library, self._latency)
+        for sweep in sweeps.heads(build.model_id):
+            if sweep.spec.subject_id == build.id:
+                for point in sweeps.sweep(sweep.id).points:
+                    if point.summary is not None and not point.setting.shapes:
+                        rate = point.summary.throughput_per_s
+                        best[point.setting.batch] = max(rate, best.get(point.setting.batch, 0.0))
         for head in self._latency.heads(build.model_id):
             if head.subject_id == build.id:
                 rate = self._latency.summary(head.id).throughput_per_s

@@ -18,6 +18,7 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
 from trt_core.services.context import Context
+from trt_core.services.origin import check_origin
 from trt_core.services.library import Library
 from trt_core.services.typing_plan import CPU, GPU
 from trt_core.services.variants import Variants
@@ -91,6 +92,7 @@ class Latencies:
                 f"{subject_id} is an engine of {request.backend}, which TensorRT does not run.",
                 remedy="Build the model with TensorRT on this machine.",
             )
+        check_origin(self._context.settings, subject_id)
 
     def _engine(self, build_id: str) -> BuildRecord:
         return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))

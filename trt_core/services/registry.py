@@ -186,30 +186,23 @@ class Registry:
             limit = self._context.settings.quota_mb << 20
             project = read_project(path, folder, limit_bytes=limit)
             store.check_room(sum(artifact.size_bytes for artifact in project.artifacts))
-            added, present = [], []
-            for artifact in project.artifacts:
-                if store.has(artifact.id):
-                    present.append(artifact.id)
-                    continue
+            fresh = [artifact for artifact in project.artifacts if not store.has(artifact.id)]
+            # Marked before it is there: at no moment does an engine from elsewhere look like one of our own.
+            self._mark([artifact.id for artifact in fresh], project.facts)
+            for artifact in fresh:
                 files: dict[str, Path | bytes | memoryview] = {
                     name: folder / artifact.id / name for name in artifact.files
                 }
-                store.put(
-                    artifact.kind,
-                    artifact.id,
-                    project.records[artifact.id],
-                    files,
-                    parents=artifact.parents,
-                    move=True,
-                    hashes=artifact.files,
-                )
-                added.append(artifact.id)
+                record = project.records[artifact.id]
+                parents, hashes = artifact.parents, artifact.files
+                store.put(artifact.kind, artifact.id, record, files, parents=parents, move=True, hashes=hashes)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        self._note(added, project.facts)
-        return Imported(model_id=project.model_id, added=tuple(added), present=tuple(present))
+        added = tuple(artifact.id for artifact in fresh)
+        present = tuple(artifact.id for artifact in project.artifacts if artifact.id not in added)
+        return Imported(model_id=project.model_id, added=added, present=present)
 
-    def _note(self, added: list[str], facts: object) -> None:
+    def _mark(self, added: list[str], facts: object) -> None:
         known_facts = facts if isinstance(facts, dict) else {}
 
         def change(known: dict[str, Decision]) -> None:
