@@ -58,7 +58,8 @@ def independent_samples(samples: Floats) -> int:
     """How many independent samples a series is worth: n(1 - r)/(1 + r), with r the lag-one rank autocorrelation.
 
     Bayley and Hammersley (1946) for a first-order series; ranks keep outliers from hiding the dependence. Never more
-    than the count.
+    than the count. A correlation within what independent samples show by chance (one-sided, 5 %: 1.645/sqrt(n)) counts
+    as none: else every interval of independent samples would be too wide.
     """
     count = len(samples)
     if count < 10:
@@ -67,7 +68,9 @@ def independent_samples(samples: Floats) -> int:
     ranks -= ranks.mean()
     power = float(ranks @ ranks)
     lag = float(ranks[:-1] @ ranks[1:]) / power if power else 0.0
-    lag = min(max(lag, 0.0), 0.999)
+    if lag < 1.645 / sqrt(count):
+        return count
+    lag = min(lag, 0.999)
     return max(2, int(count * (1.0 - lag) / (1.0 + lag)))
 
 
