@@ -13,11 +13,11 @@ from pages.ui.divergence_run import RunView, answer, facts, layer_rows, origin_r
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.graph_component import graph_panel
+from pages.ui.grouping import by_scope
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config, precision_label, precision_of
 from trt_core.analysis.divergence_pictures import Loss, bands
-from trt_core.analysis.graph_groups import GroupedGraph, group_graph
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.workbench import Workbench
 
@@ -184,11 +184,6 @@ def _keep(view: RunView, loss: Loss) -> None:
         st.switch_page("pages/build.py", query_params={"model": view.run.model_id})
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _grouped(_view: RunView, model_id: str) -> GroupedGraph:  # noqa: ARG001 - the cache's key
-    return group_graph(_view.graph, "scope")
-
-
 def _graph(view: RunView) -> None:
     run = view.run
     label = st.segmented_control(
@@ -199,7 +194,7 @@ def _graph(view: RunView) -> None:
         format_func=lambda item: PRECISION_LABELS[precision_of(item)],
     )
     graph_panel(
-        _grouped(view, run.model_id),
+        by_scope(view.graph),
         key="divergence.graph",
         key_of=bands(view.graph, run, label or run.candidates[0]),
         colours=BAND_COLOURS,

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from pages.ui.once import ByValue, once
 from trt_core.analysis.graph_boxes import GraphBox
 from trt_core.analysis.graph_groups import GroupedGraph
 from trt_core.analysis.graph_view import GraphView, collapsed_view, op_counts
@@ -147,7 +148,7 @@ def graph_panel(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wish:
+class _Wish(ByValue):
     """What a drawing is decided by; it keeps its graph alive, so that no other takes over the same `place`."""
 
     place: int
@@ -157,7 +158,7 @@ class _Wish:
     key_of: Mapping[int, str] | None = field(compare=False)
 
 
-@lru_cache(maxsize=32)
+@once(32)
 def _view(wish: _Wish) -> GraphView:
     """The drawing, laid out once for all readers and reruns."""
     return collapsed_view(wish.grouped, expanded=wish.expanded, key_of=wish.key_of)

@@ -7,10 +7,10 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.grouping import by_scope
 from pages.ui.links import link_to
 from pages.ui.tables import show_table
 from pages.ui.theme import NEUTRAL, plot_config, plot_layout
-from trt_core.analysis.graph_groups import GroupedGraph, group_graph
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.graph import Graph
 from trt_core.domain.tensors import TensorSpec
@@ -55,25 +55,19 @@ def _sentence(model: ModelRecord) -> str:
 def _picture(graph: Graph, model: ModelRecord) -> None:
     left, right = st.columns([2, 1])
     with left:
-        _graph(graph, model)
+        _graph(graph)
     with right:
         _histogram(model)
         _signature("Inputs", model.inputs)
         _signature("Outputs", model.outputs)
 
 
-def _graph(graph: Graph, model: ModelRecord) -> None:
+def _graph(graph: Graph) -> None:
     from pages.ui.graph_component import graph_panel
 
-    grouped = _grouped(graph, model.id)
-    box = graph_panel(grouped, key="models.graph", height=560)
+    box = graph_panel(by_scope(graph), key="models.graph", height=560)
     if box is not None:
         st.caption(f"{text.code(box.label, 90)}: {text.counted(box.node_count, 'node')}")
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _grouped(_graph: Graph, model_id: str) -> GroupedGraph:  # noqa: ARG001 - the id is the cache's key
-    return group_graph(_graph, "scope")
 
 
 def _signature(title: str, specs: tuple[TensorSpec, ...]) -> None:

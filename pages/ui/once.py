@@ -10,7 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
-_BY_VALUE = (str, int, float, bool, frozenset, type(None))
+
+
+class ByValue:
+    """Arguments of this kind are hashable, and told apart by value like plain ones."""
+
+
+_BY_VALUE = (str, int, float, bool, frozenset, type(None), ByValue)
 
 
 def once(most: int) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:

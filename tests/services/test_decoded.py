@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -74,3 +77,36 @@ def test_only_the_values_used_last_stay_in_memory(store, monkeypatch):
 
     assert values.record(Note, ids[1]) is second
     assert values.record(Note, ids[0]) is not first
+
+
+def test_readers_who_come_at_once_share_one_decoding(store, monkeypatch):
+    put(store, "one")
+    values, ready, made = Decoded(store), threading.Barrier(4), []
+
+    def slow(kind, plain):
+        made.append(kind)
+        time.sleep(0.05)
+        return kind(words=tuple(plain["words"]))
+
+    monkeypatch.setattr(decoded, "from_plain", slow)
+
+    def read(_):
+        ready.wait()
+        return values.file(Note, ID, "note.json")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read, range(4)))
+
+    assert len(made) == 1
+    assert all(note is found[0] for note in found)
+
+
+def test_a_decoding_that_failed_is_tried_again(store, monkeypatch):
+    put(store, "one")
+    values = Decoded(store)
+    with monkeypatch.context() as broken:
+        broken.setattr(decoded, "from_plain", lambda kind, plain: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            values.file(Note, ID, "note.json")
+
+    assert values.file(Note, ID, "note.json") == Note(words=("one",))

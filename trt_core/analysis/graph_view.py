@@ -93,6 +93,15 @@ class _Level:
         return 1 + sum(part.count for part in self.parts)
 
 
+@dataclass(kw_only=True)
+class _Wires:
+    """What joins the parts of an open group, by their positions; the extra boxes follow the `parts`."""
+
+    parts: int
+    lines: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    extras: list[tuple[str, TensorSpec | None, int]] = field(default_factory=list)  # id, tensor, how many
+
+
 class _Composer:
     """One view in the making."""
 
@@ -109,8 +118,11 @@ class _Composer:
         for source, target, tensor in self.graph.edges:
             self.leaving.setdefault(source, []).append((target, tensor))
             self.entering.setdefault(target, []).append((source, tensor))
-        self.inputs = {spec.name for spec in self.graph.inputs}
-        self.outputs = {spec.name for spec in self.graph.outputs}
+        self.wires: dict[str, _Wires] = {}
+        inputs = {spec.name for spec in self.graph.inputs}
+        outputs = {spec.name for spec in self.graph.outputs}
+        self.read = {n.index: found for n in self.graph.nodes if (found := [x for x in n.inputs if x in inputs])}
+        self.given = {n.index: found for n in self.graph.nodes if (found := [x for x in n.outputs if x in outputs])}
 
     def measure(self, aspect: float) -> _Level:
         self.aspect = aspect
@@ -131,15 +143,11 @@ class _Composer:
         if not is_root and (not group.children or group.id not in self.expanded):
             return _Level(group=group, size=_NODE if group.kind in ("node", "op") else _GROUP)
         level = _Level(group=group, parts=[self._measure(child) for child in group.children])
-        owner = {node: at for at, part in enumerate(level.parts) for node in part.group.members}
-        self._join(level, owner)
-        sizes = [part.size for part in level.parts]
-        if is_root:
-            self._attach_terminals(level, owner)
-            sizes += [_TERMINAL] * len(level.extras)
-        else:
-            self._attach_dots(level, owner)
-            sizes += [_DOT] * len(level.extras)
+        wires = self.wires.get(group.id)
+        if wires is None:  # what is joined to what does not depend on the shape that is tried
+            wires = self.wires[group.id] = self._wired(group, is_root=is_root)
+        level.lines, level.extras = wires.lines, wires.extras
+        sizes = [part.size for part in level.parts] + [_TERMINAL if is_root else _DOT] * len(level.extras)
         ports = {at: part.ports for at, part in enumerate(level.parts)}
         aspect = _FRAME_ASPECT if is_root else self.aspect
         level.layout = layout = place(sizes, list(level.lines), aspect=aspect, ports=ports)
@@ -158,46 +166,51 @@ class _Composer:
     def _extra(level: _Level, name: str) -> int:
         return next((len(level.parts) + at for at, extra in enumerate(level.extras) if extra[0] == name), -1)
 
-    def _join(self, level: _Level, owner: Mapping[int, int]) -> None:
+    def _wired(self, group: Group, *, is_root: bool) -> _Wires:
+        wires = _Wires(parts=len(group.children))
+        owner = {node: at for at, part in enumerate(group.children) for node in part.members}
         for node, at in owner.items():
             for target, tensor in self.leaving.get(node, ()):
                 other = owner.get(target, at)
                 if other != at:
-                    level.lines.setdefault((at, other), []).append(tensor)
+                    wires.lines.setdefault((at, other), []).append(tensor)
+        if is_root:
+            self._attach_terminals(wires, owner)
+        else:
+            self._attach_dots(wires, owner)
+        return wires
 
-    def _attach_terminals(self, level: _Level, owner: Mapping[int, int]) -> None:
+    def _attach_terminals(self, wires: _Wires, owner: Mapping[int, int]) -> None:
         """Boxes for the graph's inputs and outputs; many of them share one box."""
         for kind, specs in (("input", self.graph.inputs), ("output", self.graph.outputs)):
             bundles = [[spec] for spec in specs] if len(specs) <= _MANY_TENSORS else [list(specs)]
             for number, bundle in enumerate(bundles):
-                at = len(level.parts) + len(level.extras)
-                level.extras.append((f"{kind}:{number}", bundle[0], len(bundle)))
+                at = wires.parts + len(wires.extras)
+                wires.extras.append((f"{kind}:{number}", bundle[0], len(bundle)))
                 for spec in bundle:
                     if kind == "input":
                         for part in dict.fromkeys(owner[n] for n in self.graph.consumers_of.get(spec.name, ())):
-                            level.lines.setdefault((at, part), []).append(spec.name)
+                            wires.lines.setdefault((at, part), []).append(spec.name)
                     elif spec.name in self.graph.producer_of:
-                        level.lines.setdefault((owner[self.graph.producer_of[spec.name]], at), []).append(spec.name)
+                        wires.lines.setdefault((owner[self.graph.producer_of[spec.name]], at), []).append(spec.name)
 
-    def _attach_dots(self, level: _Level, owner: Mapping[int, int]) -> None:
+    def _attach_dots(self, wires: _Wires, owner: Mapping[int, int]) -> None:
         """Points on an open group's edge, where tensors from outside enter and results leave."""
         into: dict[int, list[str]] = {}
         out: dict[int, list[str]] = {}
         for node, at in owner.items():
-            given = [tensor for source, tensor in self.entering.get(node, ()) if source not in owner]
-            given += [name for name in self.graph.nodes[node].inputs if name in self.inputs]
+            taken = [tensor for source, tensor in self.entering.get(node, ()) if source not in owner]
+            if taken or node in self.read:
+                into.setdefault(at, []).extend([*taken, *self.read.get(node, ())])
             sent = [tensor for target, tensor in self.leaving.get(node, ()) if target not in owner]
-            sent += [name for name in self.graph.nodes[node].outputs if name in self.outputs]
-            if given:
-                into.setdefault(at, []).extend(given)
-            if sent:
-                out.setdefault(at, []).extend(sent)
+            if sent or node in self.given:
+                out.setdefault(at, []).extend([*sent, *self.given.get(node, ())])
         for name, found in (("in", into), ("out", out)):
             if found:
-                dot = len(level.parts) + len(level.extras)
-                level.extras.append((name, None, 0))
+                dot = wires.parts + len(wires.extras)
+                wires.extras.append((name, None, 0))
                 for at, tensors in found.items():
-                    level.lines[(dot, at) if name == "in" else (at, dot)] = list(dict.fromkeys(tensors))
+                    wires.lines[(dot, at) if name == "in" else (at, dot)] = list(dict.fromkeys(tensors))
 
     def _emit(self, level: _Level, x: float, y: float, depth: int, parent: str) -> None:
         box = self.facts.box(

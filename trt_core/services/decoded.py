@@ -43,23 +43,43 @@ class Decoded:
 
 
 class _Latest:
-    """The values used last, each with the state that it was made from; used by all threads of the dashboard."""
+    """The values used last, each with the state that it was made from; used by all threads of the dashboard.
+
+    Threads that come at once for a value that is not there wait for the first one, and share what it makes.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._held: OrderedDict[tuple[Any, ...], tuple[Any, Any]] = OrderedDict()
         self._lock = threading.Lock()
+        self._gates: dict[tuple[Any, ...], threading.RLock] = {}
 
     def get(self, key: tuple[Any, ...], state: object, make: Callable[[], Value]) -> Value:
+        found = self._find(key, state)
+        if found is not None:
+            return cast("Value", found[0])
+        with self._lock:
+            gate = self._gates.setdefault(key, threading.RLock())
+        with gate:
+            found = self._find(key, state)
+            if found is not None:
+                return cast("Value", found[0])
+            try:
+                value = make()
+                with self._lock:
+                    self._held[key] = (state, value)
+                    self._held.move_to_end(key)
+                    while len(self._held) > self._most:
+                        self._held.popitem(last=False)
+            finally:
+                with self._lock:
+                    self._gates.pop(key, None)
+        return value
+
+    def _find(self, key: tuple[Any, ...], state: object) -> tuple[Any] | None:
         with self._lock:
             held = self._held.get(key)
-            if held is not None and (held[0] is state or held[0] == state):
-                self._held.move_to_end(key)
-                return cast("Value", held[1])
-        value = make()
-        with self._lock:
-            self._held[key] = (state, value)
+            if held is None or not (held[0] is state or held[0] == state):
+                return None
             self._held.move_to_end(key)
-            while len(self._held) > self._most:
-                self._held.popitem(last=False)
-        return value
+            return (held[1],)
