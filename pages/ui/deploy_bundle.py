@@ -31,7 +31,7 @@ def show_bundle(bench: Workbench, passport: Passport) -> None:
     )
     left, right = st.columns([1, 1.6], gap="large")
     with left:
-        chosen = _tree(bundle)
+        chosen = _tree(bundle, key=f"deploy.file.{wish.to}")
     with right:
         _preview(chosen)
     st.download_button(
@@ -89,13 +89,13 @@ def _form(passport: Passport) -> DeployWish:
     )
 
 
-def _tree(bundle: Bundle) -> GeneratedFile:
+def _tree(bundle: Bundle, *, key: str) -> GeneratedFile:
     """Files in the order of the tree, indented by folder."""
     by_path = {item.path: item for item in bundle.files}
     paths = list(by_path)
-    if st.session_state.get("deploy.file") not in by_path:
-        st.session_state["deploy.file"] = next((path for path in paths if path.endswith(_FIRST)), paths[0])
-    chosen = st.radio("Files", paths, format_func=_indented, key="deploy.file")
+    if st.session_state.get(key) not in by_path:
+        st.session_state[key] = next((path for end in _FIRST for path in paths if path.endswith(end)), paths[0])
+    chosen = st.radio("Files", paths, format_func=_indented, key=key)
     return by_path.get(chosen) or bundle.files[0]
 
 

@@ -42,7 +42,7 @@ def test_an_rtx_build_says_that_triton_does_not_load_it(rtx, monkeypatch):
     assert "This plan runs in TensorRT-RTX only" in shown
     assert "does not load" in shown
     assert "No engine is in this bundle" in shown
-    assert app.radio("deploy.file").options
+    assert app.radio("deploy.file.triton").options
 
 
 def test_a_tensorrt_engine_names_the_triton_that_loads_it(tensorrt, monkeypatch):
@@ -74,7 +74,7 @@ def test_every_destination_has_its_files_and_a_preview(tensorrt, monkeypatch, to
     app = page(tensorrt, monkeypatch)
 
     app.segmented_control("deploy.to").set_value(to).run()
-    app.radio("deploy.file").set_value(file).run()
+    app.radio(f"deploy.file.{to}").set_value(file).run()
 
     assert not app.exception
     assert f"--to {to}" in words(app)
@@ -114,3 +114,15 @@ def test_ways_to_run_it_stand_beside_the_readers_own_numbers(tensorrt, monkeypat
 
     assert "Triton, several GPUs of one machine" in shown
     assert "No latency of this model has been measured yet" in shown
+
+
+@pytest.mark.parametrize(
+    ("to", "first"),
+    [("triton", "config.pbtxt"), ("compose", "docker-compose.yml"), ("kubernetes", "base/deployment.yaml")],
+)
+def test_the_file_that_matters_most_is_shown_first(tensorrt, monkeypatch, to, first):
+    app = page(tensorrt, monkeypatch)
+
+    app.segmented_control("deploy.to").set_value(to).run()
+
+    assert app.radio(f"deploy.file.{to}").value.endswith(first)

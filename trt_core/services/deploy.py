@@ -19,6 +19,7 @@ from trt_core.deploy.targets import home_of, named_target
 from trt_core.deploy.topologies import Topology, topologies
 from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.deployment import Bundle, DeployWish, GeneratedFile
+from trt_core.domain.engine import EngineRecord
 from trt_core.domain.latency import LatencySummary
 from trt_core.domain.passport import LoadAnswer, Passport, PlanHeader, Target
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -48,13 +49,16 @@ class Deployments:
 
     def passport(self, build_id: str) -> Passport:
         """The passport of a build; its plan is read no further than the header."""
+        return self._passport(build_id, self._builds.engine_record(build_id))
+
+    def _passport(self, build_id: str, record: EngineRecord) -> Passport:
         build = self._builds.build(build_id)
         header: PlanHeader | None
         try:
             header = read_header(self._builds.engine_path(build_id))
         except InvalidInput:
             header = None
-        passport = passport_of(build, self._library.model(build.model_id), self._builds.engine_record(build_id), header)
+        passport = passport_of(build, self._library.model(build.model_id), record, header)
         if passport.backend == "rtx" and not passport.cuda:
             return replace(passport, cuda=_cuda_of_rtx(build.backend_version))
         return passport
@@ -65,7 +69,8 @@ class Deployments:
 
     def tag(self, build_id: str) -> str:
         """`model_trt8.6_cuda12_sm90_fp16`."""
-        return tag_of(self.passport(build_id))
+        # Without the record of the engine's layers, which is large and not in the tag.
+        return tag_of(self._passport(build_id, EngineRecord(layers=())))
 
     def target(self, wish: DeployWish, passport: Passport) -> Target:
         """The place that the wish names, else where the engine belongs."""

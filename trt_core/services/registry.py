@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
@@ -43,6 +44,7 @@ class Registry:
         self._variants = variants
         self._builds = builds
         self._latency = latency
+        self._summary = lru_cache(maxsize=1024)(latency.summary)  # runs never change
         self._validation = Validations(context, library, variants, builds)
         self._deploy = Deployments(context, library, variants, builds, latency)
         self._book = DecisionBook(context.settings.workspace)
@@ -85,7 +87,7 @@ class Registry:
         found = []
         for head in self._latency.heads(build.model_id):
             if head.subject_id in (build.id, build.request.variant_id):
-                summary = self._latency.summary(head.id)
+                summary = self._summary(head.id)
                 text = f"p50 {summary.p50_ms:.3g} ms, {summary.throughput_per_s:.4g}/s, {head.label}"
                 found.append(Measurement(run_id=head.id, text=text, on_engine=head.subject_id == build.id))
         return tuple(found)
