@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trt_core.analysis.engine_flow import EngineFlow, kernel_ops
-from trt_core.analysis.neighbours import Held, Neighbours, neighbours
-from trt_core.domain.graph import Graph, Node
+from trt_core.analysis.neighbours import Neighbours, Surroundings
+from trt_core.domain.graph import Node
 
 # Ops that move or relabel data; `Dropout` is the identity at inference.
 LAYOUT_OPS = frozenset(
@@ -50,16 +50,16 @@ class Absorbed:
         return f"{self.rule}: {self.evidence}"
 
 
-def absorb(node: Node, graph: Graph, held: Held, flow: EngineFlow) -> Absorbed | None:
+def absorb(node: Node, around: Surroundings, flow: EngineFlow) -> Absorbed | None:
     """The first rule that explains a node which no layer names; None when none does.
 
-    `held` gives the layers that name a node, by node index. Ops that must compute something of their own (Conv, MatMul,
+    `around` knows the layers before and after a node. Ops that must compute something of their own (Conv, MatMul,
     pooling, Softmax ...) are explained only when both sides lie in one and the same layer.
     """
-    found = _inside_one_layer(neighbours(node, graph, held), flow)
+    found = _inside_one_layer(around.of(node), flow)
     if found is not None or node.op_type not in _EXPLAINED:
         return found
-    near = neighbours(node, graph, held, over=_EXPLAINED)
+    near = around.of(node, over=_EXPLAINED)
     found = (
         _written_in_place(node, near, flow)
         or _quantization(node, near, flow)
@@ -68,7 +68,7 @@ def absorb(node: Node, graph: Graph, held: Held, flow: EngineFlow) -> Absorbed |
     )
     if found is None and node.op_type in LAYOUT_OPS:
         # The compiler moves Q/DQ and casts across layout changes, so a layer's order need not be the file's.
-        near = neighbours(node, graph, held, over=_EXPLAINED, across=QDQ_OPS | CAST_OPS)
+        near = around.of(node, over=_EXPLAINED, across=QDQ_OPS | CAST_OPS)
         found = _between_layers(node, near, flow)
     return found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from trt_core.analysis.absorption import absorb
 from trt_core.analysis.constants import provably_folded
 from trt_core.analysis.engine_flow import EngineFlow
+from trt_core.analysis.neighbours import Surroundings
 from trt_core.analysis.patterns import match_patterns, match_quantized
 from trt_core.analysis.traffic import engine_tensor_bytes, saved_bytes
 from trt_core.analysis.whole_graph_rules import explained_by_the_whole
@@ -103,7 +104,7 @@ def _variant_fates(
 ) -> dict[int, _Fate]:
     flow = EngineFlow(record)
     folded = provably_folded(variant)
-    around = {**held, **ambiguous}
+    around = Surroundings(variant, {**held, **ambiguous})
     whole = explained_by_the_whole(variant, record)
     fates = {}
     for node in variant.nodes:
@@ -115,7 +116,7 @@ def _variant_fates(
             fates[node.index] = _Fate(state=NodeState.ABSORBED, layers=ambiguous[node.index], by=by)
         elif node.index in folded:
             fates[node.index] = _Fate(state=NodeState.FOLDED, by=folded[node.index])
-        elif (found := whole.get(node.index) or absorb(node, variant, around, flow)) is not None:
+        elif (found := whole.get(node.index) or absorb(node, around, flow)) is not None:
             fates[node.index] = _Fate(state=NodeState.ABSORBED, layers=found.layers, by=found.by)
         else:
             fates[node.index] = _Fate(state=NodeState.UNEXPLAINED)
