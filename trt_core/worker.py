@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from trt_core.domain.jobs import Job, JobState, Progress
-from trt_core.errors import JobCancelled, JobError, TrtCoreError
+from trt_core.errors import JobCancelled, JobError, NotFound, TrtCoreError
 from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.settings import settings_from
 from trt_core.store.folder_store import FolderStore
@@ -128,7 +128,9 @@ def main(arguments: list[str] | None = None) -> int:
     except TrtCoreError as error:
         print(f"error: {error}\n{error.details}", file=sys.stderr, flush=True)
         changes = {"error": error.message, "remedy": error.remedy, "error_kind": type(error).__name__}
-        state = JobState.FAILED
+        # What it worked on is deleted right after it was asked to stop: the reader's wish, and no failure.
+        is_wished = isinstance(error, NotFound) and log.get(job.id).cancel_requested
+        state = JobState.CANCELLED if is_wished else JobState.FAILED
     except Exception as error:  # noqa: BLE001 - the border of the process: a bug becomes a failed job with its trace
         traceback.print_exc()
         text = f"{type(error).__name__}: {error}"

@@ -48,6 +48,9 @@ def _confirm(bench: Workbench, model: ModelRecord) -> None:
         st.markdown(f"{text.code(model.name)} is deleted with everything that was made from it.")
         made = [f"- {text.counted(number, kind)}" for kind, number in doomed.items()]
         st.markdown("\n".join(made) or "- Nothing was made from it yet.")
+        if jobs := bench.library.working_on(model.id):
+            st.warning(f"{text.counted(len(jobs), 'job')} on it will be cancelled:")
+            st.markdown("\n".join(f"- {text.plain(job.title, 120)}, {job.state.value}" for job in jobs))
         st.caption("Sample data stay. There is no way back.")
         if st.button("Delete", key="models.confirm", type="primary"):
             freed = bench.library.delete(model.id)

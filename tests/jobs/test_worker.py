@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,33 @@ def test_a_worker_that_ends_itself_takes_its_scratch_along(tmp_path: Path):
 
     assert ended.returncode == 1
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_deleting_a_model_cancels_the_jobs_that_work_on_it(bench: Workbench):
+    running = long_measurement(bench)
+    until(bench, running, is_measuring)
+    model_id = bench.library.models()[0].id
+    waiting = long_measurement(bench)
+    assert [job.id for job in bench.library.working_on(model_id)] == [running.id, waiting.id]
+
+    bench.library.delete(model_id)
+
+    assert until(bench, running, lambda job: job.state.is_terminal).state is JobState.CANCELLED
+    assert bench.jobs.job(waiting.id).state is JobState.CANCELLED
+    assert not bench.library.models()
+
+
+def test_the_same_request_is_known_while_it_is_under_way_and_another_is_not(bench: Workbench):
+    running = long_measurement(bench)
+    model_id = bench.library.models()[0].id
+    request = LatencyRequest(duration_s=60, warmup=1, iterations=1)
+    spec = bench.latency.resolved(BenchSpec(subject_id=model_id, request=request))
+
+    same = bench.jobs.same(running.kind, spec)
+
+    assert same is not None
+    assert same.id == running.id
+    assert bench.jobs.same(running.kind, replace(spec, batch=2)) is None
+    bench.jobs.cancel(running.id)
+    until(bench, running, lambda job: job.state.is_terminal)
+    assert bench.jobs.same(running.kind, spec) is None

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from trt_core.domain.jobs import Job, JobState
+from trt_core.domain.codec import to_plain
+from trt_core.domain.jobs import Job, JobKind, JobState
 from trt_core.errors import NotFound
 from trt_core.jobs.queue import error_of
 from trt_core.services.context import Context
 
 _JOB_ID = re.compile(r"j-[0-9a-f]{12}")
+
+
+def mentions(plain: object, ids: Collection[str]) -> bool:
+    """True when a plain value, a job's request for example, holds one of the ids, however deep."""
+    if isinstance(plain, dict):
+        return any(mentions(value, ids) for value in plain.values())
+    if isinstance(plain, (list, tuple)):
+        return any(mentions(value, ids) for value in plain)
+    return isinstance(plain, str) and plain in ids
 
 
 class Jobs:
@@ -31,6 +42,15 @@ class Jobs:
         self._context.queue.tend()
         states = (JobState.QUEUED, JobState.RUNNING) if active else ()
         return self._context.jobs.jobs(states=states, limit=limit)
+
+    def same(self, kind: JobKind, spec: object) -> Job | None:
+        """The job of that very request that is queued or runs; None when there is none.
+
+        `spec` is compared as it would be submitted: resolve it first where its use case does.
+        """
+        plain = json.loads(json.dumps(to_plain(spec)))  # as the log reads it: tuples have become lists
+        active = self.jobs(active=True)
+        return next((job for job in active if job.kind is kind and job.request.get("spec") == plain), None)
 
     def cancel(self, job_id: str) -> Job:
         """Ask a job to stop; asking again, or too late, changes nothing."""

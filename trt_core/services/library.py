@@ -14,10 +14,12 @@ from typing import Any, BinaryIO
 from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.graph import Graph
+from trt_core.domain.jobs import Job, JobState
 from trt_core.domain.images import ImageSettings
 from trt_core.errors import InvalidData, NotFound
 from trt_core.hashing import file_sha256
 from trt_core.services.context import Context, Stages
+from trt_core.services.jobs import mentions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,8 +271,18 @@ class Library:
         kinds = {kind.value: kind.name.lower() for kind in ArtifactKind}
         return dict(Counter(kinds[name[0]] for name in self._context.store.descendants(artifact_id)))
 
+    def working_on(self, artifact_id: str) -> list[Job]:
+        """Jobs that are queued or run on a thing, or on what was made from it; oldest first."""
+        context = self._context
+        context.queue.tend()
+        doomed = {artifact_id, *context.store.descendants(artifact_id)}
+        active = context.jobs.jobs(states=(JobState.QUEUED, JobState.RUNNING))
+        return [job for job in reversed(active) if mentions(job.request, doomed)]
+
     def delete(self, artifact_id: str) -> int:
-        """Delete a thing with all that was made from it; the bytes freed."""
+        """Cancel the jobs that work on a thing, then delete it with all that was made from it; the bytes freed."""
+        for job in self.working_on(artifact_id):
+            self._context.queue.cancel(job.id)
         return self._context.store.delete(artifact_id)
 
     def usage(self) -> Usage:
