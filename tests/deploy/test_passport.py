@@ -73,6 +73,8 @@ def test_what_is_no_engine_is_refused(start):
         ({"version_compatible": True}, {"tensorrt": "11.1"}, True, "version-compatible"),
         ({"tensorrt": "8.6.1", "version_compatible": True}, {"tensorrt": "11.1"}, False, "same-version"),
         ({"version_compatible": True}, {"tensorrt": "10.6.0"}, False, "same-version"),
+        ({"version_compatible": True}, {"tensorrt": "10.13.3"}, True, "version-compatible"),
+        ({"version_compatible": True}, {"tensorrt": "12.0"}, False, "same-version"),
         ({"tensorrt": ""}, {}, None, "same-version"),
         ({}, {"sm": A100}, False, "same-architecture"),
         ({"targets": (A100,), "hardware_compatibility": "ampere_plus"}, {}, True, "hardware-compatible"),

@@ -17,6 +17,8 @@ _DTYPES = {
     Precision.INT8: "int8",
     Precision.FP8: "float8e4m3fn",
 }
+# Major versions across which a version-compatible engine is promised to load; 9 was never a general release.
+_PROMISED = ((8, 10), (10, 11))
 _AMPERE = Sm(major=8, minor=0)
 # Orin's SM 8.7 and Xavier's 7.2 are Jetson modules, for which TensorRT is another build (aarch64, JetPack).
 _JETSON = (Sm(major=7, minor=2), Sm(major=8, minor=7))
@@ -134,8 +136,7 @@ def _version(passport: Passport, target: Target) -> LoadAnswer | None:
         return _version_refused(passport, target, "A TensorRT-RTX plan never crosses releases.")
     if not passport.version_compatible:
         return _version_refused(passport, target, "An engine loads in the version that built it and in no other.")
-    # 8.6 to 10 and 10 to 11 are promised; 8 to 11 is not, nor is any way back.
-    if own > there or there[0] - own[0] > 2 or (own[0] == 8 and there[0] > 10):
+    if own > there or (own[0] != there[0] and (own[0], there[0]) not in _PROMISED):
         return _version_refused(passport, target, "Version compatibility reaches one major version ahead, never back.")
     return LoadAnswer(
         loads=True,
