@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from pages.ui.engine_attempts import attempted, show_attempts
 from pages.ui.engine_pick import intake, offer_recordings, pick_engine, study_of
 from pages.ui.engine_samples import show_samples
 from pages.ui.engine_tactics import show_tactics
 from pages.ui.engine_two import show_comparison
 from pages.ui.engine_view import show_answer, show_layers, show_lint, show_memory, show_time
 from pages.ui.frame import frame
+from pages.ui.jobs import job_panel
+from pages.ui.state import selected
 from trt_core.domain.recordings import EngineStudy
 
 _PROMISE = "Here an engine is taken apart: time by layer, tactics, memory, and why another one is faster."
@@ -23,7 +26,7 @@ _VIEWS: dict[str, Callable[[EngineStudy], None]] = {
     "Findings": show_lint,
     "Samples": show_samples,
 }
-_COMPARE = "Why they differ"
+_COMPARE, _ATTEMPTS = "Why they differ", "Attempts"
 
 with frame("Engines", page="engines") as bench:
     entries = bench.engines.entries()
@@ -37,10 +40,15 @@ with frame("Engines", page="engines") as bench:
             others = [entry for entry in entries if entry.id != engine]
             against = pick_engine(others, name="against", label="Compare with", optional=True) if others else ""
         study = study_of(bench, engine)
-        views = [*([_COMPARE] if against else []), *_VIEWS]
+        attempts = [] if study.id.startswith("r-") else [_ATTEMPTS]
+        views = [*([_COMPARE] if against else []), *_VIEWS, *attempts]
         shown = st.segmented_control("View", views, default=views[0], key="engines.view", label_visibility="collapsed")
         if against and (shown or views[0]) == _COMPARE:
             show_comparison(study, study_of(bench, against))
+        elif shown == _ATTEMPTS and attempts:
+            show_answer(study)
+            job_panel(bench, selected("job"), on_success=attempted)
+            show_attempts(bench, study.id)
         else:
             show_answer(study)
             _VIEWS[shown if shown in _VIEWS else next(iter(_VIEWS))](study)

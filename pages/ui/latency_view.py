@@ -20,6 +20,7 @@ from pages.ui.latency_runs import (
     run_title,
 )
 from pages.ui.latency_tables import estimate, first_ms, percentile_table, sample_rows, summary_rows
+from pages.ui.latency_violin import violin_figure
 from pages.ui.state import select
 from pages.ui.tables import csv_bytes, show_table
 from pages.ui.theme import plot_config
@@ -155,8 +156,8 @@ def _measured_how(views: Sequence[RunView]) -> None:
 
 def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: str) -> None:
     findings = findings_of(views, comparisons)
-    table, cold, nodes, found, samples = st.tabs(
-        ["Percentiles", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Samples"]
+    table, violin, cold, nodes, found, samples = st.tabs(
+        ["Percentiles", "Violin", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Samples"]
     )
     with table:
         show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
@@ -164,6 +165,9 @@ def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: 
             "Interpolated: linear between samples (NumPy's default). trtexec's rule takes one sample and does not "
             "interpolate, so that its figure and ours can differ on the same samples."
         )
+    with violin:
+        st.plotly_chart(violin_figure(views), key="latency.violin", config=plot_config(f"{name}-violin"))
+        st.caption("Density up to the 99.5th percentile, quartiles as a bar, the slowest samples as marks.")
     with cold:
         _cold(views, name)
     with nodes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pages.ui.latency_runs import RunView
+from pages.ui.latency_runs import RunView, stamp_of
+from pages.ui.stamp import HALF, stamp
 from pages.ui.theme import plot_layout
 from trt_core.analysis.violin import violin
 
@@ -59,4 +60,4 @@ def violin_figure(views: Sequence[RunView]) -> Any:
     figure.update_layout(**plot_layout(height=360))
     figure.update_xaxes(tickvals=list(range(len(views))), ticktext=[view.name for view in views], showgrid=False)
     figure.update_yaxes(title="ms")
-    return figure
+    return stamp(figure, stamp_of(views), line=HALF)

@@ -11,6 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.analysis.trt86 import FOLDER
 from tests.pages.conftest import ROOT, words
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.testing import CollectingReporter
 from trt_core.workbench import workspace_of
 
 VIEWS = ("Where the time goes", "Tactics", "Memory", "Layers", "Findings", "Samples")
@@ -117,3 +120,18 @@ def test_names_out_of_an_export_are_never_read_as_markup(open_engines, stock):
             assert not any(item.allow_html for item in app.markdown if "evil" in str(item.value))
     finally:
         stock[0].recordings.delete(made.id)
+
+
+def test_a_build_shows_its_attempts_and_queues_one_more(open_page, bench, mlp):
+    wish = BuildSpec(variant=QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.FP16)), rebuild=True)
+    builds = [bench.builds.perform(wish, CollectingReporter()).record for _ in range(2)]
+
+    app = open_page("engines", engine=builds[0].id)
+    app.segmented_control("engines.view").set_value("Attempts").run()
+    assert not app.exception
+    assert "2 attempts" in words(app)
+
+    app.button("engines.again").click().run()
+    assert not app.exception
+    job = bench.jobs.jobs()[0]
+    assert bench.jobs.wait(job.id, on_look=lambda _: None).result["build"] == f"{builds[0].id[:14]}-3"
