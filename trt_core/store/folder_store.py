@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,24 +89,15 @@ class FolderStore:
         try:
             known = hashes or {}
             sums = {name: _write(folder, name, content, known.get(name), move=move) for name, content in files.items()}
-            size = _folder_bytes(folder)
-            manifest = Artifact(
-                id=artifact_id,
-                kind=kind,
-                created_at=self._clock(),
-                parents=tuple(parents),
-                files=sums,
-                size_bytes=size,
-            )
-            text = json.dumps({"artifact": to_plain(manifest), "record": to_plain(record)}, separators=(",", ":"))
-            (folder / _MANIFEST).write_text(text)
+            created = self._clock()
+            artifact = Artifact(id=artifact_id, kind=kind, created_at=created, parents=tuple(parents), files=sums)
+            _write_manifest(folder, artifact, record)
             self._rename_into_place(folder, artifact_id)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise QuotaExceeded(
-                    f"The disk is full: {error}.", remedy="Delete models or runs, then retry."
-                ) from error
-            raise
+            full = _disk_full(error)
+            if full is None:
+                raise
+            raise full from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         self._check_parents(artifact_id, parents)
@@ -249,6 +241,17 @@ class FolderStore:
             raise _corrupt(artifact_id)
         self._manifests[artifact_id] = (identity, manifest)
         return manifest
+
+
+def _write_manifest(folder: Path, artifact: Artifact, record: object) -> None:
+    manifest = {"artifact": to_plain(replace(artifact, size_bytes=_folder_bytes(folder))), "record": to_plain(record)}
+    (folder / _MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")))
+
+
+def _disk_full(error: OSError) -> QuotaExceeded | None:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return QuotaExceeded(f"The disk is full: {error}.", remedy="Delete models or runs, then retry.")
 
 
 def _missing(artifact_id: str) -> NotFound:
