@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from trt_core.cli.main import main
 from trt_core.domain.plans import plan_from_text
@@ -152,3 +153,18 @@ def test_a_model_against_itself_is_not_worse(run: Run):
 
     assert code == 0
     assert plain["relative_drop"] == 0.0
+
+
+def test_a_folder_of_pictures_with_a_csv_is_labelled_data(run: Run, tmp_path: Path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    images, labels = np.load(TEST)["image"][:40], np.load(LABELS)["labels"][:40]
+    for number, image in enumerate(images):
+        Image.fromarray(np.rint(image[0] * 255).astype(np.uint8)).save(folder / f"{number}.png")
+    lines = [f"{number}.png,{label}" for number, label in enumerate(labels)]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+
+    _, plain, err = run("validate", MODEL, "--against", MODEL, "--data", folder, "--labels", tmp_path / "labels.csv")
+
+    assert plain["samples"] == 40, err
+    assert plain["baseline"] > 0.85

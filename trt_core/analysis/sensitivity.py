@@ -15,14 +15,21 @@ PLAIN, CEILING, BISECTION, REPAIR = "plain", "all kept", "bisection", "repair"
 Evaluate = Callable[[Sequence[Unit], str], Evaluation]  # the units that are kept, and the step that asks
 
 
-def rank_units(units: Sequence[Unit], layers: Sequence[LayerDivergence], precision: str) -> tuple[UnitSensitivity, ...]:
+def rank_units(
+    units: Sequence[Unit],
+    layers: Sequence[LayerDivergence],
+    precision: str,
+    halves: Sequence[LayerDivergence] = (),
+) -> tuple[UnitSensitivity, ...]:
     """Units by the error that each makes by itself, the strongest first; those without a figure come last.
 
     To first order the errors that layers make add up at the outputs, each amplified by what follows it. The isolated
     error relative to the signal stands for that: normalization and residual connections keep signals of one magnitude.
-    A unit of several nodes is measured where its work leaves it: at the last tensor that survives.
+    A unit of several nodes is measured where its work leaves it: at the last tensor that survives. `halves` hold the
+    isolated errors of only the weights and only the activations.
     """
     by_index = {layer.index: layer for layer in layers}
+    half_by_index = {layer.index: layer for layer in halves}
     found = []
     for unit in units:
         isolated = accumulated = weights = activations = None
@@ -31,8 +38,10 @@ def rank_units(units: Sequence[Unit], layers: Sequence[LayerDivergence], precisi
             if layer is not None:
                 isolated = layer.error(precision, isolated=True) or isolated
                 accumulated = layer.error(precision) or accumulated
-                weights = layer.error("weights", isolated=True) or weights
-                activations = layer.error("activations", isolated=True) or activations
+            half = half_by_index.get(index)
+            if half is not None:
+                weights = half.error("weights", isolated=True) or weights
+                activations = half.error("activations", isolated=True) or activations
         found.append(
             UnitSensitivity(
                 unit=unit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from trt_core.domain.validation import Measured, PairCounts, ScoreSums
 from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Feeds, Reporter, SampleBatches, Session
 
+_RECORDED_BYTES = 64 << 20
 Outputs = Mapping[str, Array]
 Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
 
@@ -106,17 +107,36 @@ def compared(metric: str, baseline: npt.NDArray[np.float32], candidate: npt.NDAr
     return Measured(metric=metric, sums=sums, value=value, baseline=mean)
 
 
-def output_error(
-    metric: str, baseline: Session, candidate: Session, batches: SampleBatches, reporter: Reporter, *, steps: int
-) -> tuple[Measured, int]:
-    """SQNR in dB or cosine over all floating outputs together, the worst of them, and the number of samples.
+def recorded(session: Session, batches: SampleBatches, reporter: Reporter) -> list[Outputs] | None:
+    """The floating outputs of every batch, to compare many candidates with; None where they exceed 64 MiB."""
+    kept: list[Outputs] = []
+    size = 0
+    for _, outputs in _runs(session, batches, reporter):
+        floating = {name: array.copy() for name, array in outputs.items() if array.dtype.name in FLOATING}
+        size += sum(array.nbytes for array in floating.values())
+        if size > _RECORDED_BYTES:
+            return None
+        kept.append(floating)
+    return kept
 
-    Both run on the same batch, so that memory holds one batch of outputs.
+
+def output_error(
+    metric: str,
+    baseline: Session | list[Outputs],
+    candidate: Session,
+    batches: SampleBatches,
+    reporter: Reporter,
+    *,
+    steps: int,
+) -> Measured:
+    """SQNR in dB or cosine over all samples, of the output that has the worst.
+
+    `baseline` is what `recorded` gave; a session runs beside the candidate, and memory holds one batch of outputs.
     """
     sums: dict[str, ErrorSums] = {}
     done = 0
-    for feeds, exact in _runs(baseline, batches, reporter):
-        found = dict(zip(candidate.outputs, candidate.run(feeds), strict=True))
+    for number, (feeds, found) in enumerate(_runs(candidate, batches, reporter)):
+        exact = baseline[number] if isinstance(baseline, list) else _outputs(baseline, feeds)
         for name, array in exact.items():
             if array.dtype.name in FLOATING:
                 sums.setdefault(name, ErrorSums()).add(array, found[name])
@@ -126,14 +146,17 @@ def output_error(
         raise InvalidData("There is no sample, or no floating output to compare.", remedy="Give samples and labels.")
     results = [item.result() for item in sums.values()]
     worst = min(item.sqnr_db if metric == "sqnr" else item.cosine for item in results)
-    return Measured(metric=metric, value=worst), done
+    return Measured(metric=metric, value=worst)
+
+
+def _outputs(session: Session, feeds: Feeds) -> Outputs:
+    return dict(zip(session.outputs, session.run(feeds), strict=True))
 
 
 def _runs(session: Session, batches: SampleBatches, reporter: Reporter) -> Iterator[tuple[Feeds, Outputs]]:
-    names: Sequence[str] = session.outputs
     for feeds in batches():
         reporter.check()
-        yield feeds, dict(zip(names, session.run(feeds), strict=True))
+        yield feeds, _outputs(session, feeds)
 
 
 def _size(feeds: Feeds) -> int:

@@ -161,10 +161,8 @@ def _model_of(bench: Workbench, made_id: str) -> str:
 def _labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
     """Samples and labels: two .npz, or a folder of pictures with a CSV."""
     if not path.is_dir():
-        labels = options.labels
-        return data_id(bench, path, model_id), "" if labels is None else bench.library.add_data(
-            labels, name=labels.name
-        ).id
+        stored = options.labels and bench.library.add_data(options.labels, name=options.labels.name)
+        return data_id(bench, path, model_id), stored.id if stored else ""
     if options.labels is None:
         raise InvalidInput(f"{str(path)!r} is a folder of pictures.", remedy="Give --labels FILE.csv: name,class.")
     settings = ImageSettings(resize=options.resize, mean=tuple(options.mean), std=tuple(options.std))

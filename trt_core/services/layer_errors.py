@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trt_core.domain.triage import Unit, UnitSensitivity
 from trt_core.protocols import Reporter, Runner, SampleBatches
 from trt_core.services.subject import Subject
 
+_HALVES_SAMPLES = 4
 LOOKED_AT = 10  # first-ranked units whose activations are looked at
 
 
@@ -26,10 +28,11 @@ def measure_layers(
     runner: Runner,
     reporter: Reporter,
     samples: int,
-) -> tuple[LayerDivergence, ...]:
-    """The plain twin's error at every layer: the whole chain low, exact inputs, and each half of the quantization.
+) -> tuple[tuple[LayerDivergence, ...], tuple[LayerDivergence, ...]]:
+    """The plain twin's error at every layer, accumulated and isolated; then the isolated error of each half.
 
-    Labels are the precision's, and `weights` and `activations` for the halves, which are isolated, too.
+    The halves, labelled `weights` and `activations`, are looked at on the first few samples only: they say whose an
+    error is, not how large.
     """
     from trt_core.onnx_graph.save import write_model
 
@@ -37,20 +40,13 @@ def measure_layers(
     twin = subject.twin(subject.recipe)
     names = _shared(subject, twin)
     write_model(twin, folder / "plain.onnx")
-    candidates = [Candidate(label=label, path=folder / "plain.onnx", tensors=names)]
-    for half, model in {label: twin, **subject.halves()}.items():
-        candidates.append(_shadow(subject, half, model, folder))
-    comparison = compare_runs(
-        subject.graph,
-        baseline,
-        candidates,
-        batches,
-        runner=runner,
-        reporter=reporter,
-        samples=samples,
-        histogram_samples=0,
-    )
-    return comparison.layers
+    whole = Candidate(label=label, path=folder / "plain.onnx", tensors=names)
+    compare = partial(compare_runs, subject.graph, baseline, runner=runner, reporter=reporter, histogram_samples=0)
+    layers = compare([whole, _shadow(subject, label, twin, folder)], batches, samples=samples).layers
+    halves = [_shadow(subject, half, model, folder) for half, model in subject.halves().items()]
+    if not halves:
+        return layers, ()
+    return layers, compare(halves, batches, samples=min(samples, _HALVES_SAMPLES)).layers
 
 
 def _shared(subject: Subject, twin: Any) -> dict[str, str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trt_core.analysis.validation import compared, output_error, sample_scores
+from trt_core.analysis.validation import Outputs, compared, output_error, recorded, sample_scores
 from trt_core.domain.validation import FLOOR_METRICS, Measured
 from trt_core.errors import InvalidData
-from trt_core.protocols import Array, Reporter
+from trt_core.protocols import Array, Reporter, Session
 from trt_core.services.batching import sample_batches
 from trt_core.services.context import Context
 from trt_core.services.library import Library
@@ -41,6 +41,7 @@ class Scoring:
         self.samples = min(count, samples) if samples else count
         self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
         self._labels = self._read_labels(labels_id, count) if metric not in FLOOR_METRICS else np.empty(0)
+        self._exact: Session | list[Outputs] | None = None
         self.baseline: Scores | None = None
         self.candidate: Scores | None = None  # of the last candidate
 
@@ -64,10 +65,11 @@ class Scoring:
         """The candidate's score; `baseline` and `candidate` then hold the scores of each sample where there are any."""
         runner = self._context.runner
         if self.metric in FLOOR_METRICS:
-            exact = runner.load(self._path, optimize=False)
+            if self._exact is None:
+                session = runner.load(self._path, optimize=False)
+                self._exact = recorded(session, self._batches, reporter) or session
             found = runner.load(candidate, optimize=False)
-            measured, _ = output_error(self.metric, exact, found, self._batches, reporter, steps=self.samples)
-            return measured
+            return output_error(self.metric, self._exact, found, self._batches, reporter, steps=self.samples)
         metric = label_metric(self.metric, self._context.settings)
         if self.baseline is None:
             session = runner.load(self._path, optimize=False)

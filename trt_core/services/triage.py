@@ -73,7 +73,7 @@ class Triages:
         folder = self._context.store.scratch_folder()
         try:
             batches = sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples)
-            layers = measure_layers(
+            layers, halves = measure_layers(
                 subject,
                 self._library.model_path(spec.model_id),
                 batches,
@@ -82,7 +82,7 @@ class Triages:
                 reporter=reporter,
                 samples=spec.ranking_samples,
             )
-            ranked = rank_units(subject.units, layers, subject.recipe.precision.value)
+            ranked = rank_units(subject.units, layers, subject.recipe.precision.value, halves)
             ranked = look_at_activations(
                 subject,
                 ranked,

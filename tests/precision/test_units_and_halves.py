@@ -1,0 +1,60 @@
+"""What a plan decides about, and a quantization taken apart into its halves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from trt_core.domain.precision import Precision, Recipe, TensorRange
+from trt_core.onnx_graph.read import read_graph
+from trt_core.precision.calibrate import tensors_to_calibrate
+from trt_core.precision.halves import without_pairs
+from trt_core.precision.normalize import normalize
+from trt_core.precision.units import plan_units
+from trt_core.precision.variant import make_variant
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+INT8 = Recipe(precision=Precision.INT8, rest=Precision.FP32)
+
+
+@pytest.fixture(scope="module")
+def cnn():
+    return onnx.load(SAMPLES / "digits_cnn" / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def int8(cnn):
+    names = tensors_to_calibrate(normalize(cnn), INT8)
+    ranges = [TensorRange(tensor=name, low=-1.0, high=1.0, scale=1 / 127) for name in names]
+    return make_variant(cnn, INT8, ranges).model
+
+
+def test_a_unit_is_a_node_with_the_batchnorm_that_was_folded_into_it(cnn):
+    graph = read_graph(cnn)
+
+    units = {unit.node: unit for unit in plan_units(normalize(cnn), INT8, graph)}
+
+    stem = units["/stem/conv1/Conv"]
+    assert [graph.nodes[index].op_type for index in stem.indices] == ["Conv", "BatchNormalization"]
+    assert stem.macs == graph.nodes[0].macs
+    assert units["/stage1/block0/Add"].macs == 0
+
+
+def test_in_fp16_every_floating_node_is_a_unit(cnn):
+    units = plan_units(normalize(cnn), Recipe(precision=Precision.FP16), read_graph(cnn))
+
+    assert {"Conv", "Relu", "Add", "Gemm"} <= {unit.op_type for unit in units}
+
+
+@pytest.mark.parametrize("of_weights", [True, False])
+def test_one_half_of_the_pairs_goes_and_the_model_stays_valid(int8, of_weights: bool):
+    constant = {tensor.name for tensor in int8.graph.initializer}
+
+    half = without_pairs(int8, of_weights=of_weights)
+
+    onnx.checker.check_model(half)
+    left = [node.input[0] in constant for node in half.graph.node if node.op_type == "QuantizeLinear"]
+    assert left
+    assert set(left) == {not of_weights}
