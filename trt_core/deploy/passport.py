@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trt_core.deploy.targets import release_of
 from trt_core.domain.artifacts import BuildRecord, ModelRecord
-from trt_core.domain.engine import EngineRecord, Sm, sm_from_text
+from trt_core.domain.engine import EngineLayer, EngineRecord, Sm, sm_from_text
 from trt_core.domain.passport import LoadAnswer, Passport, PlanHeader, Target
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
@@ -43,7 +43,7 @@ def passport_of(build: BuildRecord, model: ModelRecord, record: EngineRecord, he
         inputs=tuple(_engine_tensor(item, record) for item in model.inputs),
         outputs=tuple(_engine_tensor(item, record) for item in model.outputs),
         formats=tuple((item.name, item.format) for item in record.io_tensors if item.format),
-        plugins=tuple(sorted({layer.kind for layer in record.layers if "plugin" in layer.kind.lower()})),
+        plugins=tuple(sorted({_plugin(layer) for layer in record.layers if "plugin" in layer.kind.lower()})),
         version_compatible=build.request.options.version_compatible,
         hardware_compatibility=build.request.options.hardware_compatibility,
         model_sha256=model.sha256,
@@ -51,6 +51,11 @@ def passport_of(build: BuildRecord, model: ModelRecord, record: EngineRecord, he
         engine_bytes=build.engine_bytes,
         header=header,
     )
+
+
+def _plugin(layer: EngineLayer) -> str:
+    """What the engine calls the plugin; the inspector has the library's own name in the tactic."""
+    return layer.kernel or layer.name
 
 
 def _targets(build: BuildRecord, header: PlanHeader | None) -> tuple[Sm, ...]:
