@@ -75,7 +75,8 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
     kind = "isolated" if curve.isolated else "accumulated"
     name = f"{precision_label(curve.precision)} {kind}"
     size = (5 if curve.isolated else 6) if len(run.layers) <= _FEW else 3
-    common = {"legendgroup": name, "hovertemplate": "%{hovertext}<extra></extra>"}
+    # What all points share is sent once: there may be thousands of them.
+    common = {"legendgroup": name, "hovertemplate": f"<b>%{{customdata}} · %{{hovertext}}<extra>{name}</extra>"}
     figure.add_scatter(
         x=curve.positions,
         y=curve.sqnr_db,
@@ -132,12 +133,8 @@ def faint(colour: str, opacity: float = 0.5) -> str:
 def _hover(run: DivergenceRun, curve: Curve, position: int) -> str:
     layer = run.layers[position]
     error = layer.error(curve.precision, isolated=curve.isolated)
-    kind = "isolated" if curve.isolated else "accumulated"
     said = "" if error is None else f"{sqnr(error.sqnr_db)}, largest error {text.figure(error.max_abs)}"
-    return (
-        f"<b>{position} · {text.chart(layer.name, 70)}</b><br>{text.chart(layer.op_type)} · "
-        f"{precision_label(curve.precision)}, {kind}: {said}"
-    )
+    return f"{text.chart(layer.name, 70)}</b><br>{text.chart(layer.op_type)}: {said}"
 
 
 def sqnr(value_db: float | None) -> str:

@@ -6,11 +6,13 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Callable
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_Decode = Callable[[Any], Any]
 
 
 def to_plain(value: object) -> Any:
@@ -35,42 +37,57 @@ def to_plain(value: object) -> Any:
 
 def from_plain(kind: type[T], value: Any) -> T:
     """The domain value that `to_plain` wrote; unknown keys are ignored, missing ones take their defaults."""
-    return typing.cast("T", _decode(kind, value))
+    decode = _decoder(typing.cast("Any", kind))
+    return typing.cast("T", decode(value))
 
 
-def _decode(hint: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        hints = _hints(hint)
-        return hint(**{name: _decode(hints[name], item) for name, item in value.items() if name in hints})
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(value)
-    if hint is float:
-        return float(value)
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _decode_union(typing.get_args(hint), value)
-    if origin in (tuple, list, frozenset, dict):
-        return _decode_container(origin, typing.get_args(hint), value)
+def _as_is(value: Any) -> Any:
     return value
 
 
-def _decode_union(options: tuple[Any, ...], value: Any) -> Any:
-    if value is None:
-        return None
-    some = [option for option in options if option is not type(None)]
-    if len(some) == 1:
-        return _decode(some[0], value)
-    return value  # unions of plain values (a dimension) need no decoding
+@cache
+def _decoder(hint: Any) -> _Decode:
+    """What makes a value of that kind: decided once, because a run of 5,000 layers holds a million numbers."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return partial(_decode_dataclass, hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    if hint is float:
+        return float
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _union_decoder(args)
+    if origin in (tuple, list, frozenset, dict):
+        return _container_decoder(origin, args)
+    return _as_is
 
 
-def _decode_container(origin: Any, args: tuple[Any, ...], value: Any) -> Any:
-    if origin is dict:
-        return {key: _decode(args[1], item) for key, item in value.items()}
-    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
-        return tuple(_decode(hint, item) for hint, item in zip(args, value, strict=True))
-    return origin(_decode(args[0], item) for item in value)
+def _decode_dataclass(kind: Callable[..., Any], value: dict[str, Any]) -> Any:
+    decoders = _field_decoders(kind)
+    return kind(**{name: decoders[name](item) for name, item in value.items() if name in decoders})
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _field_decoders(kind: Callable[..., Any]) -> dict[str, _Decode]:
+    return {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
+
+
+def _union_decoder(options: tuple[Any, ...]) -> _Decode:
+    some = [option for option in options if option is not type(None)]
+    if len(some) != 1:
+        return _as_is  # unions of plain values (a dimension) need no decoding
+    decode = _decoder(some[0])
+    return lambda value: None if value is None else decode(value)
+
+
+def _container_decoder(origin: Any, args: tuple[Any, ...]) -> _Decode:
+    if origin is dict:
+        of_value = _decoder(args[1])
+        return lambda value: {key: of_value(item) for key, item in value.items()}
+    if origin is tuple and not (len(args) == 2 and args[1] is Ellipsis):
+        decoders = [_decoder(hint) for hint in args]
+        return lambda value: tuple(decode(item) for decode, item in zip(decoders, value, strict=True))
+    of_item = _decoder(args[0])
+    if of_item is _as_is:
+        return typing.cast("_Decode", origin)
+    return lambda value: origin(map(of_item, value))
