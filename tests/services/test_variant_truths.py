@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import DivergeSpec, QuantizeSpec
+from trt_core.errors import InvalidInput
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import Workbench, open_workbench
@@ -86,3 +87,12 @@ def test_an_error_of_zero_is_not_told_where_nothing_was_lowered(bench, tmp_path,
     assert {"nothing-lowered", "nothing-quantized"} <= rules
     assert ("baseline-not-fp32" in rules) is (dtype is np.float16)
     assert run.baseline.startswith("fp16" if dtype is np.float16 else "fp64")
+
+
+def test_a_file_whose_hash_begins_like_another_one_does_not_pass_for_it(bench, tmp_path, monkeypatch):
+    model_id, _ = added(bench, models.mlp(), tmp_path, x=samples(8))
+    other = models.saved(models.conv_block(), tmp_path / "other.onnx")
+    forged = bench.library.model(model_id).sha256[:12] + "0" * 52
+    monkeypatch.setattr("trt_core.onnx_graph.intake.joined_sha256", lambda _: forged)
+    with pytest.raises(InvalidInput, match="begins alike"):
+        bench.library.add_file(other, trusted=True)

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.graph import Graph
-from trt_core.domain.jobs import Job, JobState
 from trt_core.domain.images import ImageSettings
-from trt_core.errors import InvalidData, NotFound
+from trt_core.domain.jobs import Job, JobState
+from trt_core.errors import InvalidData, InvalidInput, NotFound
 from trt_core.hashing import file_sha256
 from trt_core.services.context import Context, Stages
 from trt_core.services.jobs import mentions
@@ -55,6 +55,15 @@ def _sample(root: Path, entry: dict[str, Any]) -> Sample:
         note=entry.get("note") or "",
         **files,
     )
+
+
+def _check_same(artifact_id: str, stored: str, given: str) -> None:
+    """Twelve digits of a hash name an artifact; a file made to share them must not pass for the one that is there."""
+    if stored != given:
+        raise InvalidInput(
+            f"Another file is stored under {artifact_id}, whose sha256 begins alike ({stored[:16]}, {given[:16]}).",
+            remedy="Delete the stored one first.",
+        )
 
 
 class Library:
@@ -152,7 +161,9 @@ class Library:
                 staged = stage(folder)
             model_id = f"{ArtifactKind.MODEL.value}-{staged.sha256[:12]}"
             if store.has(model_id):
-                return self.model(model_id)
+                found = self.model(model_id)
+                _check_same(model_id, found.sha256, staged.sha256)
+                return found
             with stages.stage("read"):
                 model = with_external(staged.model, staged.folder, weights=False)
                 check_model(model)
@@ -219,7 +230,9 @@ class Library:
                 findings=facts.findings,
             )
             store.put(ArtifactKind.DATA, data_id, record, {"data.npz": path}, move=True, hashes={"data.npz": sha256})
-            return self.data(data_id)
+            found = self.data(data_id)
+            _check_same(data_id, found.sha256, sha256)
+            return found
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
