@@ -115,3 +115,13 @@ def test_sizes_that_one_profile_slows_down_get_one_of_their_own():
     assert len(split_profiles(static, static)) == 1
     with pytest.raises(ValueError, match="no size"):
         split_profiles({1: 1.0}, {2: 1.0})
+
+
+def test_every_point_spells_its_shapes_out(bench, model, monkeypatch):
+    """An engine that is asked without shapes takes those of its profile, whatever the batch."""
+    asked = []
+    resolved = bench.latency.resolved
+    monkeypatch.setattr(bench.latency, "resolved", lambda spec: asked.append(spec.request.shapes) or resolved(spec))
+    bench.sweeps.perform(_spec(model, streams=(1,)), CollectingReporter())
+
+    assert [shapes[0][1][0] for shapes in asked] == [1, 2, 4]

@@ -6,6 +6,7 @@ from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.profiles import static_profile
 from trt_core.domain.requests import BenchSpec
 from trt_core.domain.sweeps import Setting, Sweep, SweepHead, SweepPoint, SweepSpec
 from trt_core.errors import BackendError, InvalidInput
@@ -13,6 +14,7 @@ from trt_core.protocols import Reporter
 from trt_core.services.context import Context, content_id
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
+from trt_core.services.typing_plan import CPU, GPU
 
 
 class Sweeps:
@@ -29,7 +31,7 @@ class Sweeps:
 
     def check(self, spec: SweepSpec) -> None:
         """Refuse what cannot be measured here, before anything is queued: the smallest point stands for all."""
-        self._latency.resolved(_bench(spec, spec.settings[0]))
+        self._latency.resolved(self._bench(spec, spec.settings[0]))
 
     def submit(self, spec: SweepSpec) -> Job:
         """Queue a sweep; finished points of the same sweep are not measured again."""
@@ -40,6 +42,7 @@ class Sweeps:
             kind=JobKind.SWEEP,
             title=f"Sweep of {model.name}: {len(spec.settings)} points",
             request={"spec": to_plain(spec)},
+            device=GPU if spec.backend == "tensorrt" else CPU,
             use=Use.EXCLUSIVE,
         )
         return self._context.queue.submit(job)
@@ -72,13 +75,28 @@ class Sweeps:
         from trt_core.analysis.latency import summarize
 
         try:
-            wish = self._latency.resolved(_bench(spec, setting))
+            wish = self._latency.resolved(self._bench(spec, setting))
             measured = self._latency.measured(wish, reporter)
         except (BackendError, InvalidInput) as error:
             return SweepPoint(setting=setting, error=str(error))
         batch = measured.conditions.batch
         summary = summarize(measured.samples_ms, wall_s=measured.wall_s, batch=batch)
         return SweepPoint(setting=setting, summary=summary, conditions=measured.conditions)
+
+    def _bench(self, spec: SweepSpec, setting: Setting) -> BenchSpec:
+        """One point as a measurement. Its shapes are spelled out: left open, an engine would take its profile's own."""
+        inputs = self._library.model(self._latency.model_of(spec.subject_id)).inputs
+        usual = static_profile(inputs, batch=setting.batch)
+        request = LatencyRequest(
+            shapes=setting.shapes or tuple((item.tensor, item.opt) for item in usual.ranges),
+            warmup=spec.warmup,
+            iterations=spec.iterations,
+            streams=setting.streams,
+            threads=spec.threads,
+            cuda_graph=spec.cuda_graph,
+            profile_layers=False,
+        )
+        return BenchSpec(subject_id=spec.subject_id, request=request, backend=spec.backend, batch=setting.batch)
 
     def sweep(self, sweep_id: str) -> Sweep:
         """A sweep with the points that are there."""
@@ -104,19 +122,6 @@ _HEAD_LENGTH = len("w-") + 12
 
 def _point_id(sweep_id: str, number: int) -> str:
     return f"{sweep_id}-{number + 1}"
-
-
-def _bench(spec: SweepSpec, setting: Setting) -> BenchSpec:
-    request = LatencyRequest(
-        shapes=setting.shapes,
-        warmup=spec.warmup,
-        iterations=spec.iterations,
-        streams=setting.streams,
-        threads=spec.threads,
-        cuda_graph=spec.cuda_graph,
-        profile_layers=False,
-    )
-    return BenchSpec(subject_id=spec.subject_id, request=request, backend=spec.backend, batch=setting.batch)
 
 
 class _Quiet:
