@@ -58,5 +58,5 @@ def smoke_files(order: Order) -> list[GeneratedFile]:
         GeneratedFile(path="smoke/smoke_triton.sh", content=script, executable=True),
         GeneratedFile(path="smoke/recorded.npz", content=order.recorded),
         GeneratedFile(path="smoke/tensors.json", content=order.recorded_names),
-        GeneratedFile(path="in_process.py", content=filled("in_process.py")),
+        GeneratedFile(path="in_process.py", content=filled("in_process.py", name=order.name)),
     ]
