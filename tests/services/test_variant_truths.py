@@ -8,8 +8,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests import models
+from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
-from trt_core.domain.requests import DivergeSpec, QuantizeSpec
+from trt_core.domain.requests import BenchSpec, DivergeSpec, QuantizeSpec
 from trt_core.errors import InvalidInput
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
@@ -96,3 +97,17 @@ def test_a_file_whose_hash_begins_like_another_one_does_not_pass_for_it(bench, t
     monkeypatch.setattr("trt_core.onnx_graph.intake.joined_sha256", lambda _: forged)
     with pytest.raises(InvalidInput, match="begins alike"):
         bench.library.add_file(other, trusted=True)
+
+
+def test_throughput_counts_the_batch_and_not_what_stands_first(bench, tmp_path):
+    model = models.model(
+        [helper.make_node("Mul", ["x", "s"], ["y"], name="scale")],
+        [models.value("s", [1]), models.value("x", ["batch", 8])],
+        [models.value("y", ["batch", 8])],
+    )
+    record = bench.library.add_file(models.saved(model, tmp_path / "m.onnx"), trusted=True)
+    wish = BenchSpec(subject_id=record.id, batch=8, request=LatencyRequest(iterations=20, warmup=1))
+    run = bench.latency.perform(wish, CollectingReporter())
+    assert run.conditions.batch == 8
+    assert run.label.endswith("batch 8")
+    assert bench.latency.summary(run.id).throughput_per_s == pytest.approx(20 * 8 / run.wall_s)

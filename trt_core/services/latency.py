@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
-from trt_core.domain.latency import LatencyRequest, LatencyRun, LatencySummary, Measured
+from trt_core.domain.latency import LatencyRun, LatencySummary, Measured
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
 from trt_core.domain.requests import BenchSpec
 from trt_core.domain.tensors import TensorSpec
@@ -169,7 +169,7 @@ class Latencies:
         if spec.backend == _TENSORRT:
             name = f"{name}, {self._engine(spec.subject_id).recipe.precision.value.upper()} engine"
         library = "TensorRT" if spec.backend == _TENSORRT else "ONNX Runtime"
-        return f"{name} in {library}, batch {_batch(spec.request)}"
+        return f"{name} in {library}, batch {self._batch(spec)}"
 
     def _run(self, spec: BenchSpec, measured: Measured) -> LatencyRun:
         return LatencyRun(
@@ -178,8 +178,16 @@ class Latencies:
             model_id=self.model_of(spec.subject_id),
             label=self._label(spec),
             created_at=self._context.clock(),
-            **{item.name: getattr(measured, item.name) for item in fields(Measured)},
+            **{item.name: getattr(measured, item.name) for item in fields(Measured)}
+            | {"conditions": replace(measured.conditions, batch=self._batch(spec))},
         )
+
+    def _batch(self, spec: BenchSpec) -> int:
+        """The first size of the first input that leaves it open, else of the first input that has one."""
+        inputs = self._library.model(self.model_of(spec.subject_id)).inputs
+        shapes = {name: shape for name, shape in spec.request.shapes if shape}
+        free = [item.name for item in inputs if item.name in shapes and not isinstance((item.shape or (None,))[0], int)]
+        return next((shapes[name][0] for name in (*free, *shapes)), 1)
 
     def run(self, run_id: str) -> LatencyRun:
         """One run with every sample."""
@@ -203,7 +211,3 @@ class Latencies:
 
         one, other = self.run(run_id), self.run(other_id)
         return compare(one.samples_ms, other.samples_ms), conditions_differ(one.conditions, other.conditions)
-
-
-def _batch(request: LatencyRequest) -> int:
-    return max((shape[0] for _, shape in request.shapes if shape), default=1)
