@@ -33,7 +33,7 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
             axis = st.selectbox("Axis", axes, key="sweeps.axis", format_func=lambda item: text.clean(item.key, 40))
     with right:
         streams = st.text_input("Streams", "1, 2", key="sweeps.streams", help="Inferences at once.")
-        iterations = st.number_input("Iterations a point", 2, 1_000_000, 200, key="sweeps.iterations", step=100)
+        iterations = st.number_input("Iterations a point", 2, 1_000_000, 400, key="sweeps.iterations", step=100)
     try:
         values = numbers(sizes)
         shapes = _shapes(model, axis.key, values) if axis is not None else ()

@@ -152,3 +152,13 @@ def test_the_linters_find_what_the_recordings_hold():
     assert len(calibrated["reformats"].nodes) == 50
     assert len(quantized["qdq-not-fused"].nodes) == 4
     assert "tiny-kernels" not in quantized
+
+
+def test_engines_that_cannot_be_compared_are_told_apart_first():
+    apart = _why("r18_fp16", "vit_fp16")
+    assert "no-shared-nodes" in apart
+    assert "no-shared-nodes" not in _why("r18_fp16", "r18_int8_qdq")
+
+    other = replace(study("r18_fp16"), device="NVIDIA L4", batch=1)
+    rules = {item.rule for item in why(compare_engines(study("r18_fp16"), other))}
+    assert {"conditions-differ-device", "conditions-differ-batch"} <= rules

@@ -16,6 +16,7 @@ def why(comparison: EngineComparison) -> tuple[Finding, ...]:
     """The reasons in the order of their weight; each rests on layer times or on the builder's own words."""
     first, second = comparison.first, comparison.second
     found = [
+        *_not_alike(comparison),
         *_asked_and_not_run(second),
         *_one_block(second),
         *_float_fallback(comparison),
@@ -35,6 +36,33 @@ def why(comparison: EngineComparison) -> tuple[Finding, ...]:
             )
         )
     return tuple(found)
+
+
+def _not_alike(comparison: EngineComparison) -> list[Finding]:
+    """Engines of different models, or recorded under different conditions, answer another question."""
+    first, second = comparison.first, comparison.second
+    found = []
+    shared = any(group.first and group.second and group.nodes for group in comparison.groups)
+    if not shared and any(group.nodes for group in comparison.groups):
+        found.append(
+            Finding(
+                rule="no-shared-nodes",
+                severity=Severity.WARNING,
+                message="The engines share no node: they seem to be of different models.",
+                remedy="Compare engines of one model.",
+            )
+        )
+    for what, one, other in (("device", first.device, second.device), ("batch", first.batch, second.batch)):
+        if one and other and one != other:
+            found.append(
+                Finding(
+                    rule=f"conditions-differ-{what}",
+                    severity=Severity.WARNING,
+                    message=f"The engines were recorded with another {what}: {one} against {other}.",
+                    remedy="Compare recordings of one device, version and batch.",
+                )
+            )
+    return found
 
 
 def _asked_and_not_run(study: EngineStudy) -> list[Finding]:
