@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.tables import Row, show_table
-from pages.ui.theme import plot_config, plot_layout
+from pages.ui.theme import NEUTRAL, plot_config, plot_layout
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.precision import CalibrationMethod
 from trt_core.domain.triage import TriageRun
@@ -45,7 +45,7 @@ def samples_figure(lab: CalibrationLab) -> Any:
             x=[step.samples for step in steps],
             y=[step.sqnr_db for step in steps],
             mode="lines+markers",
-            line={"dash": dash},
+            line={"dash": dash, "color": NEUTRAL},
             name=method.value,
         )
     figure.update_layout(**plot_layout(height=320))

@@ -62,7 +62,7 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
         st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
         st.markdown("\n".join(f"- {text.code(node, 70)}" for node in after.kept[:12]) or "Nothing is kept.")
         _actions(bench, run)
-    show_findings(run.findings, most=6)
+    show_findings(run.findings, most=3)
     _details(bench, run)
 
 

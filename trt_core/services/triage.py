@@ -12,16 +12,15 @@ from pathlib import Path
 
 from trt_core.analysis.judge import judge
 from trt_core.analysis.sensitivity import estimated_gains, rank_units, rejudged, search_plan
+from trt_core.analysis.triage_rules import search_findings
 from trt_core.analysis.why_rules import why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
 from trt_core.domain.requests import QuantizeSpec, TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
-from trt_core.domain.validation import FLOOR_METRICS
 from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
@@ -165,7 +164,7 @@ class Triages:
             validation_id=spec.validation_id,
             labels_id=spec.labels_id,
             calibration_id=subject.calibration_id,
-            findings=_findings(evaluations, chosen, spec),
+            findings=search_findings(evaluations, chosen, metric=spec.metric, tolerance=spec.tolerance),
         )
 
     def run(self, run_id: str) -> TriageRun:
@@ -247,37 +246,3 @@ class _Trial:
 
 def _wish(spec: TriageSpec) -> QuantizeSpec:
     return QuantizeSpec(model_id=spec.model_id, recipe=spec.recipe, data_id=spec.data_id)
-
-
-def _findings(evaluations: Sequence[Evaluation], chosen: int, spec: TriageSpec) -> tuple[Finding, ...]:
-    after = evaluations[chosen].judgement
-    found = []
-    if after.within_tolerance is None:
-        needed = f"about {after.samples_needed:,} would do" if after.samples_needed else "many more are needed"
-        found.append(
-            Finding(
-                rule="too-few-samples",
-                severity=Severity.WARNING,
-                message=f"The samples cannot tell whether the plan stays within {spec.tolerance:.2%}.",
-                remedy=f"Validate with more samples: {needed}, if the rates stay as seen.",
-            )
-        )
-    if after.within_tolerance is False:
-        found.append(
-            Finding(
-                rule="tolerance-not-reached",
-                severity=Severity.BLOCKER,
-                message="No plan that was tried stays within the tolerance.",
-                remedy="Keep the rest in FP32, try another calibration, or allow a larger loss.",
-            )
-        )
-    if spec.metric in FLOOR_METRICS:
-        found.append(
-            Finding(
-                rule="no-labels",
-                severity=Severity.NOTE,
-                message=f"The search went by {spec.metric} of the outputs, which is not accuracy.",
-                remedy="Give labels to search by top-1.",
-            )
-        )
-    return tuple(found)

@@ -1,0 +1,55 @@
+"""What has to be said about a search beside its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.triage import Evaluation
+from trt_core.domain.validation import FLOOR_METRICS
+
+
+def search_findings(
+    evaluations: Sequence[Evaluation], chosen: int, *, metric: str, tolerance: float
+) -> tuple[Finding, ...]:
+    """Findings on the outcome: not reached, not proven, proven at a price, and judged without labels."""
+    found = list(_outcome(evaluations, evaluations[chosen], tolerance))
+    if metric in FLOOR_METRICS:
+        found.append(
+            Finding(
+                rule="no-labels",
+                severity=Severity.NOTE,
+                message=f"The search went by {metric} of the outputs, which is not accuracy.",
+                remedy="Give labels to search by top-1.",
+            )
+        )
+    return tuple(found)
+
+
+def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: float) -> Iterator[Finding]:
+    judged = after.judgement
+    if judged.within_tolerance is None:
+        needed = f"about {judged.samples_needed:,} would do" if judged.samples_needed else "many more are needed"
+        yield Finding(
+            rule="too-few-samples",
+            severity=Severity.WARNING,
+            message=f"The samples cannot tell whether the plan stays within {tolerance:.2%}.",
+            remedy=f"Validate with more samples: {needed}, if the rates stay as seen.",
+        )
+    elif judged.within_tolerance is False:
+        yield Finding(
+            rule="tolerance-not-reached",
+            severity=Severity.BLOCKER,
+            message="No plan that was tried stays within the tolerance.",
+            remedy="Keep the rest in FP32, try another calibration, or allow a larger loss.",
+        )
+    leaner = [one for one in evaluations if one.judgement.within_by_estimate and one.low_share > after.low_share]
+    if judged.within_tolerance is True and leaner:
+        share = max(one.low_share for one in leaner)
+        yield Finding(
+            rule="more-samples-could-lower-more",
+            severity=Severity.NOTE,
+            message=f"A plan with {share:.1%} of the MACs lowered stays within the tolerance by its figure, but these "
+            "samples do not prove it.",
+            remedy="Validate with more samples to keep fewer nodes.",
+        )
