@@ -9,7 +9,7 @@ from pages.ui.divergence_run import run_view
 from pages.ui.divergence_view import choose_run, show_run
 from pages.ui.frame import frame
 from pages.ui.jobs import is_under_way, job_panel, result_query
-from pages.ui.pickers import pick_model
+from pages.ui.pickers import check_run, pick_model
 from pages.ui.report import report_button
 from pages.ui.report_divergence import divergence_report
 from pages.ui.sample_offer import offer_sample
@@ -40,6 +40,7 @@ with frame("Divergence", page="divergence") as bench:
         elif heads:
             chosen = selected("divergence") or heads[0].id
             choose_run(heads, chosen)
+            check_run(chosen, [head.id for head in heads])
             view = run_view(bench, chosen)
             show_run(bench, view)
             report_button(lambda: divergence_report(bench, view), page="divergence", name=view.run.id)

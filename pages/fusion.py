@@ -43,5 +43,5 @@ with frame("Fusion", page="fusion") as bench:
         show_details(bench, fusion, build)
         compare_normalization(bench, build)
         report_button(partial(build_report, bench, build, fusion), page="fusion", name=build.id)
-    elif model is not None:
+    elif model is not None and not selected("build"):  # a dead link has its own box
         offer_build(bench, model, page="fusion", promise=_PROMISE)

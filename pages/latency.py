@@ -9,7 +9,7 @@ from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.latency_form import latency_form
 from pages.ui.latency_runs import MOST_RUNS, run_views
 from pages.ui.latency_view import choose_runs, compared, show_runs
-from pages.ui.pickers import pick_model
+from pages.ui.pickers import check_run, pick_model
 from pages.ui.report import report_button
 from pages.ui.report_latency import latency_report
 from pages.ui.sample_offer import offer_sample
@@ -45,6 +45,8 @@ with frame("Latency", page="latency") as bench:
         elif heads:
             shown = selected_many("runs", ArtifactKind.LATENCY) or (selected("latency") or heads[0].id,)
             choose_runs(bench, heads, shown)
+            for run_id in shown:
+                check_run(run_id, [head.id for head in heads])
             views = run_views(bench, shown[:MOST_RUNS])
             comparisons = compared(bench, views)
             show_runs(views, comparisons)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.jobs import asked_already
 from pages.ui.options_form import options_form
 from pages.ui.pickers import pick_backend, pick_target
 from pages.ui.precision_form import precision_form
@@ -16,6 +17,7 @@ from pages.ui.profiles_form import profiles_form
 from pages.ui.state import select
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.codec import to_plain
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.profile_axes import Sizes
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import InvalidProfile, TrtCoreError
@@ -73,15 +75,18 @@ def _refusal(_bench: Workbench, wish: str, _spec: BuildSpec) -> TrtCoreError | N
 
 
 def _submit(bench: Workbench, spec: BuildSpec | None, reason: str) -> None:
+    busy = asked_already(bench, JobKind.BUILD, bench.builds.resolved(spec)) if spec is not None else ""
     pressed = st.button(
         "Build the engine",
         key="build.submit",
         type="primary",
-        disabled=spec is None,
-        help=text.plain(reason) or None,
+        disabled=spec is None or bool(busy),
+        help=text.plain(reason) or busy or None,
         icon=":material/construction:",
         width="stretch",
     )
+    if busy:
+        st.caption(busy)
     if pressed and spec is not None:
         select({"job": bench.builds.submit(spec).id, "build": "", "variant": ""})
         st.rerun()

@@ -8,10 +8,12 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.data_upload import choose_samples, upload_data
+from pages.ui.jobs import asked_already
 from pages.ui.pickers import data_title
 from pages.ui.state import select
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, CalibrationMethod, Precision
 from trt_core.domain.requests import DivergeSpec
 from trt_core.errors import TrtCoreError
@@ -128,6 +130,8 @@ def refusal_of(bench: Workbench, spec: DivergeSpec) -> str:
 
 
 def _submit(bench: Workbench, spec: DivergeSpec | None, reason: str) -> None:
+    if not reason and spec is not None:
+        reason = asked_already(bench, JobKind.DIVERGE, spec)
     if reason:
         st.caption(reason)
     pressed = st.button(

@@ -16,7 +16,7 @@ from pages.ui.errors import boundary, show_error
 from pages.ui.links import RESULT_PAGE, link_to, url_of
 from pages.ui.notices import announce, show_notices
 from pages.ui.state import KINDS
-from trt_core.domain.jobs import Job, JobState
+from trt_core.domain.jobs import Job, JobKind, JobState
 from trt_core.errors import JobCancelled
 from trt_core.jobs.queue import error_of
 from trt_core.workbench import Workbench
@@ -56,6 +56,12 @@ def job_panel(
 def is_under_way(bench: Workbench, job_id: str) -> bool:
     """True while that job is queued or runs, so that a page does not offer to submit it twice."""
     return bool(job_id) and not bench.jobs.job(job_id).state.is_terminal
+
+
+def asked_already(bench: Workbench, kind: JobKind, spec: object) -> str:
+    """Why that very request is not submitted now: a job of it waits or runs; "" when there is none."""
+    job = bench.jobs.same(kind, spec)
+    return "" if job is None else f"This very request is {job.state.value} already: wait for it, or cancel it."
 
 
 def _live(bench: Workbench, job_id: str) -> None:

@@ -6,10 +6,12 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.data_upload import choose_samples, upload_data
+from pages.ui.jobs import asked_already
 from pages.ui.links import link_to
 from pages.ui.pickers import variant_title
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
 from trt_core.domain.requests import BenchSpec
@@ -129,12 +131,15 @@ def _submit(bench: Workbench, spec: BenchSpec) -> None:
     reason = refusal_of(bench, spec)
     if reason:
         st.error(reason, icon=":material/error:")
+    busy = "" if reason else asked_already(bench, JobKind.BENCH, bench.latency.resolved(spec))
+    if busy:
+        st.caption(busy)
     pressed = st.button(
         "Measure",
         key="latency.submit",
         type="primary",
-        disabled=bool(reason),
-        help=reason or "It waits until the processor is its own: two timings at once are both wrong.",
+        disabled=bool(reason or busy),
+        help=reason or busy or "It waits until the processor is its own: two timings at once are both wrong.",
         icon=":material/timer:",
         width="stretch",
     )

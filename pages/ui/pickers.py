@@ -6,20 +6,23 @@ nothing to pick. The key of the widget is `<page>.<field>`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.errors import show_error
 from pages.ui.links import link_to
 from pages.ui.state import select, selected, selected_target
 from trt_core.domain.artifacts import BuildRecord, DataRecord, ModelRecord, VariantRecord
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
+from trt_core.errors import NotFound
 from trt_core.workbench import Workbench
 
 _USUAL_TARGET = Sm(major=8, minor=6)  # what a build takes when no target is named
+_NEVER_REPLACED = ("model", "build")
 Record = TypeVar("Record", ModelRecord, VariantRecord, BuildRecord, DataRecord)
 
 
@@ -62,10 +65,17 @@ def pick(
     title: Callable[[Record], str],
     required: bool = False,
 ) -> Record | None:
-    """One of several records, remembered in the address under `name`; with `required` the first when none is named."""
+    """One of several records, remembered in the address under `name`; with `required` the first when none is named.
+
+    A model or build that the address names and that is not there is a box with what to do, and None: another one in
+    its place would be taken for it.
+    """
     by_id = {record.id: record for record in found}
     chosen = selected(name)
-    if chosen and chosen not in by_id:
+    is_dead = bool(chosen) and chosen not in by_id
+    if is_dead and name in _NEVER_REPLACED:
+        _say_gone(name, chosen)
+    elif is_dead:
         st.warning(f"This link names {name} `{chosen}`, which is not here. It may have been deleted.")
         chosen = next(iter(by_id)) if required else ""
         select({name: chosen})
@@ -73,11 +83,11 @@ def pick(
         select({name: next(iter(by_id))})
         st.rerun()  # so that the chips above show it, too
     key = f"{page}.{name}"
-    st.session_state[key] = chosen or None
+    st.session_state[key] = chosen if chosen in by_id else None
     st.selectbox(
         label,
         list(by_id),
-        index=0 if required else None,
+        index=0 if chosen in by_id else None,
         key=key,
         format_func=lambda item: text.clean(title(by_id[item]), 90),
         on_change=_remember,
@@ -85,6 +95,21 @@ def pick(
         placeholder="Choose",
     )
     return by_id.get(chosen)
+
+
+def check_run(run_id: str, known: Collection[str]) -> None:
+    """Refuse a run that is not one of the model's: NotFound, with what to do."""
+    if run_id not in known:
+        raise NotFound(
+            f"The address names the run {run_id}, which is not one of this model's.",
+            remedy="Choose a run above. It may have been deleted, or belong to another model.",
+        )
+
+
+def _say_gone(name: str, chosen: str) -> None:
+    where = "this workspace" if name == "model" else "this model's builds"
+    remedy = f"Choose another {name} below. It may have been deleted, or the link may come from another server."
+    show_error(NotFound(f"The address names the {name} {chosen}, which is not in {where}.", remedy=remedy))
 
 
 def _remember(name: str, key: str) -> None:

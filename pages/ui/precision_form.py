@@ -19,10 +19,15 @@ from trt_core.domain.precision_support import why_not_precision
 from trt_core.workbench import Workbench
 
 _METHODS = {
-    CalibrationMethod.ENTROPY: "the range that loses least information; the usual choice for images",
-    CalibrationMethod.MINMAX: "everything that was seen; outliers widen the steps",
-    CalibrationMethod.PERCENTILE: "cuts the rarest values off on both ends",
+    CalibrationMethod.ENTROPY: "the range that loses least information; suits convolutional networks on images",
+    CalibrationMethod.MINMAX: "everything that was seen; suits transformers, whose rare large values carry meaning, "
+    "while outliers widen the steps",
+    CalibrationMethod.PERCENTILE: "cuts the rarest values off on both ends; for a few outliers that mean nothing",
 }
+_WHICH = (
+    "Entropy suits convolutional networks on images. Where the graph has Softmax or attention, try MinMax first. "
+    "The Divergence page tells which one loses less on your samples."
+)
 _PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 
 
@@ -111,7 +116,9 @@ def _calibration(
     if data is not None:
         _judge(data)
     values = [item.value for item in _METHODS]
-    chosen = st.segmented_control("Method", values, default=values[0], key="build.method", format_func=_method_label)
+    chosen = st.segmented_control(
+        "Method", values, default=values[0], key="build.method", format_func=_method_label, help=_WHICH
+    )
     method = CalibrationMethod(chosen or values[0])
     st.caption(f"{_method_label(method.value)}: {_METHODS[method]}.")
     percentile = 99.99

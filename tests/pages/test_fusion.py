@@ -89,4 +89,5 @@ def test_the_build_without_normalization_is_one_click_away(stock, app):
 def test_a_build_of_nobody_is_told_and_the_page_still_stands(stock, app):
     page = opened("fusion", model=stock[1].id, build="b-000000000000")
 
-    assert "which is not here" in words(page)
+    assert "not in this model's builds" in words(page).replace("\\", "")
+    assert "There is no build" not in words(page)

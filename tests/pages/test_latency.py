@@ -67,6 +67,29 @@ def test_submitting_queues_the_measurement_that_the_form_holds(bench, mlp, open_
     assert job.request["spec"]["request"]["shapes"][0][1][0] == 3
 
 
+def test_what_is_queued_or_runs_already_cannot_be_asked_for_twice(bench, mlp, open_page):
+    bench.latency.submit(BenchSpec(subject_id=mlp.id, request=LatencyRequest(duration_s=60)))
+    app = open_page("latency", model=mlp.id)
+
+    app.button("latency.submit").click().run()  # waits behind the one that has the processor
+
+    assert app.button("latency.submit").disabled
+    assert "queued already" in app.button("latency.submit").help
+    app.number_input("latency.iterations").set_value(7).run()
+    assert not app.button("latency.submit").disabled
+    for job in bench.jobs.jobs(active=True):
+        bench.jobs.cancel(job.id)
+
+
+def test_a_run_of_another_model_is_not_shown_under_this_one(bench, mlp, open_page):
+    measured(bench, mlp.id)
+
+    app = open_page("latency", model=mlp.id, latency="l-000000000000")
+
+    assert "not one of this model" in app.error[0].value.replace("\\", "")
+    assert "What to do" in app.error[0].value
+
+
 def test_one_run_answers_with_intervals_and_its_conditions(bench, mlp, open_page):
     run = measured(bench, mlp.id)
 

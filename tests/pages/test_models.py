@@ -59,10 +59,17 @@ def test_the_card_tells_nodes_inputs_and_the_hash(open_page, mlp):
     assert mlp.sha256 in said
 
 
-def test_a_link_to_a_model_that_is_gone_says_so_and_shows_another(open_page, mlp):
+def test_a_link_to_a_model_that_is_gone_says_what_to_do_and_shows_no_other(open_page, mlp):
     app = open_page("models", model="m-000000000000")
 
-    assert "m-000000000000" in app.warning[0].value
+    assert "m-000000000000" in app.error[0].value.replace("\\", "")
+    assert "What to do" in app.error[0].value
+    assert "`mlp` has" not in words(app)
+    assert app.query_params["model"] in ("m-000000000000", ["m-000000000000"])
+
+    app.selectbox(key="models.model").set_value(mlp.id).run()
+
+    assert not app.error
     assert "`mlp` has" in words(app)
 
 
