@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trt_core.analysis.fusion_pictures import (
     OTHER_OPS,
     causes,
@@ -82,3 +84,14 @@ def test_causes_are_counted_by_rule_not_by_its_details():
 def test_sizes_are_written_in_a_unit_that_reads_well():
     assert size_unit(FUSION.layers) == ("KiB", 1024)
     assert size_unit((layer(0, Precision.FP16, (), 5 << 20),)) == ("MiB", 1 << 20)
+
+
+def test_several_ops_too_thin_for_a_label_become_one_band_and_a_single_one_keeps_its_name():
+    def flows_of(*ops):
+        fates = [node(index, op, NodeState.UNEXPLAINED) for index, op in enumerate(ops)]
+        return {flow.op_type for flow in op_flows(replace(FUSION, nodes=tuple(fates), layers=()))}
+
+    many = ["Conv"] * 120 + ["Relu"] * 60
+
+    assert flows_of(*many, "Gemm", "MaxPool", "Reshape") == {"Conv", "Relu", OTHER_OPS}
+    assert flows_of(*many, "Gemm") == {"Conv", "Relu", "Gemm"}

@@ -501,3 +501,27 @@ def test_a_model_of_100_megabytes_is_loaded_and_checked_in_half_a_second(tmp_pat
     check_model(load_model(path))
 
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "opset", "said"),
+    [
+        ("Gemm", ["x", "w"], 6, "a Gemm as opset 11 has it: in opset 6 it takes other inputs"),
+        ("Squeeze", ["x", "axes"], 11, "a Squeeze as opset 13 has it: in opset 11 it takes other inputs"),
+    ],
+)
+def test_a_node_newer_than_the_files_opset_is_named_with_the_opset_to_export_at(op, inputs, opset, said):
+    float32 = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node(op, inputs, ["y"], name="second")],
+        "newer",
+        [helper.make_tensor_value_info("x", float32, [1, 4])],
+        [helper.make_tensor_value_info("y", float32, [1, 4])],
+        [helper.make_tensor("w", float32, [4, 4], [0.0] * 16), helper.make_tensor("axes", TensorProto.INT64, [1], [0])],
+    )
+    error = refusal(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7))
+
+    assert "second" in str(error)
+    assert said in str(error)
+    assert "Export the model at opset 17" in error.remedy
+    assert "checker" not in str(error)

@@ -10,6 +10,7 @@ from trt_core.domain.fusion import FusionMap, MappedLayer, NodeState
 from trt_core.domain.precision import Precision
 
 OTHER_OPS = "other ops"
+_LEAST_SHARE = 0.02  # of the nodes; a thinner band has no room for its label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +62,13 @@ class Flow:
 def op_flows(fusion: FusionMap, *, most_ops: int = 14) -> tuple[Flow, ...]:
     """Where the ops end: the precision of a node's first engine layer, else the node's state; rare ops are joined.
 
-    However large the model, there are at most `most_ops` + 1 ops and one end for each precision and state.
+    However large the model, there are at most `most_ops` + 1 ops and one end for each precision and state. Rare are ops
+    beyond the `most_ops` most frequent, and those below 2 % of the nodes where there are several of them.
     """
     precision_of = {layer.index: layer.precision for layer in fusion.layers}
-    common = {op for op, _ in Counter(node.op_type for node in fusion.nodes).most_common(most_ops)}
+    frequent = Counter(node.op_type for node in fusion.nodes).most_common()
+    thin = sum(count < _LEAST_SHARE * len(fusion.nodes) for _, count in frequent)
+    common = {op for op, _ in frequent[: min(most_ops, len(frequent) - thin if thin > 1 else len(frequent))]}
     counted: Counter[tuple[str, Precision | NodeState]] = Counter()
     for node in fusion.nodes:
         holder = next((index for index in node.layers if index in precision_of), None)

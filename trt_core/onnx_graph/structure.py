@@ -8,11 +8,13 @@ from typing import Any
 from trt_core.errors import UnreadableModel
 from trt_core.onnx_graph.functions import check_functions
 from trt_core.onnx_graph.naming import node_name
+from trt_core.onnx_graph.opset_age import newer_node
 from trt_core.onnx_graph.skeleton import make_skeleton, with_node_names
 from trt_core.onnx_graph.tensors import shown, subgraphs
 
 _DEFAULT_DOMAINS = ("", "ai.onnx")
 _LARGEST_DIMENSION = 2**31 - 1
+_USUAL_OPSET = 17
 
 
 def check_structure(model: Any) -> None:
@@ -33,11 +35,24 @@ def check_structure(model: Any) -> None:
     try:
         onnx.checker.check_model(skeleton)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
+        _refuse_newer_node(model, str(error))
         raise UnreadableModel(
             f"The ONNX checker refuses the model: {_first_line(str(error), model)}",
             remedy="Export the model again, with a current exporter.",
             details=str(error)[:4000],
         ) from None
+
+
+def _refuse_newer_node(model: Any, details: str) -> None:
+    found = newer_node(model)
+    if found is None:
+        return
+    raise UnreadableModel(
+        f"The model says opset {found.declared}, but node {shown(found.name)} is a {found.op_type} as opset "
+        f"{found.needed} has it: in opset {found.declared} it takes other inputs, outputs or attributes.",
+        remedy=f"Export the model at opset {max(found.needed, _USUAL_OPSET)}, or correct the opset that it names.",
+        details=details[:4000],
+    ) from None
 
 
 def check_opset(model: Any) -> None:
