@@ -37,7 +37,7 @@ __all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
 _ICON = Path(__file__).with_name("icon.png")
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
 # Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
-# which round 512 MB up to "1GB". No foreign text goes in here.
+# which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width. No foreign text here.
 _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
@@ -45,6 +45,7 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
 code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }
+@media (max-width: 1100px) { .st-key-graph-beside [data-testid="stColumn"] { min-width: calc(100% - 1.5rem); } }
 </style>"""
 
 

@@ -2,6 +2,7 @@
 // Every text comes out of a model and is set as textContent only.
 
 const FAR = 0.18; // below this scale no text is readable: boxes are plain rectangles
+const READABLE = 0.52; // from this scale on all names are 9 pixels high or more
 const SVG = "http://www.w3.org/2000/svg";
 const graphs = new WeakMap();
 
@@ -103,7 +104,8 @@ class GraphPicture {
     this.scale = 1;
     this.x = 0;
     this.y = 0;
-    this.fitting = true;
+    this.fitting = true; // the window follows the graph until the reader moves it
+    this.whole = false; // the reader asked for all of it, however small
     [this.wide, this.high] = [1, 1];
     this.boxes = [];
     this.edges = [];
@@ -188,20 +190,20 @@ class GraphPicture {
     const now = this.toggled && this.byId.get(this.toggled);
     this.toggled = undefined;
     if (!before) {
-      this.fit();
+      this.begin();
     } else if (now && anchor) {
       this.x += (anchor.x - now.x) * this.scale;
       this.y += (anchor.y - now.y) * this.scale;
       this.settle(now);
     } else if (this.fitting) {
-      this.fit();
+      this.refit();
     }
   }
 
   // After opening a group: all of the graph where that stays readable, else the group.
   settle(box) {
     const { width, height } = this.window();
-    if (this.fitting && Math.min(width / this.wide, height / this.high) > 0.42) this.fit();
+    if (this.fitting && Math.min(width / this.wide, height / this.high) > READABLE) this.refit();
     else if (box.state === 2) this.frameBox(box);
     else this.fitting = false;
   }
@@ -220,11 +222,36 @@ class GraphPicture {
   }
 
   resized() {
-    if (this.fitting) this.fit();
+    if (this.fitting) this.refit();
     else this.schedule();
   }
 
+  // All of the graph where its names stay readable, else its beginning, from where the reader goes on.
+  begin() {
+    this.showAll();
+    this.whole = false;
+    if (this.scale >= READABLE) return;
+    const { width, height } = this.window();
+    this.scale = READABLE;
+    const start = this.boxes.find((box) => box.kind === "input") ?? this.boxes[0];
+    const right = start ? (start.x + start.w) * this.scale + 28 : 0;
+    const slackX = width - 28 - this.wide * this.scale;
+    const slackY = height - 28 - this.high * this.scale;
+    this.x = slackX > 0 ? 14 + slackX / 2 : 14 + Math.max(slackX, Math.min(0, width - right));
+    this.y = slackY > 0 ? 14 + slackY / 2 : 14;
+  }
+
   fit() {
+    this.showAll();
+    this.whole = true;
+  }
+
+  refit() {
+    if (this.whole) this.fit();
+    else this.begin();
+  }
+
+  showAll() {
     const { width, height } = this.window();
     this.scale = Math.min(1.25, (width - 28) / Math.max(1, this.wide), (height - 28) / Math.max(1, this.high));
     this.x = (width - this.wide * this.scale) / 2;

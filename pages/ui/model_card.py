@@ -17,6 +17,7 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.workbench import Workbench
 
 _OPS_DRAWN = 24
+_MACS = "MACs of one run"
 _ALL_AS_ONE = "Symbolic dimensions are taken as 1."
 
 
@@ -53,7 +54,8 @@ def _sentence(model: ModelRecord) -> str:
 
 
 def _picture(graph: Graph, model: ModelRecord) -> None:
-    left, right = st.columns([2, 1])
+    with st.container(key="graph-beside"):
+        left, right = st.columns([2, 1])
     with left:
         _graph(graph)
     with right:
@@ -105,7 +107,13 @@ def _histogram(model: ModelRecord) -> None:
 def _tabs(bench: Workbench, model: ModelRecord, graph: Graph) -> None:
     nodes, file = st.tabs(["Nodes", "File"])
     with nodes:
-        show_table(_rows(bench, model.id), key="models.nodes", filename=f"{model.id}-nodes.csv", height=380)
+        show_table(
+            _rows(bench, model.id),
+            key="models.nodes",
+            filename=f"{model.id}-nodes.csv",
+            height=380,
+            columns={_MACS: st.column_config.NumberColumn(_MACS, format="localized", help=_ALL_AS_ONE)},
+        )
     with file:
         st.markdown(
             f"SHA-256 {text.code(model.sha256, 80)}  \nProducer {text.code(model.producer or 'not named')}  \n"
@@ -129,7 +137,7 @@ def _rows(_bench: Workbench, model_id: str) -> list[dict[str, object]]:
             "Name": node.name,
             "Op": f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
             "Output shape": _shape(graph, node.outputs),
-            "MACs": node.macs,
+            _MACS: node.macs,
             "Inputs": ", ".join(name for name in node.inputs if name),
             "Outputs": ", ".join(node.outputs),
             "Attributes": ", ".join(f"{name}={value}" for name, value in node.attributes),

@@ -108,7 +108,7 @@ def check_run(run_id: str, known: Collection[str]) -> None:
 
 def _say_gone(name: str, chosen: str) -> None:
     where = "this workspace" if name == "model" else "this model's builds"
-    remedy = f"Choose another {name} below. It may have been deleted, or the link may come from another server."
+    remedy = f"Choose a {name} below. The one named may have been deleted, or the link may come from another server."
     show_error(NotFound(f"The address names the {name} {chosen}, which is not in {where}.", remedy=remedy))
 
 

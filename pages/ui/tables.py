@@ -48,6 +48,7 @@ def show_table(
         width="stretch",
         height=min(height, 36 * len(rows) + 40) if height else "auto",
         column_config=dict(columns or {}),
+        placeholder="",
         **options,
     )
     st.download_button(

@@ -177,3 +177,21 @@ def test_another_model_begins_unselected(page, address):
     page.get_by_text("hostile", exact=True).click()
     expect(page.get_by_text("Nothing selected")).to_be_visible()
     expect(page.locator(".stage .box.selected")).to_have_count(0)
+
+
+def test_a_narrow_window_begins_readable_at_the_inputs_and_fit_shows_all(page, address):
+    page.set_viewport_size({"width": 400, "height": 800})
+    show(page, address, "model=chain")
+    heights = "all => all.map(one => one.getAttribute('font-size') * one.getScreenCTM().a)"
+    inside = """one => {
+        const [stage, at] = [one.closest('.stage').getBoundingClientRect(), one.getBoundingClientRect()];
+        return at.left >= stage.left && at.right <= stage.right && at.top >= stage.top && at.bottom <= stage.bottom;
+    }"""
+
+    assert min(page.locator(".stage .box .name").evaluate_all(heights)) >= 9
+    assert page.locator(".stage .box.end").first.evaluate(inside)
+    expect(page.locator(".map")).to_be_visible()  # there is more than the window shows
+
+    page.get_by_role("button", name="Show all").click()
+
+    expect(page.locator(".map")).to_be_hidden()
