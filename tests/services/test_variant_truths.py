@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
-from trt_core.domain.requests import BenchSpec, DivergeSpec, QuantizeSpec
+from trt_core.domain.requests import BenchSpec, DivergeSpec, QuantizeSpec, TriageSpec
 from trt_core.errors import InvalidInput
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
@@ -70,6 +70,27 @@ def test_a_model_of_fixed_batch_is_compared_in_whole_batches(bench, tmp_path):
     model_id, data_id = added(bench, model, tmp_path, x=samples(16))
     wish = DivergeSpec(model_id=model_id, against=(Precision.FP16,), data_id=data_id, samples=6, mode="both")
     assert bench.divergence.perform(wish, CollectingReporter()).samples == 8
+
+
+def test_a_limit_inside_a_fixed_batch_is_rounded_up_to_the_whole_batch(bench, tmp_path):
+    model = models.mlp()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 4
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 4
+    model_id, data_id = added(bench, model, tmp_path, x=samples(16))
+    np.savez(tmp_path / "labels.npz", labels=np.zeros(16, np.int64))
+    labels_id = bench.library.add_data(tmp_path / "labels.npz", name="labels").id
+    wish = TriageSpec(
+        model_id=model_id,
+        recipe=Recipe(precision=Precision.INT8),
+        data_id=data_id,
+        validation_id=data_id,
+        labels_id=labels_id,
+        samples=6,
+        ranking_samples=5,
+        max_evaluations=3,
+    )
+    run = bench.triage.perform(wish, CollectingReporter())
+    assert run.evaluations[0].measured.counts.samples == 8
 
 
 @pytest.mark.parametrize(("dtype", "code"), [(np.float16, TensorProto.FLOAT16), (np.float64, TensorProto.DOUBLE)])

@@ -22,7 +22,7 @@ from trt_core.domain.profiles import static_profile
 from trt_core.domain.requests import DivergeSpec, QuantizeSpec
 from trt_core.errors import GpuUnavailable, InvalidInput
 from trt_core.protocols import Feeds, Reporter, SampleBatches
-from trt_core.services.batching import batch_size
+from trt_core.services.batching import batch_size, whole_samples
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.variants import Variants
@@ -130,8 +130,9 @@ class Divergences:
         from trt_core.store.npz import batches, random_feeds
 
         if spec.data_id:
-            size = batch_size(self._library.model(spec.model_id), self._library.data(spec.data_id), most=1)
-            limit = -(-spec.samples // size) * size  # a model of fixed batch takes whole batches only
+            model, data = self._library.model(spec.model_id), self._library.data(spec.data_id)
+            limit = whole_samples(model, data, spec.samples)
+            size = batch_size(model, data, most=1)
             return partial(batches, self._library.data_path(spec.data_id), batch=size, limit=limit)
         inputs = self._library.model(spec.model_id).inputs
         shapes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in inputs}

@@ -11,7 +11,7 @@ from trt_core.analysis.validation import Outputs, compared, output_error, record
 from trt_core.domain.validation import FLOOR_METRICS, Measured
 from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Reporter, Session
-from trt_core.services.batching import sample_batches
+from trt_core.services.batching import sample_batches, whole_samples
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric, label_metric
@@ -38,7 +38,7 @@ class Scoring:
         self.metric = metric
         self._path = library.model_path(model_id)
         count = library.data(data_id).samples
-        self.samples = min(count, samples) if samples else count
+        self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
         self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
         self._labels = self._read_labels(labels_id, count) if metric not in FLOOR_METRICS else np.empty(0)
         self._exact: Session | list[Outputs] | None = None
