@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, checked_id
+from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.fusion import FusionMap, FusionStep
 from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.precision import Precision
+from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
@@ -72,23 +74,27 @@ class Builds:
         """
         spec = self.resolved(spec)
         compiler = self._context.compiler(spec.backend)
-        capabilities = compiler.capabilities()
-        if not capabilities.can_build:
-            raise DependencyMissing(f"{capabilities.title} does not build here.", remedy=capabilities.why_not("build"))
+        capabilities = self._able(spec.backend)
         compiler.check_target(spec.target)
         if is_implicit(spec):
             self.require_implicit_calibration(spec.backend)
-        wanted = spec.variant.recipe.precision
-        if wanted not in capabilities.precisions:
-            names = ", ".join(item.value for item in capabilities.precisions)
-            raise UnsupportedRequest(
-                f"{capabilities.title} does not build {wanted.value}.", remedy=f"It builds {names}."
+        if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
+            names = ", ".join(
+                item.value for item in Precision if not why_not_precision(item, capabilities, spec.target)
             )
+            raise UnsupportedRequest(reason, remedy=f"Build {names}, or choose another target.")
         self._check_shapes(spec)
+
+    def _able(self, backend: str) -> Capabilities:
+        """What the backend can do; DependencyMissing where it builds nothing here."""
+        capabilities = self._context.compiler(backend).capabilities()
+        if not capabilities.can_build:
+            raise DependencyMissing(f"{capabilities.title} does not build here.", remedy=capabilities.why_not("build"))
+        return capabilities
 
     def require_implicit_calibration(self, backend: str) -> None:
         """Refuse implicit calibration where the backend has only Q/DQ."""
-        capabilities = self._context.compiler(backend).capabilities()
+        capabilities = self._able(backend)
         if not capabilities.has_implicit_calibration:
             raise UnsupportedRequest(
                 f"{capabilities.title} has no implicit calibration; INT8 is carried by Q/DQ pairs in the ONNX.",
@@ -97,7 +103,7 @@ class Builds:
 
     def require_timing_cache(self, backend: str) -> None:
         """Refuse a timing cache where the backend times nothing."""
-        capabilities = self._context.compiler(backend).capabilities()
+        capabilities = self._able(backend)
         if not capabilities.has_timing_cache:
             raise UnsupportedRequest(
                 f"{capabilities.title} has no timing cache: it compiles ahead of time and times no tactic.",
@@ -129,7 +135,10 @@ class Builds:
         )
 
     def _file_of(self, spec: BuildSpec) -> QuantizeSpec:
-        return built_variant(spec, self._context.compiler(spec.backend).capabilities())
+        compiler = self._context.compiler(spec.backend)
+        # Only a library that builds on this machine's own GPU can be weakly typed; asking the others costs a probe.
+        weakly_typed = compiler.default_target is None and compiler.capabilities().is_weakly_typed
+        return built_variant(spec, weakly_typed=weakly_typed)
 
     def submit(self, spec: BuildSpec) -> Job:
         """Queue a build; refused at once when it cannot work. On a GPU it runs alone, because it times tactics."""
@@ -293,15 +302,13 @@ class Builds:
 
     def _map(self, build_id: str, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput) -> FusionMap:
         from trt_core.analysis.fusion_map import map_fusion
-        from trt_core.onnx_graph.load import load_model
-        from trt_core.onnx_graph.read import read_graph
 
         return map_fusion(
             build_id=build_id,
             stamp=self._context.compiler(spec.backend).stamp(spec.target),
             graph=self._library.graph(variant.model_id),
             provenance=variant.provenance,
-            variant_graph=read_graph(load_model(self._variants.path(variant.id), weights=False)),
+            variant_graph=self._variants.graph(variant.id),
             record=compiled.record,
             normalized_steps=_steps(variant, len(self._library.graph(variant.model_id).nodes)),
         )

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from trt_core.backends.tensorrt import native as tensorrt
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
-from trt_core.errors import UnsupportedRequest
+from trt_core.errors import DependencyMissing, UnsupportedRequest
 from trt_core.jobs.queue import JobQueue
 from trt_core.protocols import ArtifactStore, Compiler, JobLog, Meter, Runner
 from trt_core.services.decoded import Decoded
@@ -39,8 +40,13 @@ class Context:
         return Decoded(self.store)
 
     def compiler(self, name: str) -> Compiler:
-        """The compiler of that name; UnsupportedRequest when there is none."""
+        """The compiler of that name; DependencyMissing for TensorRT's without its package, else UnsupportedRequest."""
         if name not in self.compilers:
+            if name == tensorrt.BACKEND:
+                raise DependencyMissing(
+                    f"{tensorrt.TITLE} is not installed; it needs an NVIDIA GPU.",
+                    remedy=f"On the GPU host install it with: {tensorrt.PIP_LINE}",
+                )
             raise UnsupportedRequest(
                 f"There is no compiler {name!r} here.", remedy=f"Choose one of: {', '.join(self.compilers)}."
             )

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trt_core.backends.tensorrt.native import PIP_LINE
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
@@ -18,8 +19,8 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
 from trt_core.services.context import Context
-from trt_core.services.origin import check_origin
 from trt_core.services.library import Library
+from trt_core.services.origin import check_origin
 from trt_core.services.typing_plan import CPU, GPU
 from trt_core.services.variants import Variants
 
@@ -63,11 +64,8 @@ class Latencies:
         return replace(spec, request=replace(spec.request, shapes=tuple(shapes)))
 
     def _check_backend(self, spec: BenchSpec) -> None:
-        if spec.backend == _TENSORRT and _TENSORRT not in self._context.meters:
-            raise GpuUnavailable(
-                "TensorRT latency needs an NVIDIA GPU with the tensorrt package, and this machine has none.",
-                remedy="Run Enginescope on the GPU host, or measure ONNX Runtime here with --backend ort.",
-            )
+        if spec.backend == _TENSORRT:
+            self._check_gpu()
         if spec.backend not in self._context.meters:
             known = ", ".join(self._context.meters)
             raise UnsupportedRequest(f"There is no meter {spec.backend!r} here.", remedy=f"Use {known}.")
@@ -81,6 +79,18 @@ class Latencies:
             )
         if spec.request.cuda_graph:
             raise UnsupportedRequest("ONNX Runtime on the CPU has no CUDA graphs.", remedy="Leave --cuda-graph out.")
+
+    def _check_gpu(self) -> None:
+        """Refuse TensorRT where its package or the GPU is missing."""
+        if _TENSORRT not in self._context.meters:
+            raise GpuUnavailable(
+                "TensorRT latency needs an NVIDIA GPU with the tensorrt package, and this machine has none.",
+                remedy=f"On the GPU host install it with: {PIP_LINE}; or measure ONNX Runtime here with --backend ort.",
+            )
+        found = self._context.compilers.get(_TENSORRT)
+        capabilities = found.capabilities() if found is not None else None
+        if capabilities is not None and not capabilities.can_run:
+            raise GpuUnavailable(f"{capabilities.title} does not run here.", remedy=capabilities.why_not("run"))
 
     def _check_engine(self, subject_id: str) -> None:
         """TensorRT measures engines that it built."""
