@@ -217,6 +217,23 @@ def test_a_refusal_says_what_with_which_value(run: Run, words: tuple[object, ...
     assert says in refused(run(*words), code)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("quantize", CNN, "--precision", "fp16"),
+        ("build", CNN),
+        ("triage", CNN, "--validation-data", CALIBRATION),
+        ("plan", "apply", "p.json", CNN),
+        ("export", "m-000000000000"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(run: Run, tmp_path: Path, words: tuple[str, ...]):
+    before = {job["id"] for job in run("jobs")[1]["jobs"]}
+    assert "nowhere" in refused(run(*words, "-o", tmp_path / "nowhere" / "out"), 2)
+    assert "is a folder" in refused(run(*words, "-o", tmp_path), 2)
+    assert {job["id"] for job in run("jobs")[1]["jobs"]} == before
+
+
 BAD_DATA: dict[str, dict[str, np.ndarray]] = {
     "wrong name": {"picture": np.zeros((4, 1, 16, 16), np.float32)},
     "wrong shape": {"image": np.zeros((4, 3, 16, 16), np.float32)},

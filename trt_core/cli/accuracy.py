@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.outputs import copied
 from trt_core.cli.wishes import ARTIFACT_ID, data_id, model_record, percentile, read_plan
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
@@ -52,7 +52,7 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         wish = bench.triage.variant_wish(run)
         if bench.variants.find(wish) is None:
             finished(bench, bench.variants.submit(wish), console)
-        shutil.copyfile(bench.variants.path(bench.variants.id_of(wish)), options.output)
+        copied(bench.variants.path(bench.variants.id_of(wish)), options.output)
     after = run.after
     summary = (
         f"{run.metric}: {run.before.metric:.4f} with everything in {run.plan.recipe.precision.value}, "

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from trt_core.cli import present
 from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.lab import compare, sweep, tactics, take_in
+from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.shipping import deploy
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
@@ -44,7 +43,7 @@ def quantize(bench: Workbench, options: argparse.Namespace, console: Console) ->
     if bench.variants.find(spec) is None:
         finished(bench, bench.variants.submit(spec), console)
     record = bench.variants.variant(bench.variants.id_of(spec))
-    path = _copied(bench.variants.path(record.id), options.output)
+    path = copied(bench.variants.path(record.id), options.output)
     lines = [
         f"{record.recipe.precision.value} variant {record.id}: {len(record.quantized_nodes)} nodes quantized, {path}"
     ]
@@ -59,7 +58,7 @@ def build(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     if found is None:
         job = finished(bench, bench.builds.submit(spec), console)
         found = bench.builds.build(str((job.result or {})["build"]))
-    path = _copied(bench.builds.engine_path(found.id), options.output)
+    path = copied(bench.builds.engine_path(found.id), options.output)
     fusion = bench.builds.fusion(found.id)
     counts = ", ".join(f"{count} {name}" for name, count in found.precisions.items())
     lines = [
@@ -173,19 +172,6 @@ def system(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         lines.append(f"{item.title} {item.version}: {', '.join(abilities) or 'not usable'}")
         lines += [f"  no {ability}: {reason}" for ability, reason in item.missing]
     return Answer(plain=plain, lines=lines)
-
-
-def _copied(stored: Path, wanted: Path | None) -> Path:
-    """The stored file, or a copy of it (with its external data) where the user wants one."""
-    if wanted is None:
-        return stored
-    if not wanted.parent.is_dir():
-        raise InvalidInput(f"The folder {str(wanted.parent)!r} is not there.", remedy="Make it, or write elsewhere.")
-    shutil.copyfile(stored, wanted)
-    data = stored.with_name(stored.name + ".data")
-    if data.exists():
-        shutil.copyfile(data, wanted.with_name(data.name))
-    return wanted
 
 
 COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] = {

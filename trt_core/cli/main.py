@@ -12,6 +12,7 @@ from types import FrameType
 
 from trt_core.cli.arguments import parser
 from trt_core.cli.commands import COMMANDS, Answer, Console
+from trt_core.cli.outputs import check_outputs
 from trt_core.cli.present import finite
 from trt_core.errors import JobCancelled, TrtCoreError
 from trt_core.settings import settings_from
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(stop.code or 0)
     _end_like_ctrl_c()
     try:
+        check_outputs(options)
         bench = open_workbench(settings_from(workspace=options.workspace))
         answer = COMMANDS[options.command](bench, options, Console(quiet=options.quiet))
         _print(answer, as_json=options.json)
