@@ -68,7 +68,7 @@ def test_conditions_say_what_the_figures_hold_for(path: Path) -> None:
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:
     reporter = CollectingReporter()
     found = timed(path, reporter, warmup=0, iterations=1, duration_s=0.7)
-    assert 1 <= len(reporter.reported) <= found.wall_s * 5
+    assert 1 <= len(reporter.reported) <= 1 + found.wall_s * 5  # the first one may be due when the run begins
     assert all(0 <= progress.fraction <= 1 for progress in reporter.reported)
 
 
