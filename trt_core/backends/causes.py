@@ -154,8 +154,8 @@ CARDS: tuple[Card, ...] = (
         "Build it again with the version that runs it, or version-compatible.",
     ),
     _card(
-        r"(?:Magic tag does not match|magicTag|engine plan file is (?:corrupt|truncated)|failed due to an old .* "
-        r"deserializ|deserializ\w* (?:failed|error)|Unexpected end of|bytes remaining)",
+        r"(?:header\.size == blobSize|Magic tag does not match|magicTag|engine plan file is (?:corrupt|truncated)|"
+        r"deserializ\w* (?:failed|error)|Unexpected end of|bytes remaining)",
         "The engine's file is damaged or incomplete.",
         "Build it again, or copy it again in full.",
     ),

@@ -20,7 +20,7 @@ TAIL_LINES = 60
 _FILE_LINE = "Input filename:   "
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)  # told apart by identity: two empty logs are not one
 class NativeLog:
     """What the library said during one piece of work: (severity, text) in order. STDOUT is C's standard output.
 

@@ -8,17 +8,21 @@ its rules (which MatMul, which residual, INT32 biases that TensorRT's parser ref
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trt_core.domain.precision import Precision, TensorRange
-from trt_core.precision.attributes import drop_attribute
+from trt_core.precision.attributes import attribute, drop_attribute, set_attribute
 from trt_core.precision.draft import Draft, DraftNode
 from trt_core.precision.formats import ELEM_TYPES, FLOAT, INT4, LARGEST, symmetric_scale
 from trt_core.precision.inference import TensorTypes
 from trt_core.precision.names import safe_name
 from trt_core.precision.targets import QuantizationPlan, Target
 from trt_core.precision.weights import Array, Weight, made
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class QdqWriter:
@@ -83,6 +87,7 @@ class QdqWriter:
         self.fp32_nodes.add(id(nodes[0]))
         self.pairs[name] = dequantized, nodes
         target.node.proto.input[1] = dequantized
+        _state_kernel_shape(target.node.proto, weight.dims)
 
     def _reuse(self, target: Target) -> None:
         dequantized, nodes = self.pairs[target.weight]
@@ -161,6 +166,12 @@ class QdqWriter:
         self.draft.weights[name] = made(values, elem_type)
         self.types.elem_types[name] = elem_type
         return name
+
+
+def _state_kernel_shape(node: onnx.NodeProto, dims: tuple[int, ...]) -> None:
+    """TensorRT 8.6 reads a convolution's kernel size from its weights, or, where Q/DQ stand before them, from here."""
+    if node.op_type in ("Conv", "ConvTranspose") and attribute(node, "kernel_shape", None) is None:
+        set_attribute(node, "kernel_shape", list(dims[2:]))
 
 
 def _packed_int4(scaled: Array) -> Array:

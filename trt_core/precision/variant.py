@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import onnx
 
 # Part of a variant's id: raise it whenever the same recipe would give another file.
-CONVERTER_VERSION = "2"
+CONVERTER_VERSION = "3"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _SPELLED = {"float8_e4m3fn": "float8e4m3fn"}
 class Border:
     """The tensors at an engine's border. `host` holds inputs whose values TensorRT reads on the host (shape tensors).
 
-    `profiles` gives, for each optimization profile, the range of every input that is no shape tensor.
+    `profiles` gives, for each optimization profile, the range of every input with a dynamic shape.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -41,11 +41,13 @@ def border_of(engine: Any, trt: Any) -> Border:
     on_host = lookup(trt, "TensorLocation.HOST")
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == is_input]
+    # An input whose shape is fixed has no range in 8.6: asking for one gives a shape without a rank.
+    ranged = [name for name in inputs if any(size < 0 for size in engine.get_tensor_shape(name))]
     host = frozenset(name for name in inputs if engine.get_tensor_location(name) == on_host)
     profiles = tuple(
         {
             name: tuple(tuple(shape) for shape in engine.get_tensor_profile_shape(name, index))
-            for name in inputs
+            for name in ranged
             if name not in host
         }
         for index in range(engine.num_optimization_profiles)
@@ -124,6 +126,8 @@ def fitting_profile(shapes: Mapping[str, Shape], profiles: Sequence[Ranges]) -> 
 
     Asked before anything reaches the GPU: the library itself would only log and refuse.
     """
+    if not any(profiles):
+        return 0
     for index, ranges in enumerate(profiles):
         if all(_inside(shapes[name], ends) for name, ends in ranges.items()):
             return index

@@ -28,7 +28,7 @@ from trt_core.backends.tensorrt.native import TITLE, library, load_plugins, logg
 from trt_core.backends.tensorrt.options import configure
 from trt_core.backends.tensorrt.timing_notes import timing_findings
 from trt_core.backends.tensorrt.typing_rules import FileTypes, check_weak, types_of
-from trt_core.backends.tensorrt.weak_network import allow, hold_file_types, keep_nodes, mark_outputs
+from trt_core.backends.tensorrt.weak_network import allow, hold_in_fp32, keep_nodes, mark_outputs
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision, TensorRange
@@ -165,8 +165,7 @@ def _allow_precisions(work: _Work, network: Any, config: Any) -> None:
     if wanted & {Precision.INT8} and request.rest is not Precision.FP32:
         wanted.add(request.rest)
     allow(work.trt, config, wanted)
-    if work.types.mixes_floats:
-        hold_file_types(work.trt, network, config)
+    hold_in_fp32(work.trt, network, config, work.types.fp32_nodes)
     keep_nodes(work.trt, network, config, request.keep)
 
 

@@ -23,6 +23,7 @@ _REMOVED = re.compile(r"^Removing (?P<name>\S.*)$")
 _SWAPPED = re.compile(r"^(?:Swap the layer|Convert layer) type of (?P<name>\S.*?) from (?P<old>\w+) to (?P<new>\w+)$")
 _MEMORY = re.compile(r"^Total (?P<what>Activation|Weights) Memory: (?P<count>\d{1,18})")
 _ENTRIES = re.compile(r"^(?P<what>Loaded|Serialized) (?P<count>\d{1,9}) timing cache entries\.?$")
+_SERVED = re.compile(r"^Deleting timing cache: \d{1,9} entries, served (?P<count>\d{1,9}) hits since creation")
 _PROFILED = re.compile(r"\((?P<runner>\w+)\[0x[0-9a-f]+\]\) profiling completed in (?P<seconds>[\d.e+-]+) seconds")
 _LAYER = re.compile(
     r"^Layer\((?P<kind>\w{1,60})\): (?P<name>.+?), Tactic: (?P<tactic>0x[0-9a-f]{1,16}), "
@@ -39,6 +40,7 @@ class TimingCacheUse:
     `lookups` are combinations of layer and tensor format that were autotuned and have a tactic, `answered` those of
     them that were not timed, because the cache knew them (from a file, or from the same build). `timing_s` is the time
     of all tactics timed, `compiled_s` its share in blocks that are compiled anew each time and cannot be cached.
+    `served` is the library's own count of tactics that its cache knew, where it says so.
     """
 
     loaded: int = 0
@@ -47,6 +49,7 @@ class TimingCacheUse:
     answered: int = 0
     timing_s: float = 0.0
     compiled_s: float = 0.0
+    served: int | None = None
 
     @property
     def hit_rate(self) -> float | None:
@@ -118,6 +121,7 @@ class _Timing:
     def __init__(self) -> None:
         self._entries = {"Loaded": 0, "Serialized": 0}
         self._open = False
+        self._served: int | None = None
         self._tried = self._timed = False
         self._lookups = self._answered = 0
         self._timing_s = self._compiled_s = 0.0
@@ -133,6 +137,8 @@ class _Timing:
             seconds = float(found["seconds"])
             self._timing_s += seconds
             self._compiled_s += seconds if found["runner"] == _COMPILED else 0.0
+        elif found := _SERVED.match(text):
+            self._served = int(found["count"])
         elif found := _ENTRIES.match(text):
             self._entries[found["what"]] = int(found["count"])
 
@@ -152,6 +158,7 @@ class _Timing:
             answered=self._answered,
             timing_s=self._timing_s,
             compiled_s=self._compiled_s,
+            served=self._served,
         )
 
 

@@ -27,8 +27,11 @@ def engine_json(engine: Any) -> str:
     inspector = engine.create_engine_inspector()
     context = engine.create_execution_context()
     if context is not None:
-        for name, (_, usual, _) in border_of(engine, trt).profiles[0].items():
+        border = border_of(engine, trt)
+        for name, (_, usual, _) in border.profiles[0].items() if border.profiles else ():
             context.set_input_shape(name, usual)
+        for spec in border.outputs:
+            context.get_tensor_shape(spec.name)  # makes the library work shapes out; until then it writes none
         inspector.execution_context = context  # without one, dynamic shapes are not written
     return str(inspector.get_engine_information(lookup(trt, "LayerInformationFormat.JSON")))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trt_core.backends.layer_names import names_in, source_names
@@ -42,6 +43,7 @@ def engine_record_from_json(text: str, *, log: str = "") -> EngineRecord:
     listed = fields.get("layers")
     layers = [_layer(item, index) for index, item in enumerate(listed if isinstance(listed, list) else ())]
     said = read_log(log)
+    layers = [layer if layer is None else _with_dtypes(layer, said.layers) for layer in layers]
     return EngineRecord(
         layers=tuple(layer for layer in layers if layer is not None),
         io_tensors=_border(fields, layers),
@@ -50,6 +52,25 @@ def engine_record_from_json(text: str, *, log: str = "") -> EngineRecord:
         activation_bytes=said.activation_bytes,
         weight_bytes=said.weight_bytes,
     )
+
+
+def _with_dtypes(layer: EngineLayer, said: Sequence[EngineLayer]) -> EngineLayer:
+    """The layer with dtypes out of the build's log where the inspector wrote none: 8.6, dynamic shapes."""
+    tensors = (*layer.inputs, *layer.outputs)
+    if all(tensor.dtype for tensor in tensors) or layer.index >= len(said):
+        return layer
+    told = said[layer.index]
+    if told.name != layer.name:
+        return layer
+    dtypes = {tensor.name: tensor.dtype for tensor in (*told.inputs, *told.outputs)}
+    inputs, outputs = (
+        tuple(replace(tensor, dtype=tensor.dtype or dtypes.get(tensor.name, "")) for tensor in side)
+        for side in (layer.inputs, layer.outputs)
+    )
+    precision = precision_of_layer(
+        name=layer.name, kind=layer.kind, kernel=layer.kernel, inputs=inputs, outputs=outputs, constants=layer.constants
+    )
+    return replace(layer, inputs=inputs, outputs=outputs, precision=precision)
 
 
 def _lower(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,9 @@ def configure(trt: Any, config: Any, options: BuilderOptions) -> tuple[Finding, 
     for name, path in _POOLS.items():
         if name in extra:
             _pool(trt, config, path, extra[name])
+    if version_of(trt)[0] < 10:
+        # Later versions let several contexts share a profile; 8.6 gives the second context of an engine none.
+        config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
     notes = _tactic_sources(trt, config, extra.get("tactic_sources", ""))
     return (*notes, *(_dla(trt, config, extra["dla_core"]) if "dla_core" in extra else ()))
 

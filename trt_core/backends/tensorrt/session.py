@@ -14,7 +14,7 @@ from trt_core.backends.tensorrt.cuda import DeviceBuffer, PinnedBuffer, Stream, 
 from trt_core.backends.tensorrt.growing_outputs import GrowingOutput, growing_output
 from trt_core.backends.tensorrt.native import library
 from trt_core.domain.profiles import Shape
-from trt_core.errors import BackendError, InvalidData, NotFound
+from trt_core.errors import BackendError, NotFound
 from trt_core.protocols import Array, Feeds
 
 
@@ -33,10 +33,14 @@ class TrtSession:
         self.device = device
         self.version = version
         self.stream = Stream()
-        self.context = engine.create_execution_context()
+        with listening(NativeLog()) as log:
+            self.context = engine.create_execution_context()
         if self.context is None:
             self.stream.close()
-            raise BackendError("TensorRT made no execution context.", remedy="Free GPU memory, then try again.")
+            cause = cause_of(log.errors())
+            raise BackendError(
+                f"TensorRT made no execution context: {cause.sentence}", remedy=cause.remedy, details=log.tail()
+            )
         _quiet(trt, self.context)
         self._profile = 0
         self._device: dict[str, DeviceBuffer] = {}
@@ -73,10 +77,6 @@ class TrtSession:
                 self.stream.synchronize()
             for name, array in arrays.items():
                 self._bind_input(name, array, log)
-            if missing := self.context.infer_shapes():
-                raise InvalidData(
-                    f"TensorRT cannot work out shapes without {missing[0]!r}.", remedy="Give a value for every input."
-                )
             for spec in self.border.outputs:
                 self._bind_output(spec.name, numpy_dtype(spec), log)
 

@@ -14,6 +14,8 @@ def timing_findings(use: TimingCacheUse, log: str) -> Iterator[Finding]:
         return
     compiled = f" {use.compiled_s:.1f} s went into blocks that are compiled anew each time." if use.compiled_s else ""
     evidence = f"{use.loaded} timings loaded, {use.stored} kept; tactics were timed for {use.timing_s:.1f} s"
+    if use.served is not None:
+        evidence += f"; TensorRT counts {use.served} hits of single tactics"
     if "The timing cache will not be used!" in log:
         evidence += "; the cache's part for compiled blocks was not taken"
     yield Finding(

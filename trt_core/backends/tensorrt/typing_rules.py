@@ -24,14 +24,15 @@ _OF_DTYPE = {
     "UINT4": Precision.INT4,
 }
 _QUANTIZING = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_CONVERTING = _QUANTIZING | {"Cast", "CastLike", "Constant"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileTypes:
-    """Reduced precisions that a file holds; `mixes_floats` where FP32 tensors stand beside FP16 ones."""
+    """Reduced precisions that a file holds, and the nodes that compute in FP32 beside FP16 ones."""
 
     precisions: frozenset[Precision]
-    mixes_floats: bool = False
+    fp32_nodes: frozenset[str] = frozenset()
 
 
 def types_of(path: Path) -> FileTypes:
@@ -44,7 +45,22 @@ def types_of(path: Path) -> FileTypes:
     has_pairs = any(node.op_type in _QUANTIZING for node in model.graph.node)
     if has_pairs and not {Precision.FP8, Precision.INT4} & precisions:
         precisions.add(Precision.INT8)
-    return FileTypes(precisions=frozenset(precisions), mixes_floats={"FLOAT", "FLOAT16"} <= found)
+    held = _fp32_nodes(model) if Precision.FP16 in precisions else frozenset()
+    return FileTypes(precisions=frozenset(precisions), fp32_nodes=held)
+
+
+def _fp32_nodes(model: onnx.ModelProto) -> frozenset[str]:
+    """Nodes whose floating inputs and outputs are all FP32, casts and Q/DQ pairs left out."""
+    from trt_core.onnx_graph.read import read_graph
+
+    graph = read_graph(model)
+    found = set()
+    for node in graph.nodes:
+        specs = [graph.tensors[name] for name in (*node.inputs, *node.outputs) if name in graph.tensors]
+        floats = {spec.dtype for spec in specs if spec.is_floating}
+        if floats == {"float32"} and node.op_type not in _CONVERTING:
+            found.add(node.name)
+    return frozenset(found)
 
 
 def _dtypes(graph: onnx.GraphProto) -> Iterator[str]:

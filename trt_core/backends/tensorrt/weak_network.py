@@ -12,8 +12,6 @@ from trt_core.errors import NotFound, UnsupportedRequest
 
 _FLAGS = {Precision.FP16: "BuilderFlag.FP16", Precision.INT8: "BuilderFlag.INT8", Precision.BF16: "BuilderFlag.BF16"}
 _DTYPES = {Precision.FP32: "DataType.FLOAT", Precision.FP16: "DataType.HALF"}
-# They compute nothing in a floating dtype of their own, or follow what they read.
-_FREE = frozenset({"CONSTANT", "SHAPE", "CAST", "IDENTITY", "QUANTIZE", "DEQUANTIZE", "SHUFFLE"})
 
 
 def allow(trt: Any, config: Any, precisions: Iterable[Precision]) -> None:
@@ -23,26 +21,20 @@ def allow(trt: Any, config: Any, precisions: Iterable[Precision]) -> None:
             set_flag(trt, config, _FLAGS[precision])
 
 
-def hold_file_types(trt: Any, network: Any, config: Any) -> int:
-    """Keep in FP32 what the file computes in FP32 beside FP16 layers; the number of layers that are held.
+def hold_in_fp32(trt: Any, network: Any, config: Any, nodes: frozenset[str]) -> None:
+    """Keep in FP32 what the file computes in FP32 beside FP16 layers: the FP16 flag alone would overrule its casts.
 
-    The file's casts say where FP32 was wanted; without constraints the FP16 flag would overrule them.
+    A layer is told by its node's name. Tensors of a network do not help: they are FP32 until the engine is built.
     """
     single = lookup(trt, "DataType.FLOAT")
-    floating = {single, lookup(trt, "DataType.HALF")}
     held = 0
     for index in range(network.num_layers):
         layer = network.get_layer(index)
-        if layer.type.name in _FREE or layer.num_outputs == 0:
-            continue
-        read = [layer.get_input(at) for at in range(layer.num_inputs)]
-        written = [layer.get_output(at) for at in range(layer.num_outputs)]
-        floats = [item.dtype for item in (*read, *written) if item is not None and item.dtype in floating]
-        if floats and all(dtype == single for dtype in floats):
-            held += _constrain(layer, single, written, floating)
+        if layer.name in nodes:
+            _constrain(layer, single, {single, lookup(trt, "DataType.HALF")})
+            held += 1
     if held:
         set_flag(trt, config, "BuilderFlag.PREFER_PRECISION_CONSTRAINTS")
-    return held
 
 
 def keep_nodes(trt: Any, network: Any, config: Any, rules: Sequence[KeepRule]) -> None:
@@ -52,19 +44,16 @@ def keep_nodes(trt: Any, network: Any, config: Any, rules: Sequence[KeepRule]) -
     for rule in rules:
         if rule.node not in layers:
             raise NotFound(f"No layer is named {rule.node[:120]!r}.", remedy="Copy a node's name from the file.")
-        layer = layers[rule.node]
-        written = [layer.get_output(at) for at in range(layer.num_outputs)]
-        _constrain(layer, lookup(trt, _DTYPES[rule.precision]), written, floating)
+        _constrain(layers[rule.node], lookup(trt, _DTYPES[rule.precision]), floating)
     if rules:
         set_flag(trt, config, "BuilderFlag.OBEY_PRECISION_CONSTRAINTS")
 
 
-def _constrain(layer: Any, dtype: Any, written: Sequence[Any], floating: set[Any]) -> int:
+def _constrain(layer: Any, dtype: Any, floating: set[Any]) -> None:
     layer.precision = dtype
-    for at, tensor in enumerate(written):
-        if tensor.dtype in floating:
+    for at in range(layer.num_outputs):
+        if layer.get_output(at).dtype in floating:
             layer.set_output_type(at, dtype)
-    return 1
 
 
 def mark_outputs(network: Any, names: Sequence[str]) -> None:

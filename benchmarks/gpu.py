@@ -1,0 +1,224 @@
+"""TensorRT on the GPU of this machine: build time, latency, memory, precisions and error of models of real size.
+
+    python -m benchmarks.gpu run FOLDER RESULTS.json [MODEL/PRECISION ...]    measure what RESULTS.json lacks
+    python -m benchmarks.gpu report RESULTS.json > docs/gpu/h200-trt86.md
+
+FOLDER holds what `benchmarks.gpu_models` wrote. Every case is written down as soon as it is done, failures too, so that
+a run that was cut short goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.tables import ROOT, Table
+from trt_core.domain.engine import BuilderOptions
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+from trt_core.domain.profiles import OptimizationProfile, ShapeRange
+from trt_core.errors import TrtCoreError
+from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput
+from trt_core.testing import CollectingReporter
+
+BATCH = 8
+SHAPES = {"resnet50": (BATCH, 3, 224, 224), "vit": (BATCH, 3, 224, 224), "bert": (BATCH, 128)}
+CASES = tuple(
+    f"{model}/{precision}"
+    for model in ("resnet50", "bert", "vit")
+    for precision in ("fp32", "tf32", "fp16", "int8-qdq", "int8-implicit")
+)
+_RECIPES = {"fp16": Precision.FP16, "int8-qdq": Precision.INT8}
+
+
+def feeds(model: str, seed: int) -> dict[str, np.ndarray]:
+    generator, shape = np.random.default_rng(seed), SHAPES[model]
+    if model == "bert":
+        return {"x": generator.integers(0, 30522, shape)}
+    return {"x": generator.standard_normal(shape, dtype=np.float32)}
+
+
+def batches(model: str, batch: int = BATCH) -> Iterator[dict[str, np.ndarray]]:
+    del batch  # the calibration profile has the benchmark's batch
+    return (feeds(model, seed) for seed in (1, 2))
+
+
+def variant(model: str, precision: str, folder: Path) -> Path:
+    """The file that is built: made once, beside the model."""
+    from trt_core.backends.onnxruntime.runner import OrtRunner
+    from trt_core.onnx_graph.load import load_model
+    from trt_core.onnx_graph.save import write_model
+    from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
+    from trt_core.precision.normalize import normalize
+    from trt_core.precision.variant import make_variant
+
+    target = folder / f"{model}-{precision}" / "model.onnx"
+    if target.is_file():
+        return target
+    source = folder / f"{model}.onnx"
+    original = load_model(source)
+    recipe = Recipe(precision=_RECIPES.get(precision, Precision.FP32), rest=Precision.FP32)
+    normalized, ranges = normalize(original), ()
+    if recipe.needs_data:
+        tensors = tensors_to_calibrate(normalized.model, recipe)
+        ranges = calibrate(
+            source, tensors, partial(batches, model), method=CalibrationMethod.MINMAX, percentile=99.99,
+            runner=OrtRunner(), reporter=CollectingReporter(),
+        ).ranges  # fmt: skip
+    target.parent.mkdir(exist_ok=True)
+    write_model(make_variant(original, recipe, ranges, normalized=normalized).model, target)
+    return target
+
+
+def built(model: str, precision: str, path: Path, caches: Path, timings: str) -> CompileOutput:
+    from trt_core.backends.tensorrt.compiler import TrtCompiler
+
+    low = (1, *SHAPES[model][1:])
+    ranged = ShapeRange(tensor="x", min=low, opt=SHAPES[model], max=SHAPES[model])
+    implicit = precision == "int8-implicit"
+    request = CompileInput(
+        onnx_path=path,
+        target=None,
+        profiles=(OptimizationProfile(ranges=(ranged,)),),
+        rest=Precision.FP16 if precision.startswith("int8") else Precision.FP32,
+        options=BuilderOptions(
+            tf32=precision == "tf32", timing_cache=timings, calibration="implicit" if implicit else ""
+        ),
+        calibration=CalibrationInput(
+            batches=partial(batches, model), data_sha256="seeded", method=CalibrationMethod.ENTROPY
+        )
+        if implicit
+        else None,
+    )
+    return TrtCompiler(caches).build(request, reporter=CollectingReporter())
+
+
+def case(name: str, folder: Path) -> dict[str, Any]:
+    from trt_core.backends.onnxruntime.runner import OrtRunner
+    from trt_core.backends.tensorrt.build_log import read_log
+    from trt_core.backends.tensorrt.cuda import free_and_total_bytes
+    from trt_core.backends.tensorrt.meter import TrtMeter
+    from trt_core.backends.tensorrt.runner import TrtRunner
+
+    model, precision = name.split("/")
+    began = time.perf_counter()
+    path = variant(model, precision, folder)
+    prepared_s = time.perf_counter() - began
+    cold = built(model, precision, path, folder / f"empty-{model}-{precision}", "")
+    grown = read_log(cold.log).cache
+    warm = built(model, precision, path, folder / f"empty-{model}-{precision}", "")
+    kept = read_log(warm.log).cache
+    engine = path.parent / "model.engine"
+    engine.write_bytes(warm.engine)
+    before, _ = free_and_total_bytes()
+    session = TrtRunner().session(engine)
+    (got,) = session.run(feeds(model, 0))
+    used = before - free_and_total_bytes()[0]
+    session.close()
+    (wanted,) = OrtRunner().load(folder / f"{model}.onnx").run(feeds(model, 0))
+    meter, quiet = TrtMeter(), CollectingReporter()
+    request = LatencyRequest(iterations=1000, profile_layers=False)
+    plain = meter.measure(engine, feeds(model, 0), request, reporter=quiet)
+    graphed = meter.measure(
+        engine, feeds(model, 0), LatencyRequest(iterations=1000, profile_layers=False, cuda_graph=True), reporter=quiet
+    )
+    samples = np.asarray(plain.samples_ms)
+    clocks = [item.sm_mhz for item in plain.gpu if item.sm_mhz]
+    return {
+        "prepare_s": prepared_s,
+        "build_cold_s": cold.build_seconds,
+        "build_warm_s": warm.build_seconds,
+        "compiled_s": kept.compiled_s,
+        "hits": kept.hit_rate,
+        "timed_cold_s": grown.timing_s,
+        "p50_ms": float(np.percentile(samples, 50)),
+        "p99_ms": float(np.percentile(samples, 99)),
+        "graph_p50_ms": float(np.median(graphed.samples_ms)),
+        "enqueue_ms": plain.enqueue_ms,
+        "h2d_ms": plain.h2d_ms,
+        "d2h_ms": plain.d2h_ms,
+        "throughput_per_s": BATCH * len(samples) / plain.wall_s,
+        "engine_bytes": len(warm.engine),
+        "gpu_bytes": used,
+        "activation_bytes": warm.record.activation_bytes,
+        "layers": len(warm.record.working_layers),
+        "precisions": warm.record.precisions,
+        "relative_error": float(np.linalg.norm(got - wanted) / np.linalg.norm(wanted)),
+        "sm_mhz": [min(clocks), max(clocks)] if clocks else None,
+        "device": plain.conditions.device,
+        "version": plain.conditions.backend_version,
+        "findings": [item.message for item in (*warm.findings, *plain.findings)],
+    }
+
+
+def run(folder: Path, results: Path, wanted: list[str]) -> None:
+    done = json.loads(results.read_text()) if results.is_file() else {}
+    for name in wanted or CASES:
+        if name in done:
+            continue
+        began = time.perf_counter()
+        try:
+            done[name] = case(name, folder)
+        except TrtCoreError as error:
+            done[name] = {"error": str(error)}
+        done[name]["seconds"] = time.perf_counter() - began
+        results.write_text(json.dumps(done, indent=1, sort_keys=True) + "\n")
+        shown = {key: value for key, value in done[name].items() if key not in ("findings", "device")}
+        print(name, json.dumps(shown), flush=True)
+
+
+def report(results: Path) -> str:
+    done = json.loads(results.read_text())
+    good = {name: item for name, item in done.items() if "error" not in item}
+    first = next(iter(good.values()))
+    rows = tuple(_row(name, done[name]) for name in CASES if name in done)
+    table = Table(
+        title=f"{first['device']}, TensorRT {first['version']}, batch {BATCH}",
+        method=(
+            "Random weights and seeded inputs; optimization level 3; one profile from batch 1 to 8. The first build "
+            "starts without timings, the second one from those that it left. Latency is GPU compute between CUDA "
+            "events over 1000 inferences, each after the last; throughput counts host time of the same loop. The error is "
+            "the relative L2 distance of the outputs to ONNX Runtime's on the uploaded FP32 model. cuDNN and cuBLAS "
+            "are not installed: their tactics are not tried."
+        ),
+        columns=(
+            "model", "precision", "build s", "with timings", "not cacheable s", "p50 ms", "p99 ms", "CUDA graph p50",
+            "enqueue ms", "inferences/s", "engine MB", "GPU MB", "layers run in", "error",
+        ),
+        rows=rows,
+    )  # fmt: skip
+    return f"# TensorRT 8.6 on an H200\n\nWritten by `python -m benchmarks.gpu`.\n\n{table.markdown()}"
+
+
+def _row(name: str, item: dict[str, Any]) -> tuple[str, ...]:
+    model, precision = name.split("/")
+    if "error" in item:
+        return (model, precision, *["–"] * 10, item["error"], "–")
+    return (
+        model, precision, f"{item['build_cold_s']:.1f}", f"{item['build_warm_s']:.1f}", f"{item['compiled_s']:.1f}",
+        f"{item['p50_ms']:.3f}", f"{item['p99_ms']:.3f}", f"{item['graph_p50_ms']:.3f}", f"{item['enqueue_ms']:.3f}",
+        f"{item['throughput_per_s']:.0f}", f"{item['engine_bytes'] / 1e6:.1f}", f"{item['gpu_bytes'] / 1e6:.0f}",
+        ", ".join(f"{count} {kind}" for kind, count in item["precisions"].items()), f"{item['relative_error']:.1e}",
+    )  # fmt: skip
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    if words[:1] == ["report"] and len(words) == 2:
+        print(report(Path(words[1])))
+    elif words[:1] == ["run"] and len(words) >= 3:
+        run(Path(words[1]), Path(words[2]), words[3:])
+    else:
+        raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    main()
