@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ class _Tended:
 
 @st.cache_resource(show_spinner=False, on_release=lambda tended: tended.stop.set())
 def _tended() -> _Tended:
+    # Here, where the first visitors wait for each other: Plotly looks at pandas while another thread imports it.
+    for name in ("pandas", "plotly.subplots"):
+        importlib.import_module(name)
     tended = _Tended(bench=open_workbench())
     threading.Thread(target=tended.tend, name="tend-jobs", daemon=True).start()
     return tended
