@@ -45,8 +45,6 @@ import tensorrt_rtx_libs, tensorrt_rtx_bindings
 from trt_core.analysis.fusion_map import map_fusion
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.engine import BuilderOptions
-from trt_core.onnx_graph.load import load_model
-from trt_core.onnx_graph.read import read_graph
 from trt_core.protocols import CompileInput
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import workspace_of
@@ -61,7 +59,7 @@ request = CompileInput(onnx_path=path, target=compiler.default_target, profiles=
 made = compiler.build(request, reporter=CollectingReporter())
 fusion = map_fusion(
     build_id="b-000000000000", stamp=compiler.stamp(None), graph=graph, provenance=variant.provenance,
-    variant_graph=read_graph(load_model(path, weights=False)), record=made.record,
+    variant_graph=bench.variants.graph(variant.id), record=made.record,
 )
 assert fusion.layers
 print(json.dumps(time.perf_counter() - begin))

@@ -23,6 +23,11 @@ def sha256_soon(content: bytes | memoryview) -> Future[str]:
     return _THREAD.submit(lambda: hashlib.sha256(content).hexdigest())
 
 
+def file_sha256_soon(path: Path) -> Future[str]:
+    """The sha256 of a file, computed beside the caller."""
+    return _THREAD.submit(file_sha256, path)
+
+
 def write_hashed(path: Path, content: bytes | memoryview) -> str:
     """Write bytes to a file while they are hashed; their sha256."""
     digest = sha256_soon(content)

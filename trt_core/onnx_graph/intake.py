@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -29,18 +30,27 @@ _NAME_CHARACTERS = 120
 class StagedModel:
     """A model inside a folder of ours. `files` are relative to `folder`, the .onnx file first, then its external data.
 
-    `name` is the file's own name without its suffix, for display only. `sha256` covers all files;
-    `hashes` are each file's own, by relative name. `model` is the parsed file, its external data neither read nor
-    checked: parsing copies the weights, so that it is done once.
+    `name` is the file's own name without its suffix, for display only. `sums` are each file's sha256 by relative name,
+    computed beside the caller: `hashes` and `sha256`, which covers all files, wait for them. `model` is the parsed
+    file, its external data neither read nor checked: parsing copies the weights, so that it is done once.
     """
 
     folder: Path
     files: tuple[Path, ...]
     name: str
     size_bytes: int
-    sha256: str
-    hashes: dict[str, str]
+    sums: Mapping[str, Future[str]]
     model: onnx.ModelProto
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The sha256 of each file, by relative name."""
+        return {item: digest.result() for item, digest in self.sums.items()}
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the whole."""
+        return joined_sha256(self.hashes)
 
     @property
     def path(self) -> Path:
@@ -141,7 +151,7 @@ class _Spent:
         self._compressed = compressed
         self.size = 0
 
-    def copy(self, source: IO[bytes] | Path, target: Path, written: list[Path]) -> str:
+    def copy(self, source: IO[bytes] | Path, target: Path, written: list[Path]) -> Future[str]:
         """Stream a source into a new file; its SHA-256."""
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
@@ -155,14 +165,13 @@ class _Spent:
         return digest
 
 
-def _staged(folder: Path, hashes: dict[str, str], name: str, size: int, model: onnx.ModelProto) -> StagedModel:
+def _staged(folder: Path, sums: dict[str, Future[str]], name: str, size: int, model: onnx.ModelProto) -> StagedModel:
     return StagedModel(
         folder=folder,
-        files=tuple(Path(item) for item in hashes),
+        files=tuple(Path(item) for item in sums),
         name=PurePosixPath(name.replace("\\", "/")).stem[:_NAME_CHARACTERS] or "model",
         size_bytes=size,
-        sha256=joined_sha256(hashes),
-        hashes=hashes,
+        sums=sums,
         model=model,
     )
 

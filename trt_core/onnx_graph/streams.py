@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from trt_core.errors import InvalidInput, UnreadableModel
-from trt_core.hashing import file_sha256
+from trt_core.hashing import file_sha256_soon
 
 _BLOCK = 1 << 20
 _FREE_EXPANSION = 16 << 20  # below this, even a highly compressible file harms nobody
@@ -26,8 +27,8 @@ class IntakeLimits:
 
 def copy_stream(
     source: IO[bytes] | Path, target: Path, limits: IntakeLimits, *, spent: int = 0, compressed: int | None = None
-) -> tuple[int, str]:
-    """Write a stream or file to a new file; its size and SHA-256.
+) -> tuple[int, Future[str]]:
+    """Write a stream or file to a new file; its size, and its SHA-256 which may still be computed beside the caller.
 
     `spent` bytes count against the limits already; `compressed` is the size of the archive that the source comes from.
     The count is of bytes that really arrive, whatever an archive declares. Raises InvalidInput above `total_bytes`,
@@ -44,17 +45,19 @@ def copy_stream(
             _check(spent + size, limits, compressed)
             digest.update(view[:count])
             out.write(view[:count])
-    return size, digest.hexdigest()
+    known: Future[str] = Future()
+    known.set_result(digest.hexdigest())
+    return size, known
 
 
-def _copy_file(source: Path, target: Path, limits: IntakeLimits, spent: int) -> tuple[int, str]:
+def _copy_file(source: Path, target: Path, limits: IntakeLimits, spent: int) -> tuple[int, Future[str]]:
     _check(spent + source.stat().st_size, limits, None)
     # Copied inside the kernel, several times faster than through Python; then the copy is hashed, not the source, which
     # may change meanwhile.
     shutil.copyfile(source, target)
     size = target.stat().st_size
     _check(spent + size, limits, None)
-    return size, file_sha256(target)
+    return size, file_sha256_soon(target)
 
 
 def _check(size: int, limits: IntakeLimits, compressed: int | None) -> None:

@@ -159,16 +159,18 @@ class Library:
             store.check_room(0)
             with stages.stage("copy and hash"):
                 staged = stage(folder)
-            model_id = f"{ArtifactKind.MODEL.value}-{staged.sha256[:12]}"
-            if store.has(model_id):
-                found = self.model(model_id)
-                _check_same(model_id, found.sha256, staged.sha256)
-                return found
             with stages.stage("read"):
+                # Before the hash is asked for: it is computed meanwhile.
                 model = with_external(staged.model, staged.folder, weights=False)
                 check_model(model)
                 graph = read_graph(model)
                 facts = describe_model(model, graph)
+            with stages.stage("copy and hash"):
+                model_id = f"{ArtifactKind.MODEL.value}-{staged.sha256[:12]}"
+            if store.has(model_id):
+                found = self.model(model_id)
+                _check_same(model_id, found.sha256, staged.sha256)
+                return found
             record = ModelRecord(
                 id=model_id,
                 sha256=staged.sha256,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import VariantRecord
-from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.graph import Graph
 from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe, TensorRange
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -30,7 +29,7 @@ def is_implicit(spec: BuildSpec) -> bool:
     return spec.options.calibration == IMPLICIT and spec.variant.recipe.precision is Precision.INT8
 
 
-def built_variant(spec: BuildSpec, capabilities: Capabilities) -> QuantizeSpec:
+def built_variant(spec: BuildSpec, *, weakly_typed: bool) -> QuantizeSpec:
     """The variant whose file is built.
 
     Implicit calibration starts from the FP32 file. A weakly typed library wants FP32 around Q/DQ pairs: what is not
@@ -40,7 +39,7 @@ def built_variant(spec: BuildSpec, capabilities: Capabilities) -> QuantizeSpec:
     if is_implicit(spec):
         plain = Recipe(precision=Precision.FP32, normalize=recipe.normalize)
         return QuantizeSpec(model_id=spec.variant.model_id, recipe=plain)
-    if capabilities.is_weakly_typed and recipe.precision is Precision.INT8:
+    if weakly_typed and recipe.precision is Precision.INT8:
         return replace(spec.variant, recipe=replace(recipe, rest=Precision.FP32))
     return spec.variant
 

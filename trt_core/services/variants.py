@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
+from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import CalibrationMethod, Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
@@ -64,7 +66,7 @@ class Variants:
         from trt_core.precision.variant import CONVERTER_VERSION
 
         resolved = self.resolved(spec)
-        versions = {"converter": CONVERTER_VERSION, "onnx": importlib.metadata.version("onnx")}
+        versions = {"converter": CONVERTER_VERSION, "onnx": importlib.metadata.version("onnx"), "artifact": "2"}
         return content_id(
             ArtifactKind.VARIANT,
             {
@@ -85,6 +87,10 @@ class Variants:
     def path(self, variant_id: str) -> Path:
         """The file that is built."""
         return self._context.store.path(checked_id(variant_id, ArtifactKind.VARIANT), "model.onnx")
+
+    def graph(self, variant_id: str) -> Graph:
+        """The graph of the file that is built."""
+        return self._context.decoded.file(Graph, checked_id(variant_id, ArtifactKind.VARIANT), "graph.json")
 
     def find(self, spec: QuantizeSpec) -> VariantRecord | None:
         """The variant if it has been made."""
@@ -143,6 +149,7 @@ class Variants:
             return self._store(record, model, spec)
 
     def _store(self, record: VariantRecord, model: onnx.ModelProto, spec: QuantizeSpec) -> VariantRecord:
+        from trt_core.onnx_graph.read import read_graph
         from trt_core.onnx_graph.save import write_model
 
         store = self._context.store
@@ -153,6 +160,8 @@ class Variants:
             record = replace(record, sha256=digest.hexdigest() if digest else hashes["model.onnx"])
             parents = [spec.model_id, *([spec.data_id] if spec.data_id else [])]
             files: dict[str, Path | bytes | memoryview] = {name: folder / name for name in hashes}
+            # Whoever maps an engine to this file needs its graph: read here, while the model is in memory.
+            files["graph.json"] = json.dumps(to_plain(read_graph(model)), separators=(",", ":")).encode()
             store.put(ArtifactKind.VARIANT, record.id, record, files, parents=parents, move=True, hashes=hashes)
             return record
         finally:
