@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from trt_core.analysis.latency import ecdf, p99_9_ms, summarize, trtexec_percentile
 from trt_core.analysis.latency_compare import Verdict, compare, conditions_differ
@@ -54,8 +54,9 @@ def test_rank_intervals_agree_with_the_exact_binomial(count: int, quantile: floa
 
 
 def test_p99_has_an_interval_from_368_samples_on() -> None:
-    assert summarize(np.arange(1.0, 368.0), wall_s=1.0, batch=1).p99_ci95_ms is None
-    low, high = summarize(np.arange(1.0, 369.0), wall_s=1.0, batch=1).p99_ci95_ms
+    shuffled = np.random.default_rng(0).permutation
+    assert summarize(shuffled(np.arange(1.0, 368.0)), wall_s=1.0, batch=1).p99_ci95_ms is None
+    low, high = summarize(shuffled(np.arange(1.0, 369.0)), wall_s=1.0, batch=1).p99_ci95_ms
     assert low < 365 < high == 368.0
 
 
@@ -66,6 +67,29 @@ def test_the_interval_of_p99_covers_the_truth_at_least_95_times_in_100() -> None
         low, high = summarize(rng.lognormal(0, 0.3, 1000), wall_s=1.0, batch=1).p99_ci95_ms
         hits += low <= truth <= high
     assert hits >= 372  # 95 % of 400, less three standard deviations
+
+
+def test_the_intervals_cover_the_truth_of_samples_that_follow_each_other_too() -> None:
+    rng, hits = np.random.default_rng(1), {0.5: 0, 0.99: 0}
+    for _ in range(200):
+        noise = rng.normal(0.0, np.sqrt(1 - 0.8**2), 4000)
+        wave = 10.0 + signal.lfilter([1.0], [1.0, -0.8], noise)[200:]  # a first-order series of variance 1
+        found = summarize(wave, wall_s=1.0, batch=1)
+        for quantile, (low, high) in ((0.5, found.p50_ci95_ms), (0.99, found.p99_ci95_ms)):
+            hits[quantile] += low <= 10.0 + stats.norm.ppf(quantile) <= high
+    assert min(hits.values()) >= 181  # 95 % of 200, less three standard deviations
+
+
+def test_equal_samples_of_a_coarse_clock_are_not_taken_for_dependent_ones() -> None:
+    ticks = np.random.default_rng(0).integers(10, 13, 5000).astype(float)
+    assert independent_samples(ticks) == 5000
+    assert independent_samples(np.ones(5000)) == 5000
+
+
+def test_dependent_samples_are_said_to_be_worth_fewer() -> None:
+    wave = np.repeat(np.random.default_rng(0).normal(10, 0.1, 500), 20)
+    found = next(f for f in latency_findings(wave, on_cpu=True) if f.rule == "dependent-samples")
+    assert "10,000 samples are worth" in found.message
 
 
 @pytest.mark.parametrize(("count", "rank"), [(100, 99), (200, 198), (1000, 990), (1, 0), (50, 49)])

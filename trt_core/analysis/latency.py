@@ -8,7 +8,7 @@ from math import log, sqrt
 
 import numpy as np
 
-from trt_core.analysis.order_statistics import Floats, quantile_interval
+from trt_core.analysis.order_statistics import Floats, independent_samples, quantile_interval
 from trt_core.domain.latency import LatencySummary
 
 P99_SAMPLES = 1_000  # below, about ten samples or fewer lie in the tail
@@ -18,7 +18,8 @@ P99_9_SAMPLES = 10_000
 def summarize(samples_ms: Sequence[float] | Floats, *, wall_s: float, batch: int) -> LatencySummary:
     """Percentiles by linear interpolation (NumPy's default), population standard deviation, inferences a second.
 
-    The intervals of p50 and p99 are distribution-free order statistics at 95 %, for independent samples.
+    The intervals of p50 and p99 are distribution-free order statistics at 95 %, for as many samples as those given, in
+    the order taken, are worth when they follow each other (`independent_samples`); None where that is too few.
     `throughput_per_s` is samples times batch over `wall_s`, the time from the first to the last one. ValueError for no
     samples, a value that is not finite, or no time.
     """
@@ -26,6 +27,7 @@ def summarize(samples_ms: Sequence[float] | Floats, *, wall_s: float, batch: int
     if wall_s <= 0 or batch < 1:
         raise ValueError(f"a run of {wall_s} s with batch {batch} has no throughput")
     ordered = np.sort(samples)
+    effective = independent_samples(samples)
     p50, p90, p95, p99 = np.percentile(ordered, (50, 90, 95, 99))
     return LatencySummary(
         count=len(ordered),
@@ -36,8 +38,8 @@ def summarize(samples_ms: Sequence[float] | Floats, *, wall_s: float, batch: int
         p95_ms=float(p95),
         p99_ms=float(p99),
         max_ms=float(ordered[-1]),
-        p50_ci95_ms=quantile_interval(ordered, 0.50),
-        p99_ci95_ms=quantile_interval(ordered, 0.99),
+        p50_ci95_ms=quantile_interval(ordered, 0.50, effective=effective),
+        p99_ci95_ms=quantile_interval(ordered, 0.99, effective=effective),
         std_ms=float(ordered.std()),
         throughput_per_s=len(ordered) * batch / wall_s,
     )

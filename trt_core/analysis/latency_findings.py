@@ -8,7 +8,7 @@ from math import erfc, sqrt
 import numpy as np
 
 from trt_core.analysis.latency import P99_9_SAMPLES, P99_SAMPLES, finite_samples
-from trt_core.analysis.order_statistics import Floats
+from trt_core.analysis.order_statistics import Floats, independent_samples
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.latency import LatencyRun
 
@@ -19,13 +19,19 @@ _OTSU_SHARE = 0.8  # of the variance lies between two modes; a normal distributi
 
 
 def latency_findings(samples_ms: Sequence[float] | Floats, *, on_cpu: bool) -> tuple[Finding, ...]:
-    """Instability, drift, two modes, and too few samples for a tail. `samples_ms` is in the order taken.
+    """Instability, drift, dependence, two modes, and too few samples for a tail. `samples_ms` is in the order taken.
 
     Sources: coefficient of variation above 2.5 % (trtexec); Theil and Sen's slope with Mann and Kendall's test on the
     medians of 20 blocks; two modes by Otsu's criterion (1979) with an empty valley between them.
     """
     samples = finite_samples(samples_ms)
-    found = (_unstable(samples, on_cpu=on_cpu), _drift(samples), _two_modes(samples), _few(samples))
+    found = (
+        _unstable(samples, on_cpu=on_cpu),
+        _drift(samples),
+        _dependent(samples),
+        _two_modes(samples),
+        _few(samples),
+    )
     return tuple(item for item in found if item is not None)
 
 
@@ -100,6 +106,19 @@ def _drift(samples: Floats) -> Finding | None:
         message=f"Latency {'rises' if change > 0 else 'falls'} by {abs(change):.0%} from the first to the last sample.",
         remedy="Warm up longer; watch temperature and clocks.",
         evidence=f"Theil-Sen slope over the medians of {_BLOCKS} blocks, Mann-Kendall p = {p_value:.2g}",
+    )
+
+
+def _dependent(samples: Floats) -> Finding | None:
+    count, worth = len(samples), independent_samples(samples)
+    if worth * 2 > count:
+        return None
+    return Finding(
+        rule="dependent-samples",
+        severity=Severity.NOTE,
+        message=f"Each sample resembles the one before: {count:,} samples are worth {worth:,} independent ones.",
+        remedy="Take more samples over a longer time; the intervals of p50 and p99 are wider, or missing, for it.",
+        evidence="lag-one rank autocorrelation (Bayley and Hammersley, 1946)",
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trt_core.analysis.latency import P99_9_SAMPLES, finite_samples, trtexec_percentile
-from trt_core.analysis.order_statistics import Floats, quantile_interval
+from trt_core.analysis.order_statistics import Floats, independent_samples, quantile_interval
 
 _SHOWN_SHARE = 99.5  # percentile at which the plots' time axis ends: one stall must not flatten all the rest
 _LOG_FROM = 8.0
@@ -118,8 +118,12 @@ class PercentileRow:
 
 
 def percentile_rows(samples_ms: Sequence[float] | Floats) -> tuple[PercentileRow, ...]:
-    """p50, p90, p95, p99 and p99.9: by linear interpolation with its interval, and as trtexec prints it."""
-    ordered = np.sort(finite_samples(samples_ms))
+    """p50, p90, p95, p99 and p99.9: by linear interpolation with its interval, and as trtexec prints it.
+
+    Samples are in the order taken, in ms; the intervals are those of `summarize`.
+    """
+    samples = finite_samples(samples_ms)
+    ordered, effective = np.sort(samples), independent_samples(samples)
     rows = []
     for percentile in _PERCENTILES:
         enough = percentile <= 99.0 or len(ordered) >= P99_9_SAMPLES
@@ -128,7 +132,7 @@ def percentile_rows(samples_ms: Sequence[float] | Floats) -> tuple[PercentileRow
             PercentileRow(
                 percentile=percentile,
                 interpolated_ms=value if enough else None,
-                ci95_ms=quantile_interval(ordered, percentile / 100.0) if enough else None,
+                ci95_ms=quantile_interval(ordered, percentile / 100.0, effective=effective) if enough else None,
                 trtexec_ms=trtexec_percentile(ordered, percentile) if enough else None,
                 beyond=int((ordered > value).sum()),
             )

@@ -31,10 +31,21 @@ def rank_interval(count: int, quantile: float, *, confidence: float = 0.95) -> t
     return (low, high) if high < count else None
 
 
-def quantile_interval(ordered: Floats, quantile: float, *, confidence: float = 0.95) -> tuple[float, float] | None:
-    """The interval of `rank_interval` in the samples' unit; `ordered` is sorted ascending."""
-    ranks = rank_interval(len(ordered), quantile, confidence=confidence)
-    return None if ranks is None else (float(ordered[ranks[0]]), float(ordered[ranks[1]]))
+def quantile_interval(
+    ordered: Floats, quantile: float, *, confidence: float = 0.95, effective: int | None = None
+) -> tuple[float, float] | None:
+    """The interval of `rank_interval` in the samples' unit; `ordered` is sorted ascending.
+
+    `effective` is the number of independent samples where it is smaller than their count: its ranks are stretched over
+    the samples, outwards. None where so few independent samples give no interval.
+    """
+    count = len(ordered)
+    size = min(effective or count, count)
+    ranks = rank_interval(size, quantile, confidence=confidence)
+    if ranks is None:
+        return None
+    low, high = ranks[0] * count // size, -(-(ranks[1] + 1) * count // size) - 1
+    return float(ordered[low]), float(ordered[high])
 
 
 def resampled_medians(ordered: Floats, draws: int, rng: np.random.Generator, *, effective: int | None = None) -> Floats:
@@ -57,14 +68,16 @@ def resampled_medians(ordered: Floats, draws: int, rng: np.random.Generator, *, 
 def independent_samples(samples: Floats) -> int:
     """How many independent samples a series is worth: n(1 - r)/(1 + r), with r the lag-one rank autocorrelation.
 
-    Bayley and Hammersley (1946) for a first-order series; ranks keep outliers from hiding the dependence. Never more
-    than the count. A correlation within what independent samples show by chance (one-sided, 5 %: 1.645/sqrt(n)) counts
-    as none: else every interval of independent samples would be too wide.
+    Bayley and Hammersley (1946) for a first-order series; ranks keep outliers from hiding the dependence, and equal
+    samples share one, as a coarse clock gives many. Never more than the count. A correlation within what independent
+    samples show by chance (one-sided, 5 %: 1.645/sqrt(n)) counts as none: else every interval of independent samples
+    would be too wide.
     """
     count = len(samples)
     if count < 10:
         return count
-    ranks = np.argsort(np.argsort(samples, kind="stable"), kind="stable").astype(np.float64)
+    _, places, sizes = np.unique(samples, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(sizes) - (sizes + 1) / 2.0)[places]
     ranks -= ranks.mean()
     power = float(ranks @ ranks)
     lag = float(ranks[:-1] @ ranks[1:]) / power if power else 0.0
