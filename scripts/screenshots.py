@@ -12,7 +12,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +23,15 @@ from scripts import chromium  # noqa: E402
 from trt_core.domain.engine import Sm  # noqa: E402
 from trt_core.domain.latency import LatencyRequest  # noqa: E402
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe  # noqa: E402
-from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec  # noqa: E402
+from trt_core.domain.requests import (  # noqa: E402
+    BenchSpec,
+    BuildSpec,
+    DivergeSpec,
+    InspectSpec,
+    QuantizeSpec,
+    TriageSpec,
+)
+from trt_core.domain.sweeps import SweepSpec  # noqa: E402
 from trt_core.testing import CollectingReporter  # noqa: E402
 from trt_core.workbench import Workbench, workspace_of  # noqa: E402
 
@@ -44,7 +51,7 @@ def fill(bench: Workbench) -> dict[str, str]:
     reporter = CollectingReporter()
     bench.library.add_sample("digits_cnn")
     model = bench.library.add_sample("digits_transformer")
-    data = {record.name.rpartition("/")[2]: record.id for record in bench.library.data_sets(model.id)}
+    data = {record.name.rpartition("/")[2]: record.id for record in bench.library.data_sets()}
     calibration, test = data.get("calibration.npz", ""), data.get("test.npz", "")
     bench.support.perform(InspectSpec(model_id=model.id, prove=True), reporter)
     int8 = Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
@@ -67,7 +74,13 @@ def fill(bench: Workbench) -> dict[str, str]:
         mode="both",
         method=CalibrationMethod.MINMAX,
     )
-    divergence = bench.divergence.perform(replace(spec), reporter).id
+    divergence = bench.divergence.perform(spec, reporter).id
+    labels = data.get("test_labels.npz", "")
+    search = TriageSpec(model_id=model.id, recipe=int8, data_id=calibration, validation_id=test, labels_id=labels)
+    triage = bench.triage.perform(search, reporter).id
+    sweep = bench.sweeps.perform(SweepSpec(subject_id=model.id, batches=(1, 2, 4, 8), streams=(1, 2)), reporter).head.id
+    folder = bench.recordings.samples_folder()
+    engines = {item.name: item.id for item in bench.recordings.add_folder(folder)} if folder else {}
     base = f"model={model.id}"
     return {
         "models": base,
@@ -76,9 +89,20 @@ def fill(bench: Workbench) -> dict[str, str]:
         "fusion": f"{base}&build={build}",
         "latency": f"{base}&runs={','.join(runs)}&latency={runs[0]}",
         "divergence": f"{base}&divergence={divergence}",
+        "triage": f"{base}&triage={triage}",
+        "sweeps": f"{base}&sweep={sweep}",
+        "engines": _engines(engines),
+        "registry": base,
+        "deploy": f"{base}&build={build}",
         "jobs": base,
         "system": base,
     }
+
+
+def _engines(recorded: dict[str, str]) -> str:
+    """The address of two recorded engines of one model, the first against the second."""
+    chosen = [recorded[name] for name in ("r50_int8_calib", "r50_fp16") if name in recorded]
+    return "&".join(f"{name}={item}" for name, item in zip(("engine", "against"), chosen, strict=False))
 
 
 @contextmanager
