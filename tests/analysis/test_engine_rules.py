@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.analysis.graphs import graph_of, layer, record_of
 from trt_core.analysis.engine_rules import engine_findings
 from trt_core.analysis.fusion_map import map_fusion
@@ -39,6 +41,15 @@ def test_a_precision_that_no_layer_runs_in_blocks_and_comes_first() -> None:
     assert found["precision-not-reached"].severity is Severity.BLOCKER
     assert found["precision-not-reached"].message == "INT8 was asked for; no engine layer runs in it."
     assert found["precision-not-reached"].evidence == "3 fp32"
+
+
+@pytest.mark.parametrize("requested", [Precision.FP32, Precision.TF32])
+def test_a_file_that_is_lower_than_the_request_is_told_from_one_that_holds_it(requested: Precision) -> None:
+    found = findings(chain(Precision.FP16, Precision.FP32, Precision.FP16), requested)
+    message = found["precision-below-request"].message
+    assert message == f"{requested.value.upper()} was asked for; 2 of 3 layers run lower: 2 FP16."
+    assert found["precision-below-request"].nodes == ("a", "c")
+    assert findings(chain(Precision.FP32, Precision.TF32, Precision.UNKNOWN), requested) == {}
 
 
 def test_less_than_half_of_the_layers_warns_and_names_the_others() -> None:

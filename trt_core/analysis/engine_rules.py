@@ -19,11 +19,13 @@ _FLOATING = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.TF32)
 def engine_findings(record: EngineRecord, requested: Precision, fusion: FusionMap) -> tuple[Finding, ...]:
     """Findings on an engine, most severe first.
 
-    Rules: the share of layers that run in the requested precision, casts and reformats, quantized convolutions that
-    write a floating dtype, fusions that were expected and did not happen, and layers that name no node.
+    Rules: the share of layers that run in the requested precision, layers below a requested FP32, casts and reformats,
+    quantized convolutions that write a floating dtype, fusions that were expected and did not happen, and layers that
+    name no node.
     """
     found = (
         *_requested(record, requested),
+        *_lower_than_asked(record, requested),
         *_casts(record),
         *_separate_epilogues(record),
         *_missing_patterns(fusion),
@@ -65,6 +67,27 @@ def _requested(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
             remedy=_cause(requested) if requested.is_quantized else "See which nodes the variant keeps in FP32.",
             nodes=tuple(dict.fromkeys(name for layer in kept for name in layer.source_names))[:50],
             evidence=evidence,
+        )
+
+
+def _lower_than_asked(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
+    """FP32 leaves a file as it is: what is FP16 or quantized in it is built so."""
+    if requested not in (Precision.FP32, Precision.TF32):
+        return
+    full = (Precision.FP32, Precision.TF32, Precision.UNKNOWN)
+    lower = [layer for layer in record.working_layers if layer.precision not in full]
+    if lower:
+        kinds = Counter(layer.precision.value.upper() for layer in lower)
+        yield Finding(
+            rule="precision-below-request",
+            severity=Severity.WARNING,
+            message=(
+                f"{requested.value.upper()} was asked for; {len(lower)} of {len(record.working_layers)} layers run "
+                f"lower: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common())}."
+            ),
+            remedy="The file itself holds lower types, which no variant raises. Upload the FP32 model it came from.",
+            nodes=tuple(dict.fromkeys(name for layer in lower for name in layer.source_names))[:50],
+            evidence=", ".join(f"{count} {kind}" for kind, count in record.precisions.items()),
         )
 
 
