@@ -93,6 +93,30 @@ def test_a_limit_inside_a_fixed_batch_is_rounded_up_to_the_whole_batch(bench, tm
     assert run.evaluations[0].measured.counts.samples == 8
 
 
+def test_nan_that_the_model_gives_itself_is_told_with_the_node_that_begins_it(bench, tmp_path):
+    weights = numpy_helper.from_array(np.random.default_rng(1).standard_normal((8, 4)).astype(np.float32), "w")
+    model = models.model(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["p"], name="product"),
+            helper.make_node("Sqrt", ["p"], ["r"], name="root"),
+            helper.make_node("Relu", ["r"], ["y"], name="last"),
+        ],
+        [models.value("x", ["batch", 8])],
+        [models.value("y", ["batch", 4])],
+        [weights],
+    )
+    model_id, data_id = added(bench, model, tmp_path, x=samples(8))
+    wish = DivergeSpec(model_id=model_id, against=(Precision.FP16, Precision.BF16), data_id=data_id, samples=8)
+    found = next(
+        item
+        for item in bench.divergence.perform(wish, CollectingReporter()).findings
+        if item.rule == "baseline-gives-nan"
+    )
+    negative = np.count_nonzero(samples(8) @ numpy_helper.to_array(weights) < 0)
+    assert f"{negative} elements of 'y'" in found.message
+    assert found.nodes == ("root",)
+
+
 @pytest.mark.parametrize(("dtype", "code"), [(np.float16, TensorProto.FLOAT16), (np.float64, TensorProto.DOUBLE)])
 def test_an_error_of_zero_is_not_told_where_nothing_was_lowered(bench, tmp_path, dtype, code):
     weights = numpy_helper.from_array(np.random.default_rng(1).standard_normal((8, 4)).astype(dtype), "w")

@@ -37,13 +37,17 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What a comparison found, in the file's order; `not_compared` are nodes whose tensor no candidate has."""
+    """What a comparison found, in the file's order; `not_compared` are nodes whose tensor no candidate has.
+
+    `baseline_nan` is (tensor, elements) for what is NaN in the baseline itself, over all samples.
+    """
 
     layers: tuple[LayerDivergence, ...]
     outputs: tuple[OutputDivergence, ...]
     samples: int
     seconds: float
     not_compared: tuple[int, ...] = ()
+    baseline_nan: tuple[tuple[str, int], ...] = ()
 
 
 def compare_runs(
@@ -91,6 +95,7 @@ def compare_runs(
         samples=done,
         seconds=clock() - began,
         not_compared=missing,
+        baseline_nan=run.baseline_nan(),
     )
 
 
@@ -176,6 +181,10 @@ class _Run:
         return tuple(
             (one.label, sums[name].result()) for one, sums in pairs if one.isolated is isolated and name in sums
         )
+
+    def baseline_nan(self) -> tuple[tuple[str, int], ...]:
+        counts = ((name, max(one[name].baseline_nan for one in self._sums if name in one)) for name in self._watched)
+        return tuple((name, count) for name, count in counts if count)
 
     def layers(self, graph: Graph) -> tuple[tuple[LayerDivergence, ...], tuple[int, ...]]:
         found, missing = [], []

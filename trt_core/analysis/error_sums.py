@@ -23,9 +23,11 @@ class ErrorSums:
 
     The sums are double precision over rows of single-precision products. Elements at which both are the same
     infinity or both NaN agree and are left out of the sums; others that are not finite in y are counted.
+    `baseline_nan` is how many elements of x are NaN, whatever y has there.
     """
 
     def __init__(self) -> None:
+        self.baseline_nan = 0
         self._signal = 0.0  # sum of x²
         self._cross = 0.0  # sum of x (x - y)
         self._noise = 0.0  # sum of (x - y)²
@@ -66,6 +68,7 @@ class ErrorSums:
         self._count += x.size
 
     def _add_with_care(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> None:
+        self.baseline_nan += int(np.count_nonzero(np.isnan(x)))
         agree = (x == y) | (np.isnan(x) & np.isnan(y))
         self._nan += int(np.count_nonzero(np.isnan(y) & ~agree))
         self._inf += int(np.count_nonzero(np.isinf(y) & ~agree))

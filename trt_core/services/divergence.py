@@ -164,7 +164,12 @@ class Divergences:
             ),
             samples=comparison.samples,
             seconds=comparison.seconds,
-            findings=(*_findings(spec, comparison), *_lowered_already(graph), *self._variant_findings(spec)),
+            findings=(
+                *_baseline_nan(graph, comparison),
+                *_findings(spec, comparison),
+                *_lowered_already(graph),
+                *self._variant_findings(spec),
+            ),
             variants=tuple((item.value, self._variants.id_of(self._wish(spec, item))) for item in spec.against),
             data=self._library.data(spec.data_id).name if spec.data_id else "",
         )
@@ -212,6 +217,23 @@ def _lowered_already(graph: Graph) -> Iterator[Finding]:
             severity=Severity.WARNING,
             message=f"The file holds {' and '.join(low)} itself: what it lost by that is in the baseline, not shown.",
             remedy="Compare the FP32 model that it was made from.",
+        )
+
+
+def _baseline_nan(graph: Graph, comparison: Comparison) -> Iterator[Finding]:
+    """NaN that the model itself gives: there is nothing to compare with, and no error is counted there."""
+    counts = dict(comparison.baseline_nan)
+    outputs = [f"{counts[spec.name]:,} elements of {spec.name!r}" for spec in graph.outputs if spec.name in counts]
+    first = next((layer for layer in comparison.layers if layer.tensor in counts), None)
+    if outputs:
+        yield Finding(
+            rule="baseline-gives-nan",
+            severity=Severity.WARNING,
+            message=f"The model as uploaded gives NaN itself: {', '.join(outputs)}. These elements are not compared.",
+            remedy="Check the model and the data's range before its precision.",
+            nodes=(first.name,) if first else (),
+            evidence=f"{comparison.samples} samples in ONNX Runtime"
+            + (f"; the first node that gives NaN is {first.op_type} {first.name!r}" if first else ""),
         )
 
 
