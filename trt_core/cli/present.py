@@ -140,18 +140,6 @@ def build(record: BuildRecord, engine: EngineRecord, fusion: FusionMap, path: st
 def fusion_map(fusion: FusionMap) -> Plain:
     """`fusion`: both directions of the map; ONNX nodes by the file's names."""
     names = {node.index: node.name for node in fusion.nodes}
-    layers = [
-        {
-            "index": layer.index,
-            "name": layer.name,
-            "kind": layer.kind,
-            "kernel": layer.kernel,
-            "precision": layer.precision.value,
-            "onnx_nodes": [names[index] for index in layer.nodes],
-            "stream": layer.stream,
-        }
-        for layer in fusion.layers
-    ]
     nodes = [
         {
             "index": node.index,
@@ -167,29 +155,48 @@ def fusion_map(fusion: FusionMap) -> Plain:
     return {
         "build_id": fusion.build_id,
         "stamp": fusion.stamp,
-        "engine_layers": layers,
+        "engine_layers": _engine_layers(fusion, names),
         "onnx_nodes": nodes,
         "summary": {
             "onnx_nodes": len(nodes),
             **{state.value: counts[state] for state in NodeState},
-            "engine_layers": len(layers),
+            "engine_layers": len(fusion.layers),
             "fused_groups": fusion.fused_group_count,
             "saved_bytes_estimate": fusion.saved_bytes,
         },
-        "patterns": [
-            {
-                "pattern": match.pattern,
-                "nodes": [names[index] for index in match.nodes],
-                "fused": match.fused,
-                "layers": list(match.layers),
-                "reason": match.reason,
-            }
-            for match in fusion.patterns
-        ],
+        "patterns": _patterns(fusion, names),
         "steps": [
             {"pass": step.name, "before": step.before, "after": step.after, "unit": step.unit} for step in fusion.steps
         ],
     }
+
+
+def _engine_layers(fusion: FusionMap, names: dict[int, str]) -> list[Plain]:
+    return [
+        {
+            "index": layer.index,
+            "name": layer.name,
+            "kind": layer.kind,
+            "kernel": layer.kernel,
+            "precision": layer.precision.value,
+            "onnx_nodes": [names[index] for index in layer.nodes],
+            "stream": layer.stream,
+        }
+        for layer in fusion.layers
+    ]
+
+
+def _patterns(fusion: FusionMap, names: dict[int, str]) -> list[Plain]:
+    return [
+        {
+            "pattern": match.pattern,
+            "nodes": [names[index] for index in match.nodes],
+            "fused": match.fused,
+            "layers": list(match.layers),
+            "reason": match.reason,
+        }
+        for match in fusion.patterns
+    ]
 
 
 def latency(run: LatencyRun, summary: LatencySummary) -> Plain:

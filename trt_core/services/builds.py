@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +10,16 @@ from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, 
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
-from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.fusion import FusionMap, FusionStep
+from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.precision import Precision
 from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
-from trt_core.hashing import sha256_soon
 from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
+from trt_core.services.build_shelf import BuildShelf, Made
 from trt_core.services.context import Context, Stages, content_id
-from trt_core.services.host import build_host
 from trt_core.services.library import Library
 from trt_core.services.typing_plan import (
     CPU,
@@ -52,6 +49,7 @@ class Builds:
         self._context = context
         self._library = library
         self._variants = variants
+        self._shelf = BuildShelf(context, library, variants)
 
     # Asking ------------------------------------------------------------------------------------------------------
 
@@ -213,7 +211,15 @@ class Builds:
         variant = self._variants.perform(self._file_of(spec), reporter, stages=stages)
         compiled = self._compile(spec, variant, reporter, stages)
         attempt = len(attempts) + 1
-        return Built(record=self._keep(spec, variant, compiled, attempt, stages), cached=False)
+        made = Made(
+            id=f"{build_id}-{attempt}" if attempts else build_id,
+            spec=spec,
+            request=self._request(spec),
+            variant=variant,
+            compiled=compiled,
+            attempt=attempt,
+        )
+        return Built(record=self._shelf.keep(made, stages), cached=False)
 
     def _check_shapes(self, spec: BuildSpec) -> None:
         from trt_core.onnx_graph.load import load_model
@@ -251,101 +257,3 @@ class Builds:
             runner=self._context.runner,
             reporter=reporter,
         )
-
-    def _keep(
-        self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, attempt: int, stages: Stages
-    ) -> BuildRecord:
-        build_id = self.id_of(spec) + (f"-{attempt}" if attempt > 1 else "")
-        digest = sha256_soon(compiled.engine)
-        with stages.stage("fusion map"):
-            fusion = self._map(build_id, spec, variant, compiled)
-            findings = self._findings(spec, variant, compiled, fusion)
-        with stages.stage("store engine"):
-            engine_sha256 = digest.result()
-            record = BuildRecord(
-                id=build_id,
-                model_id=variant.model_id,
-                created_at=self._context.clock(),
-                request=self._request(spec),
-                recipe=spec.variant.recipe,
-                attempt=attempt,
-                backend_version=compiled.backend_version,
-                target=str(spec.target or "this GPU"),
-                seconds=compiled.parse_seconds + compiled.build_seconds,
-                engine_bytes=compiled.engine.nbytes,
-                engine_sha256=engine_sha256,
-                layer_count=len(compiled.record.working_layers),
-                precisions=compiled.record.precisions,
-                node_states={state.value: count for state, count in fusion.state_counts.items()},
-                stages=stages.listed(),
-                host=build_host(),
-                ranges=compiled.ranges,
-                findings=findings,
-            )
-            files: dict[str, Path | bytes | memoryview] = {
-                "model.engine": compiled.engine,
-                "record.json": _json(compiled.record),
-                "fusion.json": _json(fusion),
-                "build.log.gz": gzip.compress(compiled.log.encode("utf-8", "replace"), 1),
-            }
-            if compiled.calibration_cache:
-                files["calibration.cache"] = compiled.calibration_cache.encode()
-            self._context.store.put(
-                ArtifactKind.BUILD,
-                build_id,
-                record,
-                files,
-                parents=(variant.model_id, variant.id),
-                hashes={"model.engine": engine_sha256},
-            )
-        return record
-
-    def _map(self, build_id: str, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput) -> FusionMap:
-        from trt_core.analysis.fusion_map import map_fusion
-
-        return map_fusion(
-            build_id=build_id,
-            stamp=self._context.compiler(spec.backend).stamp(spec.target),
-            graph=self._library.graph(variant.model_id),
-            provenance=variant.provenance,
-            variant_graph=self._variants.graph(variant.id),
-            record=compiled.record,
-            normalized_steps=_steps(variant, len(self._library.graph(variant.model_id).nodes)),
-        )
-
-    def _findings(
-        self, spec: BuildSpec, variant: VariantRecord, compiled: CompileOutput, fusion: FusionMap
-    ) -> tuple[Finding, ...]:
-        from trt_core.analysis.engine_rules import engine_findings
-
-        own: tuple[Finding, ...] = ()
-        inputs = self._library.model(variant.model_id).inputs
-        if spec.profiles == (static_profile(inputs),) and spec.profiles[0].ranges:
-            own = (
-                Finding(
-                    rule="static-default-profile",
-                    severity=Severity.NOTE,
-                    message="Every dynamic dimension is built for size 1 only: no profile with a range was asked for.",
-                    remedy="Give min, opt and max for the shapes that the engine will meet.",
-                ),
-            )
-        engine = engine_findings(compiled.record, spec.variant.recipe.precision, fusion)
-        return (*engine, *own, *compiled.findings, *variant.findings, *fusion.findings)
-
-
-def _steps(variant: VariantRecord, before: int) -> tuple[FusionStep, ...]:
-    """Our own steps on the file, in order, with the nodes that each took out."""
-    steps = []
-    for name in dict.fromkeys(item.by for item in variant.provenance.removed):
-        after = before - sum(item.by == name for item in variant.provenance.removed)
-        steps.append(FusionStep(name=name, before=before, after=after))
-        before = after
-    inserted = sum(node.inserted for node in variant.provenance.nodes)
-    if inserted:
-        label = f"{variant.recipe.precision.value.upper()} casts and Q/DQ"
-        steps.append(FusionStep(name=label, before=before, after=before + inserted))
-    return tuple(steps)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(to_plain(value), separators=(",", ":")).encode()
