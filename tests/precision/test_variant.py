@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -265,6 +267,19 @@ def test_the_skip_input_of_an_add_after_a_convolution_is_quantized():
         assert [name.endswith("_dequantized") for name in inputs] == [False, True], block
     pairs = [node for node in made.graph.node if node.op_type == "QuantizeLinear"]
     assert len(pairs) == len({node.input[0] for node in pairs})
+
+
+@pytest.mark.parametrize("kept", ["conv2/Conv", "downsample/Conv"])
+def test_either_convolution_before_an_add_can_be_kept_with_the_ranges_of_the_plain_variant(kept):
+    model = sample("digits_cnn")
+    recipe = Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
+    rule = KeepRule(node=f"/stage2/block0/{kept}", precision=Precision.FP16)
+    ranges = ranges_of(model, recipe, digits(8))
+
+    made = make_variant(model, replace(recipe, keep=(rule,)), ranges).model
+
+    skips = [name.endswith("_dequantized") for name in node_named(made, "/stage2/block0/Add").input]
+    assert skips == [False, kept == "downsample/Conv"]
 
 
 def test_refusals_say_why():

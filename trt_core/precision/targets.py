@@ -70,19 +70,19 @@ def plan_quantization(
     its precision decides that of the fused output. A MatMul of two activations stays in floating point: FP16 attention
     runs as one fused kernel, which needs no ranges of softmax outputs.
     """
-    targets, refused = [], []
+    targets, refused, held = [], [], []
     for node in draft.nodes:
         if not node.is_standard or node.proto.op_type not in WEIGHTED:
             continue
+        reason = _refusal(draft, types, node, precision)
         if kept.intersection(node.sources):
             refused.append((node, "a rule keeps it"))
-            continue
-        reason = _refusal(draft, types, node, precision)
-        if reason:
+            held += [] if reason else [node]
+        elif reason:
             refused.append((node, reason))
         else:
             targets.append(_target(draft, node, precision))
-    skips = () if precision is Precision.INT4 else _skips(draft, types, targets, kept)
+    skips = () if precision is Precision.INT4 else _skips(draft, types, [target.node for target in targets], held, kept)
     return QuantizationPlan(targets=tuple(targets), skips=skips, refused=tuple(refused))
 
 
@@ -150,9 +150,11 @@ def _target(draft: Draft, node: DraftNode, precision: Precision) -> Target:
 
 
 def _skips(
-    draft: Draft, types: TensorTypes, targets: list[Target], kept: frozenset[int]
+    draft: Draft, types: TensorTypes, quantized: list[DraftNode], held: list[DraftNode], kept: frozenset[int]
 ) -> tuple[tuple[DraftNode, str], ...]:
-    convolutions = {target.node.proto.output[0] for target in targets if target.node.proto.op_type in _CONVOLUTIONS}
+    """`held` are those that rules alone keep: which branch is the skip does not depend on rules."""
+    lowered = {node.proto.output[0] for node in quantized if node.proto.op_type in _CONVOLUTIONS}
+    convolutions = lowered | {node.proto.output[0] for node in held if node.proto.op_type in _CONVOLUTIONS}
     depths = _depths(draft)
     found = []
     for node in draft.nodes:
@@ -167,8 +169,10 @@ def _skips(
             continue
         # The main branch is the deeper one; with a projection on the skip path, both come from a convolution.
         candidates = sorted(names, key=lambda name: depths.get(name, 0))
-        skip = candidates[0] if candidates[1] in convolutions else candidates[1]
-        found.append((node, skip))
+        skip, main = candidates if candidates[1] in convolutions else reversed(candidates)
+        # Beside a convolution in floating point nothing is gained, and the calibration has no range for that branch.
+        if main in lowered:
+            found.append((node, skip))
     return tuple(found)
 
 
