@@ -47,7 +47,7 @@ def curve_figure(run: TriageRun) -> Any:
     figure.update_xaxes(title=f"MACs in {name}, % of those that can be", range=[-4, 104], zeroline=False)
     figure.update_yaxes(title=f"{run.metric}: higher is better", zeroline=False)
     figure.update_layout(**plot_layout(height=430, hovermode="closest"))
-    return stamp(figure, [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss."])
+    return stamp(figure, [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss, {_units(run)}."])
 
 
 def _points(figure: Any, run: TriageRun, ones: list[Evaluation], name: str, symbol: str) -> None:
@@ -95,6 +95,11 @@ def _hover(one: Evaluation) -> str:
         *more,
     ]
     return "<br>".join(lines if one.kept else [*lines[:2], "nothing kept"])
+
+
+def _units(run: TriageRun) -> str:
+    groups = run.after.measured.groups
+    return f"of {groups:,} groups" if groups else "samples taken for independent"
 
 
 def _limit(figure: Any, run: TriageRun) -> None:

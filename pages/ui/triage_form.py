@@ -32,13 +32,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     )
     precision = Precision(value or Precision.INT8.value)
     sets = bench.library.data_sets(model.id)
-    left, middle, right = st.columns(3)
-    with left:
-        calibration = _data("Calibration data", sets, "triage.calibration", first="calib")
-    with middle:
-        validation = _data("Validation data", sets, "triage.validation", first="test")
-    with right:
-        labels = _data("Labels", bench.library.label_sets(), "triage.labels", first="label")
+    calibration, validation, labels = _three_sets(bench, sets)
     _upload_labels(bench)
     upload_data(bench, model, page="triage")
     metric, tolerance, method, rest = _judged(bench)
@@ -70,6 +64,18 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     _submit(bench, spec, reason if sets else "Upload validation samples first.")
 
 
+def _three_sets(bench: Workbench, sets: list[DataRecord]) -> tuple[str, str, str]:
+    """The ids of the calibration data, the validation data and the labels."""
+    left, middle, right = st.columns(3)
+    with left:
+        calibration = _data("Calibration data", sets, "triage.calibration", first="calib")
+    with middle:
+        validation = _data("Validation data", sets, "triage.validation", first="test")
+    with right:
+        labels = _data("Labels", bench.library.label_sets(), "triage.labels", first="label")
+    return calibration, validation, labels
+
+
 def _data(label: str, sets: list[DataRecord], key: str, *, first: str) -> str:
     """The id of a data set, those whose name says what they are for first; "" where there is none."""
     by_id = {record.id: record for record in sorted(sets, key=lambda record: first not in record.name.lower())}
@@ -86,7 +92,9 @@ def _data(label: str, sets: list[DataRecord], key: str, *, first: str) -> str:
 def _upload_labels(bench: Workbench) -> None:
     with st.expander("Upload labels", icon=":material/upload:"):
         file = st.file_uploader(
-            "An .npz with the array labels: one class number a sample", type=["npz"], key="triage.file"
+            "An .npz with the array labels: one class number a sample. Samples of one original: add the array groups.",
+            type=["npz"],
+            key="triage.file",
         )
         if file is not None and st.button("Use these labels", key="triage.labels_add"):
             bench.library.add_data(file, name=file.name)

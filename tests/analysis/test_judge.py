@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from trt_core.analysis.judge import count_bounds, judge
+from trt_core.analysis.dependence import dependence_findings
+from trt_core.analysis.judge import count_bounds, group_bounds, judge
+from trt_core.analysis.validation import compared
 from trt_core.domain.validation import Measured, PairCounts, ScoreSums, Verdict
 
 
@@ -84,3 +87,50 @@ def test_scores_between_right_and_wrong_get_a_normal_bound():
     assert found.verdict is Verdict.NOT_WORSE
     assert found.low < 0.0025 < found.high
     assert "normal" in found.method
+
+
+def repeated(lost: int, gained: int, originals: int, copies: int) -> Measured:
+    """Whole originals that flip, each in all its copies."""
+    baseline, candidate = np.ones(originals, np.float32), np.ones(originals, np.float32)
+    candidate[:lost] = 0.0
+    baseline[lost : lost + gained] = 0.0
+    groups = np.repeat(np.arange(originals), copies)
+    return compared("top1", baseline.repeat(copies), candidate.repeat(copies), groups)
+
+
+def test_copies_of_a_sample_add_nothing_to_what_it_proves():
+    once, often = (judge(repeated(3, 1, 600, copies), 0.005) for copies in (1, 12))
+
+    assert (often.low, often.high) == pytest.approx((once.low, once.high))
+    assert "600 groups" in often.method
+
+
+def test_taking_copies_for_independent_would_prove_too_much():
+    grouped = repeated(2, 0, 600, 12)
+    alone = Measured(metric="top1", value=grouped.value, baseline=grouped.baseline, counts=grouped.counts)
+
+    assert judge(grouped, 0.005).verdict is Verdict.TOO_FEW
+    assert judge(alone, 0.005).verdict is Verdict.NOT_WORSE
+    assert judge(grouped, 0.005).samples_needed > 7200
+
+
+def test_bounds_on_groups_hold_when_samples_flip_with_their_group():
+    """Tables of 60 groups of 4 with a drop of 9 %: a 95 % limit below it may come in one of twenty, and by chance."""
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(60), 4)
+    misses = 0
+    for _ in range(20):
+        lost = rng.random(240) < rng.choice([0.0, 0.9], 60, p=[0.9, 0.1]).repeat(4)
+        found = compared("top1", np.ones(240, np.float32), (~lost).astype(np.float32), groups)
+        misses += group_bounds(found.grouped)[1] < 0.09
+    assert misses <= 3
+
+
+def test_scores_in_groups_are_judged_on_group_means():
+    scores = np.linspace(0.2, 0.9, 50, dtype=np.float32)
+    once = compared("iou", scores, scores * 0.999)
+    often = compared("iou", scores.repeat(6), scores.repeat(6) * np.float32(0.999), np.repeat(np.arange(50), 6))
+
+    assert judge(often, 0.01).high == pytest.approx(judge(once, 0.01).high, rel=1e-4)
+    assert [item.rule for item in dependence_findings(often)] == ["bounds-count-groups"]
+    assert [item.rule for item in dependence_findings(once)] == ["samples-taken-for-independent"]

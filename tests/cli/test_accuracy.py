@@ -104,6 +104,22 @@ def test_few_samples_exit_with_five_and_say_how_many_it_would_take(run: Run, few
     assert plain["samples_needed"] > 200
 
 
+def test_groups_in_the_label_file_are_what_the_bounds_count(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    _, made, _ = run("quantize", MODEL, "--precision", "fp16")
+    labels = np.load(LABELS)["labels"][:200]
+    origins = np.arange(200) // 4
+    np.savez(tmp_path / "grouped.npz", labels=labels, groups=origins)
+    np.savez(tmp_path / "words.npz", labels=labels, groups=origins.astype(np.float32))
+
+    plain = {name: run("validate", made["variant"]["id"], "--data", few[0], "--labels", path)[1]
+             for name, path in (("alone", few[1]), ("grouped", tmp_path / "grouped.npz"))}  # fmt: skip
+
+    assert plain["alone"]["ci95"][1] < plain["grouped"]["ci95"][1]
+    assert {item["rule"] for item in plain["alone"]["findings"]} == {"samples-taken-for-independent"}
+    assert "50 groups" in plain["grouped"]["findings"][0]["message"]
+    assert run("validate", made["variant"]["id"], "--data", few[0], "--labels", tmp_path / "words.npz")[0] == 2
+
+
 def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]):
     _, made, _ = run("quantize", MODEL, "--precision", "fp16")
     words = ("validate", made["variant"]["id"], "--data", few[0], "--metric", "sqnr", "--tolerance")

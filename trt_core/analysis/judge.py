@@ -7,6 +7,7 @@ import math
 from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit
 from trt_core.domain.validation import (
     FLOOR_METRICS,
+    GroupCounts,
     Judgement,
     Measured,
     PairCounts,
@@ -16,8 +17,10 @@ from trt_core.domain.validation import (
 
 _NORMAL = 1.6448536269514722  # the 95 % quantile of the normal distribution
 _MOST_SAMPLES = 10_000_000
-_EXACT = "exact one-sided 95 % bounds on the discordant samples (Berger and Boos 1994)"
-_APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximation"
+_SHARE = 1e-9  # sums of shares are whole up to this much rounding
+_EXACT = "exact one-sided 95 % bounds on the discordant samples (Berger and Boos 1994), taken for independent"
+_GROUPED = "one-sided 95 % bounds on the mean over {groups:,} groups, each counted as one sample; conservative"
+_APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximation, samples or groups independent"
 _FLOOR = "the figure against the floor, without a bound"
 
 
@@ -30,7 +33,10 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
     if measured.metric in FLOOR_METRICS:
         verdict = Verdict.NOT_WORSE if measured.value >= tolerance else Verdict.WORSE
         return Judgement(verdict=verdict, baseline=None, candidate=measured.value, tolerance=tolerance, method=_FLOOR)
-    if measured.counts is not None:
+    if measured.grouped is not None:
+        low, high = group_bounds(measured.grouped)
+        method = _GROUPED.format(groups=measured.grouped.groups)
+    elif measured.counts is not None:
         low, high = count_bounds(measured.counts)
         method = _EXACT
     elif measured.sums is not None:
@@ -70,6 +76,23 @@ def count_bounds(counts: PairCounts) -> tuple[float, float]:
     )
 
 
+def group_bounds(grouped: GroupCounts) -> tuple[float, float]:
+    """Limits of the relative drop where only groups are independent: a group counts as one sample.
+
+    A group's share of losses, from 0 to 1, spreads less about its mean than a whole loss of that chance does, so that
+    whole losses stand for the shares at a price in width. Sums of shares are rounded against each limit.
+    """
+    down, up = math.floor, math.ceil
+    both = down(grouped.both + _SHARE)
+    most = PairCounts(
+        samples=grouped.groups, both=both, lost=up(grouped.lost - _SHARE), gained=down(grouped.gained + _SHARE)
+    )
+    least = PairCounts(
+        samples=grouped.groups, both=both, lost=down(grouped.lost + _SHARE), gained=up(grouped.gained - _SHARE)
+    )
+    return count_bounds(least)[0], count_bounds(most)[1]
+
+
 def _sum_bounds(sums: ScoreSums) -> tuple[float, float]:
     n, baseline = sums.samples, sums.baseline / sums.samples
     mean = (sums.baseline - sums.candidate) / n
@@ -98,13 +121,27 @@ def _needed(measured: Measured, tolerance: float) -> int | None:
         return None
     gap = abs(tolerance * counts.baseline - (counts.lost - counts.gained) / counts.samples)
     rate = (counts.lost + counts.gained) / counts.samples
+    # The normal estimate is that of independent samples; with groups it is where the search begins.
     wanted = max(counts.samples * 1.05, _NORMAL**2 * rate / gap**2 if gap > 0.0 else math.inf)
     while wanted <= _MOST_SAMPLES:
-        scaled = _scaled(counts, round(wanted))
-        if _verdict(*count_bounds(scaled), tolerance) is not Verdict.TOO_FEW:
-            return scaled.samples
+        size = round(wanted)
+        bounds = (
+            count_bounds(_scaled(counts, size))
+            if measured.grouped is None
+            else group_bounds(_scaled_groups(measured.grouped, size / counts.samples))
+        )
+        if _verdict(*bounds, tolerance) is not Verdict.TOO_FEW:
+            return size
         wanted *= 1.1
     return None
+
+
+def _scaled_groups(grouped: GroupCounts, factor: float) -> GroupCounts:
+    groups = round(grouped.groups * factor)
+    factor = groups / grouped.groups
+    return GroupCounts(
+        groups=groups, both=grouped.both * factor, lost=grouped.lost * factor, gained=grouped.gained * factor
+    )
 
 
 def _scaled(counts: PairCounts, samples: int) -> PairCounts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from trt_core.analysis.dependence import dependence_findings
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.triage import Evaluation
 from trt_core.domain.validation import FLOOR_METRICS
@@ -14,6 +15,7 @@ def search_findings(
 ) -> tuple[Finding, ...]:
     """Findings on the outcome: not reached, not proven, proven at a price, and judged without labels."""
     found = list(_outcome(evaluations, evaluations[chosen], tolerance))
+    found += dependence_findings(evaluations[chosen].measured)
     if metric in FLOOR_METRICS:
         found.append(
             Finding(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from trt_core.analysis.error_sums import ErrorSums
 from trt_core.domain.jobs import Progress
 from trt_core.domain.tensors import FLOATING
-from trt_core.domain.validation import Measured, PairCounts, ScoreSums
+from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums
 from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Feeds, Reporter, SampleBatches, Session
 
@@ -82,8 +82,16 @@ def sample_scores(
     return np.concatenate(found)
 
 
-def compared(metric: str, baseline: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> Measured:
-    """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise."""
+def compared(
+    metric: str,
+    baseline: npt.NDArray[np.float32],
+    candidate: npt.NDArray[np.float32],
+    groups: npt.NDArray[np.generic] | None = None,
+) -> Measured:
+    """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise.
+
+    `groups` holds one key a sample; samples of one key are not independent of each other.
+    """
     first, second = baseline.astype(np.float64), candidate.astype(np.float64)
     value, mean = float(second.mean()), float(first.mean())
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
@@ -95,7 +103,11 @@ def compared(metric: str, baseline: npt.NDArray[np.float32], candidate: npt.NDAr
             lost=int((first * (1 - second)).sum()),
             gained=int(((1 - first) * second).sum()),
         )
-        return Measured(metric=metric, counts=counts, value=value, baseline=mean)
+        grouped = None if groups is None else _grouped(first, second, groups)
+        number = grouped.groups if grouped else None
+        return Measured(metric=metric, counts=counts, value=value, baseline=mean, grouped=grouped, groups=number)
+    if groups is not None:
+        first, second = _group_means(first, groups), _group_means(second, groups)
     sums = ScoreSums(
         samples=first.size,
         baseline=float(first.sum()),
@@ -104,7 +116,25 @@ def compared(metric: str, baseline: npt.NDArray[np.float32], candidate: npt.NDAr
         candidate_squares=float((second * second).sum()),
         products=float((first * second).sum()),
     )
-    return Measured(metric=metric, sums=sums, value=value, baseline=mean)
+    number = None if groups is None else sums.samples
+    return Measured(metric=metric, sums=sums, value=value, baseline=mean, groups=number)
+
+
+def _grouped(
+    first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], groups: npt.NDArray[np.generic]
+) -> GroupCounts:
+    lost = _group_means(first * (1 - second), groups)
+    return GroupCounts(
+        groups=lost.size,
+        both=float(_group_means(first * second, groups).sum()),
+        lost=float(lost.sum()),
+        gained=float(_group_means((1 - first) * second, groups).sum()),
+    )
+
+
+def _group_means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.bincount(places, weights=values) / sizes
 
 
 def recorded(session: Session, batches: SampleBatches, reporter: Reporter) -> list[Outputs] | None:

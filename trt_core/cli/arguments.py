@@ -145,7 +145,11 @@ def _plan(command: argparse.ArgumentParser) -> None:
 
 
 def _judged(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--labels", type=Path, help=".npz with the array labels; for pictures a CSV of name,class")
+    command.add_argument(
+        "--labels",
+        type=Path,
+        help=".npz with the array labels, and with groups where samples depend on each other; for pictures a CSV of name,class",
+    )
     command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
     command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
     command.add_argument("--std", type=float, nargs="+", default=[1.0])

@@ -60,6 +60,23 @@ class ScoreSums:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupCounts:
+    """Right and wrong answers in groups of dependent samples, such as copies of one original.
+
+    `both`, `lost` and `gained` are those of `PairCounts`, as shares of each group, summed over the groups.
+    """
+
+    groups: int
+    both: float
+    lost: float
+    gained: float
+
+    def __post_init__(self) -> None:
+        if min(self.both, self.lost, self.gained) < 0.0 or self.both + self.lost + self.gained > self.groups + 1e-6:
+            raise ValueError(f"{self} does not add up")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict with its numbers.
 
@@ -93,13 +110,19 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What one candidate scored on the validation samples; `counts` or `sums` where it can be judged again."""
+    """What one candidate scored on the validation samples; `counts` or `sums` where it can be judged again.
+
+    Where the samples come in groups, the bounds are on the mean over groups: `grouped` beside `counts`, and `sums` are
+    of group means.
+    """
 
     metric: str
     value: float
     baseline: float | None = None
     counts: PairCounts | None = None
     sums: ScoreSums | None = None
+    grouped: GroupCounts | None = None
+    groups: int | None = None  # how many there are; None where every sample stands for itself
 
 
 @dataclass(frozen=True, kw_only=True)

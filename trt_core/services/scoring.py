@@ -16,6 +16,7 @@ from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric, label_metric
 
+GROUPS = "groups"  # the array of a label file that says which samples depend on each other
 Scores = npt.NDArray[np.float32]
 
 
@@ -40,12 +41,16 @@ class Scoring:
         count = library.data(data_id).samples
         self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
         self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
-        self._labels = self._read_labels(labels_id, count) if metric not in FLOOR_METRICS else np.empty(0)
+        self._labels: Array = np.empty(0)
+        self.groups: Array | None = None
+        if metric not in FLOOR_METRICS:
+            self._labels, self.groups = self._read_labels(labels_id, count)
         self._exact: Session | list[Outputs] | None = None
         self.baseline: Scores | None = None
         self.candidate: Scores | None = None  # of the last candidate
 
-    def _read_labels(self, labels_id: str, samples: int) -> Array:
+    def _read_labels(self, labels_id: str, samples: int) -> tuple[Array, Array | None]:
+        """Labels, and the groups that samples belong to where the file tells them."""
         from trt_core.store.npz import batches
 
         arrays = [item.name for item in self._library.data(labels_id).arrays]
@@ -54,12 +59,21 @@ class Scoring:
                 f"The label file has no array 'labels', only {', '.join(arrays)[:200]}.",
                 remedy="Save it as numpy.savez(FILE, labels=array).",
             )
-        found = np.concatenate([part["labels"] for part in batches(self._library.data_path(labels_id), batch=1 << 16)])
+        parts = list(batches(self._library.data_path(labels_id), batch=1 << 16))
+        found = np.concatenate([part["labels"] for part in parts])
         if len(found) != samples:
             raise InvalidData(
                 f"There are {len(found):,} labels for {samples:,} samples.", remedy="Give one label a sample, in order."
             )
-        return found[: self.samples]
+        if GROUPS not in arrays:
+            return found[: self.samples], None
+        groups = np.concatenate([part[GROUPS] for part in parts])
+        if groups.ndim != 1 or groups.dtype.kind not in "iu":
+            raise InvalidData(
+                f"The groups are {groups.dtype} with {groups.ndim} axes.",
+                remedy="Save whole numbers of shape [samples]: one number for all samples of one original.",
+            )
+        return found[: self.samples], groups[: self.samples]
 
     def measure(self, candidate: Path, reporter: Reporter, *, phase: str = "Validating") -> Measured:
         """The candidate's score; `baseline` and `candidate` then hold the scores of each sample where there are any."""
@@ -78,4 +92,4 @@ class Scoring:
             )
         session = runner.load(candidate, optimize=False)
         self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
-        return compared(self.metric, self.baseline, self.candidate)
+        return compared(self.metric, self.baseline, self.candidate, self.groups)

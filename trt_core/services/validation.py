@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import judge
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
@@ -121,7 +122,7 @@ class Validations:
             variant_id=variant_id,
             build_id=build_id,
             seconds=time.perf_counter() - began,
-            findings=_findings(build_id),
+            findings=(*_findings(build_id), *dependence_findings(measured)),
         )
         parents = (spec.model_id, *([variant_id] if variant_id else []), *([build_id] if build_id else []))
         files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
