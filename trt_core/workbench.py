@@ -45,8 +45,8 @@ from trt_core.services.registry import Registry
 from trt_core.services.support import Support
 from trt_core.services.sweeps import Sweeps
 from trt_core.services.triage import Triages
-from trt_core.services.validation import Validations
 from trt_core.services.typing_plan import TENSORRT_FOLDER
+from trt_core.services.validation import Validations
 from trt_core.services.variants import Variants
 from trt_core.settings import Settings, settings_from
 from trt_core.store.folder_store import FolderStore
@@ -91,6 +91,14 @@ def open_workbench(
     """The workbench of a workspace, which is made when it is not there; what is not handed in is the real thing."""
     settings = settings or settings_from()
     settings.workspace.mkdir(parents=True, exist_ok=True)
+    real = runner or OrtRunner()
+    found = _compilers(settings) if compilers is None else compilers
+    return _wired(_context(settings, compilers=found, runner=real, launcher=launcher, scratch=scratch))
+
+
+def _context(
+    settings: Settings, *, compilers: Mapping[str, Compiler], runner: Runner, launcher: Launcher | None, scratch: str
+) -> Context:
     store = FolderStore(settings.workspace, quota_bytes=settings.quota_mb << 20, scratch=scratch)
     log = SqliteJobLog(settings.workspace / "jobs.sqlite")
     queue = JobQueue(
@@ -99,16 +107,18 @@ def open_workbench(
         max_workers=settings.max_workers,
         clear_scratch=store.clear_scratch,
     )
-    real = runner or OrtRunner()
-    context = Context(
+    return Context(
         settings=settings,
         store=store,
         jobs=log,
         queue=queue,
-        compilers=_compilers(settings) if compilers is None else compilers,
-        runner=real,
-        meters=_meters(real),
+        compilers=compilers,
+        runner=runner,
+        meters=_meters(runner),
     )
+
+
+def _wired(context: Context) -> Workbench:
     library = Library(context)
     calibrations = Calibrations(context, library)
     variants = Variants(context, library, calibrations)
@@ -116,7 +126,7 @@ def open_workbench(
     latency = Latencies(context, library, variants)
     recordings = Recordings(context)
     return Workbench(
-        settings=settings,
+        settings=context.settings,
         library=library,
         support=Support(context, library, builds),
         variants=variants,

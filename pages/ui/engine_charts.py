@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pages.ui import text
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
@@ -61,45 +61,51 @@ def hover(row: LayerRow) -> str:
     return "<br>".join(line for line in lines if line)
 
 
+class _Box(NamedTuple):
+    id: str
+    label: str
+    parent: str
+    us: float
+    colour: str
+    hover: str
+
+
+def _boxes(rows: Sequence[LayerRow]) -> list[_Box]:
+    timed = sorted((row for row in rows if row.time_ms), key=lambda row: -(row.time_ms or 0.0))
+    shown, rest = timed[:_MOST_BOXES], timed[_MOST_BOXES:]
+    boxes = []
+    for role in dict.fromkeys(row.role for row in timed):
+        of_role = [row for row in timed if row.role is role]
+        counted = text.counted(len(of_role), "layer")
+        boxes.append(_Box(role.name, role.value, "", _us(of_role), "rgba(128,140,150,0.25)", counted))
+        small = [row for row in rest if row.role is role]
+        if small:
+            boxes.append(_Box(f"{role.name}.rest", f"{len(small)} smaller ones", role.name, _us(small), NEUTRAL, ""))
+    for row in shown:
+        label = f"{PRECISION_LETTERS[row.precision]} {text.chart(row.name, 40)}"
+        colour = precision_colour(row.precision)
+        boxes.append(_Box(f"l{row.position}", label, row.role.name, _us([row]), colour, hover(row)))
+    return boxes
+
+
+def _us(rows: Sequence[LayerRow]) -> float:
+    return sum(row.time_ms or 0.0 for row in rows) * 1000
+
+
 def treemap(rows: Sequence[LayerRow]) -> Any:
     """Time by role and layer; beyond a number of boxes the small ones of a role are one."""
     import plotly.graph_objects as go
 
-    timed = sorted((row for row in rows if row.time_ms), key=lambda row: -(row.time_ms or 0.0))
-    shown, rest = timed[:_MOST_BOXES], timed[_MOST_BOXES:]
-    ids, labels, parents, values, colours, hovers = [], [], [], [], [], []
-    for role in dict.fromkeys(row.role for row in timed):
-        of_role = [row for row in timed if row.role is role]
-        ids.append(role.name)
-        labels.append(role.value)
-        parents.append("")
-        values.append(sum(row.time_ms or 0.0 for row in of_role) * 1000)
-        colours.append("rgba(128,140,150,0.25)")
-        hovers.append(f"{text.counted(len(of_role), 'layer')}")
-        small = [row for row in rest if row.role is role]
-        if small:
-            ids.append(f"{role.name}.rest")
-            labels.append(f"{len(small)} smaller ones")
-            parents.append(role.name)
-            values.append(sum(row.time_ms or 0.0 for row in small) * 1000)
-            colours.append(NEUTRAL)
-            hovers.append("")
-    for row in shown:
-        ids.append(f"l{row.position}")
-        labels.append(f"{PRECISION_LETTERS[row.precision]} {text.chart(row.name, 40)}")
-        parents.append(row.role.name)
-        values.append((row.time_ms or 0.0) * 1000)
-        colours.append(precision_colour(row.precision))
-        hovers.append(hover(row))
+    boxes = _boxes(rows)
     figure = go.Figure(
         go.Treemap(
-            ids=ids,
-            labels=labels,
-            parents=parents,
-            values=values,
+            ids=[box.id for box in boxes],
+            labels=[box.label for box in boxes],
+            parents=[box.parent for box in boxes],
+            values=[box.us for box in boxes],
             branchvalues="total",
-            marker={"colors": colours},
-            hovertext=hovers,
+            marker={"colors": [box.colour for box in boxes]},
+            hovertext=[box.hover for box in boxes],
             hovertemplate="%{hovertext}<br>%{value:.3g} µs<extra></extra>",
             tiling={"pad": 1},
         )

@@ -98,6 +98,10 @@ def model_graph(
         on_selected_change=_nothing,
         on_request_change=_nothing,
     )
+    return _selection(result)
+
+
+def _selection(result: Any) -> GraphSelection:
     request = result.request if isinstance(result.request, dict) else {}
     chosen = result.selected if isinstance(result.selected, str) else None
     target = request.get("id") if request.get("do") == "toggle" else request.get("text")

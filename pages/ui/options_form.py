@@ -17,16 +17,7 @@ _HARDWARE = {"": "Only the target", "ampere_plus": "Ampere and newer", "same_com
 def options_form(capabilities: Capabilities) -> tuple[BuilderOptions, bool]:
     """Draw the options; the second value asks for another attempt at an engine that the store has."""
     with st.expander("Builder options", icon=":material/tune:"):
-        level = st.selectbox(
-            "Optimization level",
-            _LEVELS,
-            key="build.level",
-            format_func=lambda item: "The backend's default" if item is None else str(item),
-            **_unless(
-                capabilities.has_optimization_level,
-                f"No effect: {capabilities.title} chooses kernels when the engine first runs.",
-            ),
-        )
+        level = _level(capabilities)
         workspace_mb = st.number_input(
             "Workspace limit, MiB", 1, 1 << 20, None, key="build.workspace", placeholder="No limit", step=64
         )
@@ -38,16 +29,7 @@ def options_form(capabilities: Capabilities) -> tuple[BuilderOptions, bool]:
                 f"{capabilities.title} cannot: the lean runtime is not part of its package.",
             ),
         )
-        hardware = st.selectbox(
-            "Hardware compatibility",
-            list(_HARDWARE),
-            key="build.hardware",
-            format_func=_HARDWARE.__getitem__,
-            **_unless(
-                capabilities.has_hardware_compatibility,
-                f"{capabilities.title} compiles one engine for each target: choose the target instead.",
-            ),
-        )
+        hardware = _hardware(capabilities)
         if not capabilities.has_timing_cache:
             st.toggle(
                 "Reuse a timing cache",
@@ -68,6 +50,32 @@ def options_form(capabilities: Capabilities) -> tuple[BuilderOptions, bool]:
         hardware_compatibility=hardware if capabilities.has_hardware_compatibility else "",
     )
     return options, rebuild
+
+
+def _level(capabilities: Capabilities) -> int | None:
+    return st.selectbox(
+        "Optimization level",
+        _LEVELS,
+        key="build.level",
+        format_func=lambda item: "The backend's default" if item is None else str(item),
+        **_unless(
+            capabilities.has_optimization_level,
+            f"No effect: {capabilities.title} chooses kernels when the engine first runs.",
+        ),
+    )
+
+
+def _hardware(capabilities: Capabilities) -> str:
+    return st.selectbox(
+        "Hardware compatibility",
+        list(_HARDWARE),
+        key="build.hardware",
+        format_func=_HARDWARE.__getitem__,
+        **_unless(
+            capabilities.has_hardware_compatibility,
+            f"{capabilities.title} compiles one engine for each target: choose the target instead.",
+        ),
+    )
 
 
 def _unless(able: bool, reason: str) -> dict[str, Any]:

@@ -79,13 +79,10 @@ def compare_runs(
     sessions = [
         runner.load(one.path, extra_outputs=run.wanted(one), optimize=False, threads=threads) for one in candidates
     ]
-    done, told = 0, 0.0
-    for feeds, size in _limited(batches, samples):
+    done = 0
+    for feeds, size in _told(_limited(batches, samples), samples, reporter, clock):
         run.add(reference, sessions, feeds, reporter)
         done += size
-        if clock() - told >= _PROGRESS_SECONDS or done >= samples:
-            told = clock()
-            reporter.progress(Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples))
     if not done:
         raise InvalidData("There is no sample to compare on.", remedy="Give data with at least one sample.")
     layers, missing = run.layers(graph)
@@ -97,6 +94,19 @@ def compare_runs(
         not_compared=missing,
         baseline_nan=run.baseline_nan(),
     )
+
+
+def _told(
+    fed: Iterator[tuple[Feeds, int]], samples: int, reporter: Reporter, clock: Clock
+) -> Iterator[tuple[Feeds, int]]:
+    """The same batches; progress is told after each one was used, five times a second at most."""
+    done, told = 0, 0.0
+    for feeds, size in fed:
+        yield feeds, size
+        done += size
+        if clock() - told >= _PROGRESS_SECONDS or done >= samples:
+            told = clock()
+            reporter.progress(Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples))
 
 
 def watched_tensor(graph: Graph, node: Node) -> str | None:
