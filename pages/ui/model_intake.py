@@ -11,7 +11,7 @@ from pages.ui.errors import boundary
 from pages.ui.notices import announce
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.services.library import Sample
+from trt_core.services.samples import Sample
 from trt_core.workbench import Workbench
 
 _MOST_LISTED = 500

@@ -25,26 +25,7 @@ _EXIT = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """The search for a plan."""
-    model = model_record(bench, options.model)
-    validation, labels = _labelled(bench, options, options.validation_data, model.id)
-    spec = TriageSpec(
-        model_id=model.id,
-        recipe=Recipe(
-            precision=Precision(options.precision),
-            rest=Precision(options.rest),
-            method=CalibrationMethod(options.method),
-            percentile=percentile(options.percentile),
-        ),
-        data_id=data_id(bench, options.data, model.id),
-        validation_id=validation,
-        labels_id=labels,
-        metric=options.metric,
-        tolerance=options.tolerance,
-        samples=options.samples,
-        max_evaluations=options.max_evaluations,
-        leave_one_out=options.leave_one_out,
-    )
-    job = finished(bench, bench.triage.submit(spec), console)
+    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
     run = bench.triage.run(str((job.result or {})["triage"]))
     if options.plan is not None:
         options.plan.write_text(plan_text(run.plan))
@@ -66,6 +47,28 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
     ]
     return Answer(
         plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=_EXIT[after.judgement.verdict]
+    )
+
+
+def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
+    model = model_record(bench, options.model)
+    validation, labels = _labelled(bench, options, options.validation_data, model.id)
+    return TriageSpec(
+        model_id=model.id,
+        recipe=Recipe(
+            precision=Precision(options.precision),
+            rest=Precision(options.rest),
+            method=CalibrationMethod(options.method),
+            percentile=percentile(options.percentile),
+        ),
+        data_id=data_id(bench, options.data, model.id),
+        validation_id=validation,
+        labels_id=labels,
+        metric=options.metric,
+        tolerance=options.tolerance,
+        samples=options.samples,
+        max_evaluations=options.max_evaluations,
+        leave_one_out=options.leave_one_out,
     )
 
 

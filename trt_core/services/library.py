@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from trt_core.domain.artifacts import ArtifactKind, DataRecord, ModelRecord, checked_id
 from trt_core.domain.codec import to_plain
@@ -20,20 +20,11 @@ from trt_core.errors import InvalidData, InvalidInput, NotFound
 from trt_core.hashing import file_sha256
 from trt_core.services.context import Context, Stages
 from trt_core.services.jobs import mentions
+from trt_core.services.samples import Sample, read_catalog
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """An entry of the samples' catalog."""
-
-    key: str
-    title: str
-    sentence: str
-    model: Path
-    calibration: Path | None
-    test: Path | None
-    labels: Path | None
-    note: str = ""
+if TYPE_CHECKING:
+    from trt_core.onnx_graph.intake import StagedModel
+    from trt_core.onnx_graph.read import ModelFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +34,6 @@ class Usage:
     used_bytes: int
     quota_bytes: int
     disk_free_bytes: int
-
-
-def _sample(root: Path, entry: dict[str, Any]) -> Sample:
-    files = {key: root / entry[key] if entry.get(key) else None for key in ("calibration", "test", "labels")}
-    return Sample(
-        key=entry["key"],
-        title=entry["title"],
-        sentence=entry["sentence"],
-        model=root / entry["model"],
-        note=entry.get("note") or "",
-        **files,
-    )
 
 
 def _check_same(artifact_id: str, stored: str, given: str) -> None:
@@ -125,12 +104,7 @@ class Library:
 
     def samples(self) -> tuple[Sample, ...]:
         """The samples that come with the project."""
-        root = self._context.settings.samples
-        catalog = root / "catalog.json"
-        if not catalog.exists():
-            return ()
-        entries: list[dict[str, Any]] = json.loads(catalog.read_text())
-        return tuple(_sample(root, entry) for entry in entries)
+        return read_catalog(self._context.settings.samples)
 
     def models(self) -> list[ModelRecord]:
         """All models, newest first."""
@@ -149,7 +123,9 @@ class Library:
         """Its graph with inferred shapes; cached."""
         return self._context.decoded.file(Graph, checked_id(model_id, ArtifactKind.MODEL), "graph.json")
 
-    def _add(self, stage: Callable[[Path], Any], *, stages: Stages, name: str = "", sample: str = "") -> ModelRecord:
+    def _add(
+        self, stage: Callable[[Path], StagedModel], *, stages: Stages, name: str = "", sample: str = ""
+    ) -> ModelRecord:
         from trt_core.onnx_graph.load import check_model, with_external
         from trt_core.onnx_graph.read import describe_model, read_graph
 
@@ -171,25 +147,7 @@ class Library:
                 found = self.model(model_id)
                 _check_same(model_id, found.sha256, staged.sha256)
                 return found
-            record = ModelRecord(
-                id=model_id,
-                sha256=staged.sha256,
-                name=name or staged.name,
-                sample=sample,
-                created_at=self._context.clock(),
-                size_bytes=staged.size_bytes,
-                filename=staged.path.name,
-                opset=facts.opset,
-                ir_version=facts.ir_version,
-                producer=facts.producer,
-                parameters=facts.parameters,
-                node_count=facts.node_count,
-                macs=facts.macs,
-                inputs=facts.inputs,
-                outputs=facts.outputs,
-                op_histogram=facts.op_histogram,
-                findings=facts.findings,
-            )
+            record = self._record(staged, facts, name=name, sample=sample)
             with stages.stage("store"):
                 files: dict[str, Path | bytes | memoryview] = {
                     item.as_posix(): staged.folder / item for item in staged.files
@@ -199,6 +157,27 @@ class Library:
             return record
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _record(self, staged: StagedModel, facts: ModelFacts, *, name: str, sample: str) -> ModelRecord:
+        return ModelRecord(
+            id=f"{ArtifactKind.MODEL.value}-{staged.sha256[:12]}",
+            sha256=staged.sha256,
+            name=name or staged.name,
+            sample=sample,
+            created_at=self._context.clock(),
+            size_bytes=staged.size_bytes,
+            filename=staged.path.name,
+            opset=facts.opset,
+            ir_version=facts.ir_version,
+            producer=facts.producer,
+            parameters=facts.parameters,
+            node_count=facts.node_count,
+            macs=facts.macs,
+            inputs=facts.inputs,
+            outputs=facts.outputs,
+            op_histogram=facts.op_histogram,
+            findings=facts.findings,
+        )
 
     # Data --------------------------------------------------------------------------------------------------------
 
