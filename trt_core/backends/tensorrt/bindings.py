@@ -35,14 +35,14 @@ class Border:
     profiles: tuple[Ranges, ...]
 
 
-def border_of(engine: Any, trt: Any) -> Border:
-    """Read it from an engine."""
+def border_of(engine: Any, context: Any, trt: Any) -> Border:
+    """Read it from an engine and a fresh context: 8.6 knows fixed shapes beside data-dependent ones only there."""
     is_input = lookup(trt, "TensorIOMode.INPUT")
     on_host = lookup(trt, "TensorLocation.HOST")
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == is_input]
     # An input whose shape is fixed has no range in 8.6: asking for one gives a shape without a rank.
-    ranged = [name for name in inputs if any(size < 0 for size in engine.get_tensor_shape(name))]
+    ranged = [name for name in inputs if any(size < 0 for size in context.get_tensor_shape(name))]
     host = frozenset(name for name in inputs if engine.get_tensor_location(name) == on_host)
     profiles = tuple(
         {
@@ -53,16 +53,16 @@ def border_of(engine: Any, trt: Any) -> Border:
         for index in range(engine.num_optimization_profiles)
     )
     return Border(
-        inputs=tuple(_spec(engine, name) for name in inputs),
-        outputs=tuple(_spec(engine, name) for name in names if name not in inputs),
+        inputs=tuple(_spec(engine, context, name) for name in inputs),
+        outputs=tuple(_spec(engine, context, name) for name in names if name not in inputs),
         host=host,
         profiles=profiles,  # type: ignore[arg-type]
     )
 
 
-def _spec(engine: Any, name: str) -> TensorSpec:
+def _spec(engine: Any, context: Any, name: str) -> TensorSpec:
     word = numpy_name(engine.get_tensor_dtype(name))
-    shape = tuple(int(size) if size >= 0 else None for size in engine.get_tensor_shape(name))
+    shape = tuple(int(size) if size >= 0 else None for size in context.get_tensor_shape(name))
     return TensorSpec(name=name, dtype=_SPELLED.get(word, word), shape=shape)
 
 

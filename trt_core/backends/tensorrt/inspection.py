@@ -27,7 +27,7 @@ def engine_json(engine: Any) -> str:
     inspector = engine.create_engine_inspector()
     context = engine.create_execution_context()
     if context is not None:
-        border = border_of(engine, trt)
+        border = border_of(engine, context, trt)
         for name, (_, usual, _) in border.profiles[0].items() if border.profiles else ():
             context.set_input_shape(name, usual)
         for spec in border.outputs:

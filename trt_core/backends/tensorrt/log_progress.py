@@ -8,14 +8,17 @@ from trt_core.domain.jobs import Progress
 from trt_core.protocols import Reporter
 
 _LAYERS = re.compile(r"^(?:Original|After [^:]{1,80}): (?P<count>\d{1,9}) layers$")
-# A phase, the line that begins it, and the share of the whole at its beginning and end (of a build with calibration).
+# A phase, the line that begins it, and its share of one build at its beginning and end.
 _PHASES = (
-    ("Calibrating", "Starting Calibration", 0.10, 0.30),
     ("Optimizing the graph", "Original: ", 0.02, 0.10),
-    ("Timing tactics", "Applying generic optimizations", 0.30, 0.92),
+    ("Timing tactics", "Applying generic optimizations", 0.10, 0.92),
     ("Generating the engine", "Formats and tactics selection completed", 0.92, 0.98),
     ("Writing the engine", "Engine generation completed", 0.98, 1.0),
 )
+# With implicit calibration a small engine is built, run over the data, and only then the one that was asked for.
+_CALIBRATION_ENGINE = "Constructing calibration profile"
+_CALIBRATING = "Starting Calibration"
+_CALIBRATED = "Calibration completed"
 
 
 class LogProgress:
@@ -32,6 +35,7 @@ class LogProgress:
         self._layers = 0
         self._timed = 0
         self._fraction = 0.0
+        self._span = (0.0, 1.0)
 
     def hear(self, text: str) -> None:
         """Take one record."""
@@ -40,7 +44,13 @@ class LogProgress:
         counted = _LAYERS.match(text)
         if counted:
             self._layers = int(counted["count"])
+        if text.startswith(_CALIBRATION_ENGINE):
+            self._span = (0.0, 0.3)
+        elif text.startswith(_CALIBRATED):
+            self._span = (0.4, 1.0)
         begun = next((phase for phase in _PHASES if text.startswith(phase[1])), None)
+        if text.startswith(_CALIBRATING):
+            self._span, begun = (0.3, 0.4), ("Calibrating", _CALIBRATING, 0.0, 1.0)
         is_layer = text.startswith("=============== Computing costs for")
         if begun is None and not is_layer:
             return
@@ -57,6 +67,7 @@ class LogProgress:
         name, _, begin, end = self._phase or ("Preparing", "", 0.0, 0.0)
         counts = name == "Timing tactics" and self._layers > 0
         share = min(self._timed / self._layers, 1.0) if counts else 0.0
-        self._fraction = max(self._fraction, begin + (end - begin) * share)
+        first, last = self._span
+        self._fraction = max(self._fraction, first + (last - first) * (begin + (end - begin) * share))
         steps = (min(self._timed, self._layers), self._layers) if counts else (None, None)
         return Progress(phase=name, fraction=self._fraction, step=steps[0], steps=steps[1])

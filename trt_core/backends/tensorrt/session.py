@@ -27,9 +27,6 @@ class TrtSession:
     def __init__(self, engine: Any, *, device: str, version: str) -> None:
         trt = library()
         self.engine = engine
-        self.border = border_of(engine, trt)
-        self.inputs = self.border.inputs
-        self.outputs = tuple(spec.name for spec in self.border.outputs)
         self.device = device
         self.version = version
         self.stream = Stream()
@@ -42,6 +39,9 @@ class TrtSession:
                 f"TensorRT made no execution context: {cause.sentence}", remedy=cause.remedy, details=log.tail()
             )
         _quiet(trt, self.context)
+        self.border = border_of(engine, self.context, trt)
+        self.inputs = self.border.inputs
+        self.outputs = tuple(spec.name for spec in self.border.outputs)
         self._profile = 0
         self._device: dict[str, DeviceBuffer] = {}
         self._pinned: dict[str, PinnedBuffer] = {}
@@ -87,7 +87,8 @@ class TrtSession:
         if name in self.border.host:
             self._sure(self.context.set_tensor_address(name, pinned.address), f"values of {name!r}", log)
             return
-        self._sure(self.context.set_input_shape(name, array.shape), f"shape {array.shape} of {name!r}", log)
+        if any(name in ranges for ranges in self.border.profiles):  # a fixed shape is not set
+            self._sure(self.context.set_input_shape(name, array.shape), f"shape {array.shape} of {name!r}", log)
         buffer = self._grown(self._device, name, array.nbytes, DeviceBuffer)
         self._sure(self.context.set_tensor_address(name, buffer.address), f"address of {name!r}", log)
 
@@ -97,6 +98,8 @@ class TrtSession:
             if name not in self._growing:
                 self._growing[name] = growing_output(library())
             self._sure(self.context.set_output_allocator(name, self._growing[name]), f"allocator of {name!r}", log)
+            # TensorRT says nothing of a result without elements: it must not keep the last one's shape.
+            self._growing[name].shape = tuple(max(size, 0) for size in shape)
             self._shapes.pop(name, None)
             return
         self._shapes[name] = shape
