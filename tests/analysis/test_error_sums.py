@@ -57,6 +57,22 @@ def test_figures_agree_with_polygraphys_comparators(size: int, noise: float) -> 
     assert found.rel_l2 == pytest.approx(theirs(L2CompareFunc(), "l2_norm") / norm, rel=1e-6)
 
 
+@pytest.mark.parametrize("size", [10, 5000, 300_000])
+@pytest.mark.parametrize("noise", [1e-4, 1e-1, 2.0])
+def test_in_double_precision_figures_agree_with_polygraphys_comparators_to_a_millionth(size: int, noise: float) -> None:
+    """Polygraphy computes in the arrays' own dtype: in single precision its SNR is good to 1e-5 dB only."""
+    x, y = (array.astype(np.float64) for array in noisy(size, noise))
+    found, norm = error(x, y), math.sqrt(float(np.square(x).sum()))
+    for ours, function, field, scale in (
+        (found.cosine, CosineSimilarityCompareFunc(), "cosine_similarity", 1.0),
+        (found.sqnr_db, SnrCompareFunc(), "snr", 1.0),
+        (found.rel_l2, L2CompareFunc(), "l2_norm", norm),
+    ):
+        with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
+            result = function(IterationResult({"t": x}), IterationResult({"t": y}))
+        assert ours == pytest.approx(getattr(result["t"], field) / scale, abs=1e-6), field
+
+
 def test_adding_piece_by_piece_equals_adding_at_once() -> None:
     x, y = noisy(200_000)
     whole, pieces = ErrorSums(), ErrorSums()

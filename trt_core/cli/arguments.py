@@ -94,7 +94,7 @@ def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("--batch", type=int, default=1)
     command.add_argument("--shape", action="append", default=[], metavar="x=8x3x32x32")
     command.add_argument("--warmup", type=int, default=50)
-    command.add_argument("--iterations", type=int, default=500)
+    command.add_argument("--iterations", type=int, default=1000)
     command.add_argument("--duration", type=float, default=0.0, help="seconds that the run takes at least")
     command.add_argument("--streams", type=int, default=1)
     command.add_argument("--threads", type=int, default=0)
@@ -148,7 +148,7 @@ def _judged(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--labels",
         type=Path,
-        help=".npz with the array labels, and with groups where samples depend on each other; for pictures a CSV of name,class",
+        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV",
     )
     command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
     command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
