@@ -38,13 +38,13 @@ def _add_run(figure: Any, place: int, view: RunView) -> None:
         hoverinfo="skip",
     )
     low, middle, high = shape.quartiles_ms
+    unnamed: dict[str, Any] = {"legendgroup": view.letter, "showlegend": False}
     figure.add_scatter(
         x=[place, place],
         y=[low, high],
         mode="lines",
         line={"color": view.colour, "width": 7},
-        legendgroup=view.letter,
-        showlegend=False,
+        **unnamed,
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -52,8 +52,7 @@ def _add_run(figure: Any, place: int, view: RunView) -> None:
         y=[middle],
         mode="markers",
         marker={"color": "white", "size": 7, "line": {"color": view.colour, "width": 2}},
-        legendgroup=view.letter,
-        showlegend=False,
+        **unnamed,
         hovertemplate=f"{view.name}<br>median %{{y:.4g}} ms<extra></extra>",
     )
     figure.add_scatter(
@@ -61,7 +60,6 @@ def _add_run(figure: Any, place: int, view: RunView) -> None:
         y=shape.tail_ms,
         mode="markers",
         marker={"color": view.colour, "size": 4, "opacity": 0.6},
-        legendgroup=view.letter,
-        showlegend=False,
+        **unnamed,
         hovertemplate=f"{view.name}<br>%{{y:.4g}} ms, among the slowest 0.5 %<extra></extra>",
     )

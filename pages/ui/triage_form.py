@@ -33,7 +33,6 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     precision = Precision(value or Precision.INT8.value)
     sets = bench.library.data_sets(model.id)
     calibration, validation, labels = _three_sets(bench, sets)
-    _upload_labels(bench)
     upload_data(bench, model, page="triage")
     metric, tolerance, method, rest = _judged(bench)
     reason, spec = "", None
@@ -65,7 +64,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
 
 
 def _three_sets(bench: Workbench, sets: list[DataRecord]) -> tuple[str, str, str]:
-    """The ids of the calibration data, the validation data and the labels."""
+    """The ids of the calibration data, the validation data and the labels, which may be uploaded below."""
     left, middle, right = st.columns(3)
     with left:
         calibration = _data("Calibration data", sets, "triage.calibration", first="calib")
@@ -73,6 +72,7 @@ def _three_sets(bench: Workbench, sets: list[DataRecord]) -> tuple[str, str, str
         validation = _data("Validation data", sets, "triage.validation", first="test")
     with right:
         labels = _data("Labels", bench.library.label_sets(), "triage.labels", first="label")
+    _upload_labels(bench)
     return calibration, validation, labels
 
 

@@ -71,8 +71,6 @@ def compare_runs(
     """
     began = clock()
     watched = _watched(graph, candidates)
-    if not watched:
-        raise InvalidInput("The candidates share no tensor with the model.", remedy="Compare variants of this model.")
     reporter.progress(Progress(phase="load", fraction=0.0))
     run = _Run(watched, candidates, histogram_samples)
     reference = runner.load(baseline, extra_outputs=watched, optimize=False, threads=threads)
@@ -85,15 +83,7 @@ def compare_runs(
         done += size
     if not done:
         raise InvalidData("There is no sample to compare on.", remedy="Give data with at least one sample.")
-    layers, missing = run.layers(graph)
-    return Comparison(
-        layers=layers,
-        outputs=run.outputs(graph),
-        samples=done,
-        seconds=clock() - began,
-        not_compared=missing,
-        baseline_nan=run.baseline_nan(),
-    )
+    return run.comparison(graph, samples=done, seconds=clock() - began)
 
 
 def _told(
@@ -124,7 +114,10 @@ def _watched(graph: Graph, candidates: Sequence[Candidate]) -> list[str]:
     shared = {name for one in candidates for name in one.tensors}
     inner = (watched_tensor(graph, node) for node in graph.nodes)
     names = [*inner, *(spec.name for spec in graph.outputs if spec.is_floating)]
-    return [name for name in dict.fromkeys(names) if name is not None and name in shared]
+    watched = [name for name in dict.fromkeys(names) if name is not None and name in shared]
+    if not watched:
+        raise InvalidInput("The candidates share no tensor with the model.", remedy="Compare variants of this model.")
+    return watched
 
 
 def _limited(batches: SampleBatches, samples: int) -> Iterator[tuple[Feeds, int]]:
@@ -190,6 +183,17 @@ class _Run:
         pairs = zip(self._candidates, self._sums, strict=True)
         return tuple(
             (one.label, sums[name].result()) for one, sums in pairs if one.isolated is isolated and name in sums
+        )
+
+    def comparison(self, graph: Graph, *, samples: int, seconds: float) -> Comparison:
+        layers, missing = self.layers(graph)
+        return Comparison(
+            layers=layers,
+            outputs=self.outputs(graph),
+            samples=samples,
+            seconds=seconds,
+            not_compared=missing,
+            baseline_nan=self.baseline_nan(),
         )
 
     def baseline_nan(self) -> tuple[tuple[str, int], ...]:
