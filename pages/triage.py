@@ -10,6 +10,7 @@ from pages.ui.pickers import pick_model
 from pages.ui.sample_offer import offer_sample
 from pages.ui.state import select, selected
 from pages.ui.triage_form import triage_form
+from pages.ui.triage_plans import plan_upload
 from pages.ui.triage_view import choose_run, show_run
 from pages.ui.validation_card import show_validations
 from trt_core.domain.jobs import Job
@@ -33,10 +34,13 @@ with frame("Triage", page="triage") as bench:
         with st.expander("New search", icon=":material/troubleshoot:", expanded=not heads):
             triage_form(bench, model)
         job_panel(bench, selected("job"), on_success=_finished)
+        run = None
         if not heads:
             st.info(f"{_PROMISE} There is no search of this model yet: press Find a plan.")
         else:
             chosen = selected("triage") or heads[0].id
             choose_run(heads, chosen)
-            show_run(bench, bench.triage.run(chosen))
+            run = bench.triage.run(chosen)
+            show_run(bench, run)
+        plan_upload(bench, model, run)
         show_validations(bench, model)

@@ -72,6 +72,7 @@ def _points(figure: Any, run: TriageRun, ones: list[Evaluation], name: str, symb
         mode="markers",
         marker={"symbol": symbol, "size": 10, "color": precision_colour(run.plan.recipe.precision)},
         name=name,
+        customdata=[run.evaluations.index(one) for one in ones],
         hovertext=[_hover(one) for one in ones],
         hovertemplate="%{hovertext}<extra></extra>",
         **bars,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -45,7 +46,7 @@ def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
 
 def show_run(bench: Workbench, stored: TriageRun) -> None:
     """Verdict, cards, the curve beside the plan, and everything else in tabs."""
-    run = _rejudged(bench, stored)
+    run = _at_picked(bench, _rejudged(bench, stored))
     name = PRECISION_LABELS[run.plan.recipe.precision]
     after = run.after
     verdict(
@@ -56,7 +57,14 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
     metrics(_cards(run))
     left, right = st.columns([3, 2])
     with left:
-        st.plotly_chart(curve_figure(run), key="triage.curve", config=plot_config(f"{run.id}-curve"))
+        st.plotly_chart(
+            curve_figure(run),
+            key="triage.curve",
+            on_select=partial(_picked, run.id),
+            selection_mode="points",
+            config=plot_config(f"{run.id}-curve"),
+        )
+        st.caption("Click a point to take its plan.")
     with right:
         st.markdown("**The plan**")
         st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
@@ -79,6 +87,26 @@ def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:
         help="The same measurements are weighed again; nothing is run.",
     )
     return run if percent == run.tolerance * 100 else bench.triage.rejudged(run, percent / 100)
+
+
+def _picked(run_id: str) -> None:
+    points = st.session_state["triage.curve"]["selection"]["points"]
+    data = points[0].get("customdata") if points else None
+    if data is not None:
+        st.session_state[f"triage.point.{run_id}"] = int(data[0] if isinstance(data, (list, tuple)) else data)
+
+
+def _at_picked(bench: Workbench, run: TriageRun) -> TriageRun:
+    """The run with the point that was clicked on the curve as its plan."""
+    place = st.session_state.get(f"triage.point.{run.id}")
+    if place is None or not 0 <= place < len(run.evaluations) or place == run.chosen:
+        return run
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("A point of the curve is chosen by hand.")
+        if st.button("Back to the search's choice", key="triage.unpick", type="tertiary"):
+            del st.session_state[f"triage.point.{run.id}"]
+            st.rerun()
+    return bench.triage.chosen(run, place)
 
 
 def _cards(run: TriageRun) -> list[Metric]:

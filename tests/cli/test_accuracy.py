@@ -82,6 +82,17 @@ def test_the_plan_passes_keeps_most_macs_in_int8_and_its_variant_gets_the_same_v
     assert again["ci95"][0] < again["relative_drop"] < again["ci95"][1] <= 0.005
 
 
+def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path, Path]):
+    words = ("triage", MODEL, "--validation-data", few[0], "--metric", "sqnr", "--tolerance", 1, "--lab")
+
+    _, plain, err = run(*words, "--data", CALIBRATION, "--method", "minmax", "--max-evaluations", 3)
+
+    assert plain["lab"]["best_method"] in {"minmax", "entropy", "percentile"}, err
+    assert {len(item["methods"]) for item in plain["lab"]["tensors"]} == {3}
+    assert plain["lab"]["calibration_samples"] == 750
+    assert run(*words, "--precision", "fp16")[0] == 2
+
+
 def test_plain_int8_is_worse(run: Run, tmp_path: Path):
     run(
         "quantize", MODEL, "--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "-o", tmp_path / "q.onnx"

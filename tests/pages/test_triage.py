@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from pages.ui.triage_charts import curve_figure, strip_figure
+from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
 from tests.pages.conftest import words
+from trt_core.domain.plans import plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec, ValidateSpec
 from trt_core.testing import CollectingReporter
@@ -114,3 +116,36 @@ def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(be
     assert (len(lost), len(gained)) == (validation.measured.counts.lost, validation.measured.counts.gained)
     assert bench.validation.judgement(validation).verdict.value in said
     assert variant.id.replace("-", r"\-") in said
+
+
+def test_a_point_of_the_curve_can_be_chosen_and_taken_back(bench, sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+    plain = next(place for place, one in enumerate(run.evaluations) if not one.kept)
+    assert {place for trace in curve_figure(run).data for place in trace.customdata or ()} == set(
+        range(len(run.evaluations))
+    )
+
+    app.session_state[f"triage.point.{run.id}"] = plain
+    app.run()
+
+    assert not app.exception
+    assert "Keeping 0 nodes of 20" in words(app)
+    assert bench.triage.chosen(run, plain).plan.kept == ()
+    app.button("triage.unpick").click().run()
+    assert f"Keeping {len(run.after.kept)} node" in words(app)
+
+
+def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(bench, sample, run, open_page):
+    other = bench.triage.chosen(run, 0)
+    assert {row["Node"] for row in plan_changes(run.plan, other.plan)} == set(run.after.kept)
+
+    app = open_page("triage", model=sample.id, triage=run.id)
+    renamed = plan_text(run.plan).replace("/encoder/layer0/ffn/up/MatMul", "/elsewhere/MatMul").encode()
+    app.file_uploader("triage.plan_file").upload("plan.json", renamed, "application/json").run()
+
+    assert not app.exception
+    said = words(app)
+    assert "19 of 20 nodes of the plan are in" in said
+    assert "/elsewhere/MatMul" in said
+    app.file_uploader("triage.plan_file").upload("plan.json", b"[]", "application/json").run()
+    assert "does not say" in words(app)

@@ -147,12 +147,16 @@ def rejudged(run: TriageRun, tolerance: float) -> TriageRun:
     """The same evaluations weighed with another tolerance, and the plan that it chooses; nothing is run again."""
     evaluations = tuple(replace(one, judgement=judge(one.measured, tolerance)) for one in run.evaluations)
     proven = any(one.judgement.within_tolerance is True for one in evaluations)
-    chosen = choose(evaluations, proven_only=proven)
+    judged = replace(run, evaluations=evaluations, tolerance=tolerance)
+    return at_point(judged, choose(evaluations, proven_only=proven), how=f"at tolerance {tolerance:g}")
+
+
+def at_point(run: TriageRun, place: int, *, how: str = "by hand") -> TriageRun:
+    """The run with the evaluation at `place` as the chosen one, and its plan."""
     nodes = [entry.node for entry in run.plan.entries]
-    made_by = f"triage {run.id} at tolerance {tolerance:g}"
-    plan = make_plan(run.plan.recipe, nodes, evaluations[chosen].kept, made_by=made_by)
+    plan = make_plan(run.plan.recipe, nodes, run.evaluations[place].kept, made_by=f"triage {run.id} {how}")
     plan = replace(plan, model_name=run.plan.model_name, model_sha256=run.plan.model_sha256)
-    return replace(run, evaluations=evaluations, chosen=chosen, tolerance=tolerance, plan=plan)
+    return replace(run, chosen=place, plan=plan)
 
 
 def _passes(one: Evaluation, *, proven_only: bool) -> bool:

@@ -44,6 +44,7 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         summary,
         _sentence(after.judgement),
         *(f"  kept: {node}" for node in after.kept),
+        *([] if run.lab is None else [f"Calibration lab: {run.lab.best_method().value} leaves the least error."]),
     ]
     return Answer(
         plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=_EXIT[after.judgement.verdict]
@@ -51,6 +52,8 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
 
 
 def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
+    if options.lab and options.data is None:
+        raise InvalidInput("--lab compares calibrations and was given no calibration data.", remedy="Give --data.")
     model = model_record(bench, options.model)
     validation, labels = _labelled(bench, options, options.validation_data, model.id)
     return TriageSpec(
@@ -69,6 +72,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         samples=options.samples,
         max_evaluations=options.max_evaluations,
         leave_one_out=options.leave_one_out,
+        with_lab=options.lab,
     )
 
 
@@ -204,6 +208,7 @@ def _triage_plain(run: TriageRun) -> present.Plain:
         ],
         "samples": run.samples,
         "seconds": run.seconds,
+        "lab": None if run.lab is None else {**to_plain(run.lab), "best_method": run.lab.best_method().value},
         "findings": present.findings(run.findings),
     }
 

@@ -126,6 +126,7 @@ def _triage(command: argparse.ArgumentParser) -> None:
     _judged(command)
     command.add_argument("--max-evaluations", type=int, default=20)
     command.add_argument("--leave-one-out", type=int, default=0, metavar="N", help="measure the N first-ranked alone")
+    command.add_argument("--lab", action="store_true", help="compare calibration methods, too")
     command.add_argument("--plan", type=Path, help="write the plan here")
     command.add_argument("-o", "--output", type=Path, help="write the plan's variant here")
 

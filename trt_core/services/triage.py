@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trt_core.analysis.judge import judge
-from trt_core.analysis.sensitivity import estimated_gains, rank_units, rejudged, search_plan
+from trt_core.analysis.sensitivity import at_point, estimated_gains, rank_units, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings
 from trt_core.analysis.why_rules import why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
@@ -180,6 +180,10 @@ class Triages:
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
         return rejudged(run, tolerance)
+
+    def chosen(self, run: TriageRun, place: int) -> TriageRun:
+        """The run with another of its evaluations as the plan; nothing is run, and nothing is stored."""
+        return at_point(run, place)
 
     def apply(self, plan: Plan, model_id: str) -> AppliedPlan:
         """A plan on another model, by node name; unmatched names are reported, nothing is run."""
