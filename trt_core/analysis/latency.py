@@ -19,7 +19,8 @@ def summarize(samples_ms: Sequence[float] | Floats, *, wall_s: float, batch: int
     """Percentiles by linear interpolation (NumPy's default), population standard deviation, inferences a second.
 
     The intervals of p50 and p99 are distribution-free order statistics at 95 %, for as many samples as those given, in
-    the order taken, are worth when they follow each other (`independent_samples`); None where that is too few.
+    the order taken, are worth when they follow each other (`independent_samples`); None where even their count is too
+    small.
     `throughput_per_s` is samples times batch over `wall_s`, the time from the first to the last one. ValueError for no
     samples, a value that is not finite, or no time.
     """

@@ -37,11 +37,15 @@ def quantile_interval(
     """The interval of `rank_interval` in the samples' unit; `ordered` is sorted ascending.
 
     `effective` is the number of independent samples where it is smaller than their count: its ranks are stretched over
-    the samples, outwards. None where so few independent samples give no interval.
+    the samples, outwards. Where so few would give no interval, the widest that the samples allow is given: it is still
+    too narrow then, and the run's finding says what the samples are worth. None where the count itself is too small.
     """
     count = len(ordered)
     size = min(effective or count, count)
     ranks = rank_interval(size, quantile, confidence=confidence)
+    while ranks is None and size < count:
+        size = min(count, size + max(1, size // 50))
+        ranks = rank_interval(size, quantile, confidence=confidence)
     if ranks is None:
         return None
     low, high = ranks[0] * count // size, -(-(ranks[1] + 1) * count // size) - 1

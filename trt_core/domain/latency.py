@@ -19,7 +19,7 @@ class LatencyRequest:
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     warmup: int = 50
-    iterations: int = 500
+    iterations: int = 1000
     duration_s: float = 0.0
     streams: int = 1
     threads: int = 0  # 0: the library's own choice
