@@ -117,7 +117,7 @@ def _dependent(samples: Floats) -> Finding | None:
         rule="dependent-samples",
         severity=Severity.NOTE,
         message=f"Each sample resembles the one before: {count:,} samples are worth {worth:,} independent ones.",
-        remedy="Measure for longer: the intervals of p50 and p99 are wider for it, and that of p99 may need more still.",
+        remedy="Measure for longer: the intervals of p50 and p99 are wider for it, that of p99 perhaps not enough.",
         evidence="lag-one rank autocorrelation (Bayley and Hammersley, 1946)",
     )
 
