@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from trt_core.analysis.activation_stats import ActivationStats
-from trt_core.analysis.why_rules import why_findings
+from trt_core.analysis.why_rules import first_broken, why_findings
+from trt_core.domain.divergence import LayerDivergence, TensorError
 from trt_core.domain.precision import Precision
 from trt_core.domain.triage import Unit, UnitSensitivity
 
@@ -82,3 +83,23 @@ def test_a_softmax_that_loses_in_fp16_is_called_sensitive():
 
 def test_values_that_are_zero_on_all_samples_are_dead():
     assert "dead-range" in rules(facts(np.zeros((2, 4)), scale=1.0))
+
+
+@pytest.mark.parametrize(("own", "said"), [(3, "the layer itself overflows"), (0, "for the first time.")])
+def test_the_first_layer_that_is_not_finite_is_named_and_whether_it_is_its_own_doing(own, said):
+    def error(inf):
+        return TensorError(sqnr_db=-np.inf if inf else 50.0, cosine=1.0, max_abs=0.0, mean_abs=0.0, rel_l2=0.0, inf=inf)
+
+    layers = [
+        LayerDivergence(
+            index=place, name=f"layer{place}", op_type="MatMul", tensor=f"t{place}",
+            accumulated=(("fp16", error(broken)),), isolated=(("fp16", error(alone)),),
+        )
+        for place, (broken, alone) in enumerate([(0, 0), (3, own), (9, 9)])
+    ]  # fmt: skip
+
+    found = first_broken(layers, Precision.FP16)
+
+    assert [finding.nodes for finding in found] == [("layer1",)]
+    assert said in found[0].message
+    assert first_broken(layers[:1], Precision.FP16) == ()

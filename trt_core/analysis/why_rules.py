@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from trt_core.analysis.activation_stats import LARGEST_FP16, OUTLIER_FACTOR
+from trt_core.domain.divergence import LayerDivergence
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.precision import Precision
 from trt_core.domain.triage import ActivationFacts, UnitSensitivity
@@ -28,6 +29,30 @@ def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision)
             found += _half(item, item.facts)
         found += _dead(item, item.facts)
     return tuple(found)
+
+
+def first_broken(layers: Sequence[LayerDivergence], precision: Precision) -> tuple[Finding, ...]:
+    """The first layer, in topological order, at which the whole low-precision run holds NaN or infinity."""
+    for layer in layers:
+        error = layer.error(precision.value)
+        if error is None or not error.nan + error.inf:
+            continue
+        alone = layer.error(precision.value, isolated=True)
+        is_own = alone is not None and alone.nan + alone.inf > 0
+        return (
+            Finding(
+                rule="first-not-finite",
+                severity=Severity.BLOCKER,
+                message="Here the low-precision run is not finite for the first time"
+                + (", with exact inputs, too: the layer itself overflows." if is_own else "."),
+                remedy="Keep this node in FP32, or use BF16."
+                if is_own
+                else "Look at what feeds it: with exact inputs it stays finite.",
+                nodes=(layer.name,),
+                evidence=f"{error.nan:,} NaN and {error.inf:,} infinite elements in its output.",
+            ),
+        )
+    return ()
 
 
 def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from trt_core.analysis.judge import judge
 from trt_core.analysis.sensitivity import at_point, estimated_gains, rank_units, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings
-from trt_core.analysis.why_rules import why_findings
+from trt_core.analysis.why_rules import first_broken, why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
@@ -101,6 +101,7 @@ class Triages:
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
+            *first_broken(layers, subject.recipe.precision),
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),
         )
