@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trt_core.analysis.activation_stats import ActivationStats
-from trt_core.analysis.why_rules import first_broken, why_findings
+from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
 from trt_core.domain.divergence import LayerDivergence, TensorError
 from trt_core.domain.precision import Precision
 from trt_core.domain.triage import Unit, UnitSensitivity
@@ -103,3 +103,15 @@ def test_the_first_layer_that_is_not_finite_is_named_and_whether_it_is_its_own_d
     assert [finding.nodes for finding in found] == [("layer1",)]
     assert said in found[0].message
     assert first_broken(layers[:1], Precision.FP16) == ()
+
+
+def test_wide_inputs_of_softmax_and_normalization_are_findings():
+    wide, calm = facts([-400.0, 120.0]), facts([-8.0, 9.0])
+
+    found = sensitive_inputs(
+        [("s", "Softmax", wide), ("t", "Softmax", calm), ("n", "LayerNormalization", wide), ("m", "Softmax", calm)]
+    )
+
+    assert [finding.nodes for finding in found] == [("s",), ("n",)]
+    assert "FP16 resolves 0.39" in found[0].message
+    assert "1.6e+05" in found[1].message

@@ -149,3 +149,13 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
     assert "/elsewhere/MatMul" in said
     app.file_uploader("triage.plan_file").upload("plan.json", b"[]", "application/json").run()
     assert "does not say" in words(app)
+
+
+def test_both_precisions_side_by_side_are_one_click_away(sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+
+    app.button("triage.diverge").click().run()
+
+    assert not app.exception
+    assert app.session_state["divergence.mode"] == "both"
+    assert app.session_state[f"divergence.{sample.id}.against"] == ["fp16", "int8"]

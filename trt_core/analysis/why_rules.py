@@ -14,6 +14,7 @@ LOUD_DB = 30.0  # above it, an isolated INT8 error is what eight bits give: noth
 _CLIPPED = 0.001
 _LOST = 0.25
 _GAIN_DB = 6.0
+_SOFTMAX_REACH = 50.0  # beyond it, rounding to FP16 moves probabilities by some 2 % and more
 _SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization", "Exp", "Pow"})
 
 
@@ -53,6 +54,32 @@ def first_broken(layers: Sequence[LayerDivergence], precision: Precision) -> tup
             ),
         )
     return ()
+
+
+def sensitive_inputs(seen: Sequence[tuple[str, str, ActivationFacts]]) -> tuple[Finding, ...]:
+    """What softmax and normalization nodes, given as name, op type and facts of their input, read in the baseline.
+
+    FP16 has 11 significant bits: near a magnitude m, neighbours are m / 1024 apart or less. Softmax turns an absolute
+    error into a relative one of its probabilities; normalization squares its input.
+    """
+    found: list[Finding] = []
+    for name, op_type, facts in seen:
+        reach = max(abs(facts.low), abs(facts.high))
+        squares = "Normalization" in op_type
+        if reach < (LARGEST_FP16**0.5 if squares else _SOFTMAX_REACH):
+            continue
+        what = f"squares reach {reach**2:.4g}" if squares else f"FP16 resolves {reach / 1024:.2g} there"
+        found.append(
+            Finding(
+                rule="wide-input",
+                severity=Severity.WARNING,
+                message=f"{op_type} reads values up to {reach:.4g}; {what}.",
+                remedy="Keep this node and what feeds it in FP32, or use BF16 where only the range is too large.",
+                nodes=(name,),
+                evidence=f"From {facts.low:.4g} to {facts.high:.4g} in FP32, over the ranking samples.",
+            )
+        )
+    return tuple(found)
 
 
 def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:

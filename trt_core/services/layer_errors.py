@@ -11,11 +11,13 @@ from typing import Any
 from trt_core.analysis.activation_stats import ActivationStats
 from trt_core.analysis.divergence import Candidate, compare_runs
 from trt_core.domain.divergence import LayerDivergence
-from trt_core.domain.triage import Unit, UnitSensitivity
+from trt_core.domain.graph import Graph
+from trt_core.domain.triage import ActivationFacts, Unit, UnitSensitivity
 from trt_core.protocols import Reporter, Runner, SampleBatches
 from trt_core.services.subject import Subject
 
 _HALVES_SAMPLES = 4
+_SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization"})
 LOOKED_AT = 10  # first-ranked units whose activations are looked at
 
 
@@ -89,6 +91,23 @@ def look_at_activations(
     return tuple(
         replace(item, facts=stats[item.unit.node].result()) if item.unit.node in stats else item for item in ranked
     )
+
+
+def look_at_sensitive_inputs(
+    graph: Graph, baseline: Path, batches: SampleBatches, *, runner: Runner, reporter: Reporter
+) -> tuple[tuple[str, str, ActivationFacts], ...]:
+    """Name, op type and the facts of the input of every softmax and normalization node, streamed over the samples."""
+    nodes = [node for node in graph.nodes if node.op_type in _SENSITIVE and node.inputs[0] in graph.producer_of]
+    if not nodes:
+        return ()
+    inner = sorted({node.inputs[0] for node in nodes})
+    session = runner.load(baseline, extra_outputs=inner, optimize=False)
+    stats = {name: ActivationStats(name, axis=-1, scale=None) for name in inner}
+    for feeds in batches():
+        reporter.check()
+        for name, values in zip(inner, session.run(feeds, inner), strict=True):
+            stats[name].add(values)
+    return tuple((node.name, node.op_type, stats[node.inputs[0]].result()) for node in nodes)
 
 
 def _tensor(subject: Subject, unit: Unit) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from trt_core.analysis.judge import judge
 from trt_core.analysis.sensitivity import at_point, estimated_gains, rank_units, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings
-from trt_core.analysis.why_rules import first_broken, why_findings
+from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
@@ -25,7 +25,7 @@ from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
-from trt_core.services.layer_errors import look_at_activations, measure_layers
+from trt_core.services.layer_errors import look_at_activations, look_at_sensitive_inputs, measure_layers
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
 from trt_core.services.scoring import Scoring
@@ -90,6 +90,13 @@ class Triages:
                 runner=self._context.runner,
                 reporter=reporter,
             )
+            inputs = look_at_sensitive_inputs(
+                subject.graph,
+                self._library.model_path(spec.model_id),
+                batches,
+                runner=self._context.runner,
+                reporter=reporter,
+            )
             trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
             order = [item.unit for item in ranked]
             evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
@@ -102,6 +109,7 @@ class Triages:
         found = (
             *run.findings,
             *first_broken(layers, subject.recipe.precision),
+            *sensitive_inputs(inputs),
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),
         )
