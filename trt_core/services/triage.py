@@ -17,6 +17,7 @@ from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_find
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
 from trt_core.domain.requests import QuantizeSpec, TriageSpec
@@ -71,32 +72,7 @@ class Triages:
         subject = read_subject(self._library, self._calibrations, wish, reporter)
         folder = self._context.store.scratch_folder()
         try:
-            batches = sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples)
-            layers, halves = measure_layers(
-                subject,
-                self._library.model_path(spec.model_id),
-                batches,
-                folder=folder,
-                runner=self._context.runner,
-                reporter=reporter,
-                samples=spec.ranking_samples,
-            )
-            ranked = rank_units(subject.units, layers, subject.recipe.precision.value, halves)
-            ranked = look_at_activations(
-                subject,
-                ranked,
-                self._library.model_path(spec.model_id),
-                batches,
-                runner=self._context.runner,
-                reporter=reporter,
-            )
-            inputs = look_at_sensitive_inputs(
-                subject.graph,
-                self._library.model_path(spec.model_id),
-                batches,
-                runner=self._context.runner,
-                reporter=reporter,
-            )
+            ranked, about = self._ranked(spec, subject, folder, reporter)
             trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
             order = [item.unit for item in ranked]
             evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
@@ -108,8 +84,7 @@ class Triages:
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
-            *first_broken(layers, subject.recipe.precision),
-            *sensitive_inputs(inputs),
+            *about,
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),
         )
@@ -118,6 +93,39 @@ class Triages:
         files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
         self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
         return run
+
+    def _ranked(
+        self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter
+    ) -> tuple[tuple[UnitSensitivity, ...], tuple[Finding, ...]]:
+        """The units, most suspicious first, and what the ranking samples show of the model's numbers."""
+        baseline, runner = self._library.model_path(spec.model_id), self._context.runner
+        batches = sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples)
+        layers, halves = measure_layers(
+            subject,
+            baseline,
+            batches,
+            folder=folder,
+            runner=runner,
+            reporter=reporter,
+            samples=spec.ranking_samples,
+        )
+        ranked = rank_units(subject.units, layers, subject.recipe.precision.value, halves)
+        ranked = look_at_activations(
+            subject,
+            ranked,
+            baseline,
+            batches,
+            runner=runner,
+            reporter=reporter,
+        )
+        inputs = look_at_sensitive_inputs(
+            subject.graph,
+            baseline,
+            batches,
+            runner=runner,
+            reporter=reporter,
+        )
+        return ranked, (*first_broken(layers, subject.recipe.precision), *sensitive_inputs(inputs))
 
     def _lab(self, spec: TriageSpec, subject: Subject, reporter: Reporter) -> CalibrationLab:
         from trt_core.precision.lab import calibration_lab
