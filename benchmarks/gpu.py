@@ -185,8 +185,8 @@ def report(results: Path) -> str:
             "Random weights and seeded inputs; optimization level 3; one profile from batch 1 to 8. The first build "
             "starts without timings, the second one from those that it left. Latency is GPU compute between CUDA "
             "events over 1000 inferences, each after the last; throughput counts host time of the same loop. The "
-            "error is the relative L2 distance of the outputs to ONNX Runtime's on the uploaded FP32 model. cuDNN and cuBLAS "
-            "are not installed: their tactics are not tried."
+            "error is the relative L2 distance of the outputs to ONNX Runtime's on the uploaded FP32 model. cuDNN and "
+            "cuBLAS are not installed: their tactics are not tried."
         ),
         columns=(
             "model", "precision", "build s", "with timings", "not cacheable s", "p50 ms", "p99 ms", "CUDA graph p50",
