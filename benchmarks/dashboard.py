@@ -57,8 +57,8 @@ def scripts(workspace: Path, queries: dict[str, str]) -> Table:
     with _environment(workspace):
         for page, query in queries.items():
             wall, cpu = _script_runs(page, dict(pair.split("=") for pair in query.split("&")))
-            p95 = _percentile(wall, 95)
-            row = (page, median(wall), p95, max(wall), _percentile(cpu, 95))
+            p95 = percentile(wall, 95)
+            row = (page, median(wall), p95, max(wall), percentile(cpu, 95))
             rows.append((row[0], *(f"{1000 * seconds:.0f}" for seconds in row[1:])))
             limits.append((f"{page}: script run, p95", f"{p95:.3f} s", "0.3 s", p95 < 0.3))
     return Table(
@@ -84,7 +84,7 @@ def browsers(workspace: Path, queries: dict[str, str], path: str) -> list[Table]
             rounds = [_crowd(browser, address, queries, workspace) for _ in range(1 + CROWDS)]
         browser.close()
     waits = [seconds for crowd in rounds[1:] for seconds in crowd]
-    p95 = _percentile(waits, 95)
+    p95 = percentile(waits, 95)
     return [
         Table(
             title="What a reader in Chromium waits for",
@@ -173,7 +173,7 @@ def _crowd(browser: Browser, address: str, queries: dict[str, str], workspace: P
     for page in pages:
         page.locator(_IDLE).wait_for(state="attached", timeout=120_000)
     titles = ("Models", "Support", "Build", "Fusion", "Latency", "Divergence", "System")
-    with _building(workspace):
+    with building(workspace):
         at = time.time() * 1000 + 1500
         for number, page in enumerate(pages):
             page.evaluate(_GO, [titles[number % len(titles)], at])
@@ -186,7 +186,7 @@ def _crowd(browser: Browser, address: str, queries: dict[str, str], workspace: P
 
 
 @contextmanager
-def _building(workspace: Path) -> Iterator[None]:
+def building(workspace: Path) -> Iterator[None]:
     """A build of the large model that is under way, cancelled at the end."""
     from trt_core.domain.jobs import JobState
     from trt_core.domain.precision import Precision, Recipe
@@ -209,7 +209,7 @@ def _building(workspace: Path) -> Iterator[None]:
             time.sleep(0.05)
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
     """The nearest-rank percentile: one of the values measured."""
     ordered = sorted(values)
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]

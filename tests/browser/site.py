@@ -16,7 +16,6 @@ import pytest
 from playwright.sync_api import Browser, Page, Response
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @contextmanager

@@ -8,22 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import onnx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser.site import FLAGS, served, watched
+from tests.browser.site import served, watched
 from tests.light_models import light_model
 from trt_core.workbench import workspace_of
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)  # a page waits for the machine that it shares with a build
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +43,7 @@ def test_a_sample_becomes_an_int8_engine_and_a_fusion_map(page, address):
     page.goto(f"{address}/build")
     page.get_by_role("button", name="Load the digits sample").click()
     page.get_by_role("button", name="INT8", exact=True).click()
-    expect(page.get_by_text(re.compile(r"Calibrate on [\d,]+ samples of digits_cnn/calibration.npz"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Calibrate on [\d,]+ samples of digits/calibration.npz"))).to_be_visible()
     page.get_by_role("button", name="Build the engine").click()
 
     expect(page.get_by_text(re.compile(r"INT8 was asked for; \d+ of \d+ layers run in it\.")).first).to_be_visible(

@@ -6,9 +6,9 @@ import re
 import zipfile
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser.site import FLAGS, served, watched
+from tests.browser.site import served, watched
 from tests.deploy.stock import add_engine, profile
 from tests.deploy.triton_proto import parsed
 from trt_core.domain.registry import EngineState
@@ -32,12 +32,9 @@ def address(stock):
 
 
 @pytest.fixture
-def page(chromium_path, address):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
-        with watched(browser, address) as page:
-            yield page
-        browser.close()
+def page(browser, address):
+    with watched(browser, address) as page:
+        yield page
 
 
 def test_an_engine_becomes_a_model_repository_with_one_click(page, address, stock, tmp_path):
