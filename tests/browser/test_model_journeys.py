@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from tests import models
 from tests.browser.conftest import serving, settle
 from trt_core.domain.engine import Sm
-from trt_core.domain.requests import InspectSpec
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.requests import BenchSpec, InspectSpec
 from trt_core.testing import CollectingReporter
 
 pytestmark = pytest.mark.browser
@@ -139,13 +140,16 @@ def test_no_page_scrolls_sideways(visit, server, place, width):
 
 def test_what_runs_follows_to_another_page_and_announces_its_end_with_a_link(visit, server):
     record = server.bench.library.add_sample("digits_transformer")
+    # Long enough that it surely runs while the page changes.
+    request = LatencyRequest(iterations=1, warmup=1, duration_s=8.0, profile_layers=False)
+    server.bench.latency.submit(BenchSpec(subject_id=record.id, request=request))
     page = visit(f"/support?model={record.id}")
-    page.get_by_role("button", name="Check support").click()
-    page.wait_for_url("**job=j-*")
 
     page.get_by_role("link", name="System").click()
 
-    toast = page.locator('[data-testid="stToast"]')
-    expect(toast).to_contain_text("Done: Support of digits_transformer", timeout=60_000)
-    assert f"/support?model={record.id}" in str(toast.get_by_role("link").get_attribute("href"))
     expect(page.get_by_role("heading", level=1, name="System")).to_be_visible(timeout=20_000)
+    toast = page.locator('[data-testid="stToast"]')
+    expect(toast).to_contain_text("Done: Latency of digits_transformer", timeout=60_000)
+    link = str(toast.get_by_role("link").get_attribute("href"))
+    assert link.startswith("/latency?latency=l-")
+    assert f"model={record.id}" in link
