@@ -9,7 +9,8 @@ from pages.ui import text
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
 from trt_core.analysis.engine_compare import EngineComparison
 from trt_core.analysis.engine_layers import LayerRow, Role, Transition
-from trt_core.analysis.roofline import Bound, Peak, RoofPoint
+from trt_core.analysis.roofline import Bound, RoofPoint
+from trt_core.domain.device_rates import DeviceRates
 from trt_core.domain.precision import Precision
 
 _MOST_BOXES = 300
@@ -167,14 +168,14 @@ def _wrapped(label: str) -> str:
     return "<br>".join(lines)
 
 
-def roofline_figure(points: Sequence[RoofPoint], peak: Peak) -> Any:
+def roofline_figure(points: Sequence[RoofPoint], peak: DeviceRates) -> Any:
     """Operations a second over operations a byte, with the roofs of the device; the mark tells what bounds a layer."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     shown = [point for point in points if point.intensity is not None and point.ops_per_s is not None]
     for precision in dict.fromkeys(point.precision for point in shown):
-        rate = peak.ops_per_s.get(precision)
+        rate = peak.ops_per_s(precision)
         if rate:
             xs = [0.1, rate / peak.bytes_per_s, 1e5]
             figure.add_scatter(

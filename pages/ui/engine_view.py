@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.engine_charts import roofline_figure, time_bars, transition_figure, treemap
+from pages.ui.engine_charts import time_bars, transition_figure, treemap
 from pages.ui.engine_detail_charts import memory_figure
+from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.tables import show_table
@@ -17,7 +18,6 @@ from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint
 from trt_core.analysis.engine_memory import activations_at, memory_map
-from trt_core.analysis.roofline import PEAKS, Bound, Peak, peak_of, roofline
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy
 
@@ -80,7 +80,7 @@ def show_time(study: EngineStudy) -> None:
         _groups(grouped(rows, lambda row: PRECISION_LABELS[row.precision]), "engines.by_precision", study)
     if study.has_times:
         st.plotly_chart(treemap(rows), key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
-    _roofline(study, rows)
+    show_roofline(study, rows)
     st.caption("Precision transitions: tensors by the precision of the layer that writes them and the one that reads.")
     found = transitions(study)
     if found:
@@ -98,47 +98,6 @@ def _groups(groups: Sequence[Group], key: str, study: EngineStudy) -> None:
         for group in groups
     ]
     show_table(rows, key=key, filename=f"{study.id}-{key.rpartition('.')[2]}.csv")
-
-
-def _roofline(study: EngineStudy, rows: Sequence[LayerRow]) -> None:
-    if not study.has_times:
-        return
-    with st.expander("Roofline", icon=":material/show_chart:", expanded=True):
-        peak = _peak(study)
-        points = roofline(rows, peak)
-        st.plotly_chart(roofline_figure(points, peak), key="engines.roofline", config=plot_config(f"{study.id}-roof"))
-        bounds = {bound: sum(p.time_ms for p in points if p.bound is bound) for bound in Bound}
-        shares = ", ".join(
-            f"{text.percent(spent / study.layers_ms)} by {bound.value}" for bound, spent in bounds.items() if spent
-        )
-        st.caption(
-            f"Bound, by time: {shares}. Roofs: {text.plain(peak.source)}. Bytes are inputs, outputs and weights, each "
-            "counted once; what stays in the cache looks better than it is."
-        )
-
-
-def _peak(study: EngineStudy) -> Peak:
-    known = peak_of(study.device) or PEAKS[0]
-    left, right = st.columns(2)
-    bandwidth = left.number_input(
-        "Bandwidth, GB/s", min_value=1.0, value=known.bytes_per_s / 1e9, key="engines.bandwidth", step=50.0
-    )
-    rate = right.number_input(
-        "Matrix rate in FP16, tera-operations/s",
-        min_value=0.1,
-        value=known.ops_per_s[Precision.FP16] / 1e12,
-        key="engines.rate",
-        step=10.0,
-    )
-    scale = rate * 1e12 / known.ops_per_s[Precision.FP16]
-    changed = abs(scale - 1) > 1e-9 or abs(bandwidth * 1e9 - known.bytes_per_s) > 1
-    source = "given by you" if changed else f"{known.name}'s {known.source}"
-    return Peak(
-        name=known.name,
-        bytes_per_s=bandwidth * 1e9,
-        ops_per_s={precision: value * scale for precision, value in known.ops_per_s.items()},
-        source=source,
-    )
 
 
 def show_memory(study: EngineStudy) -> None:

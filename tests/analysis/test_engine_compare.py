@@ -11,7 +11,8 @@ from trt_core.analysis.engine_layers import Role, grouped, layer_rows, transitio
 from trt_core.analysis.engine_lint import lint, uses_tensor_core
 from trt_core.analysis.engine_memory import activations_at, memory_map
 from trt_core.analysis.engine_why import why
-from trt_core.analysis.roofline import Bound, peak_of, roofline
+from trt_core.analysis.roofline import Bound, roofline
+from trt_core.domain.device_rates import rates_of
 from trt_core.domain.precision import Precision
 
 
@@ -122,7 +123,7 @@ def test_activations_scale_with_the_batch():
 
 
 def test_the_roofline_tells_launch_from_work():
-    points = roofline(layer_rows(study("r18_fp16")), peak_of("NVIDIA H200"))
+    points = roofline(layer_rows(study("r18_fp16")), rates_of("NVIDIA H200", measured=()))
     by_name = {point.name: point for point in points}
 
     first = by_name["/conv1/Conv + /relu/Relu"]
