@@ -27,6 +27,7 @@ cuda-python>=12.9,<12.10
 jinja2
 ml_dtypes
 numpy==2.2.6
+nvidia-ml-py
 onnx==1.18.0
 onnxruntime==1.23.2
 polygraphy
