@@ -217,6 +217,9 @@ class JobLog(Protocol):
     def heartbeat(self, job_id: str, progress: Progress | None = None) -> bool:
         """Say that the worker lives; True when cancellation was asked for."""
 
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Drop jobs that have ended; one that has not, or is not there, is left alone."""
+
     def request_cancel(self, job_id: str) -> Job:
         """Ask a job to stop; asking twice, or a job that has ended, changes nothing."""
 

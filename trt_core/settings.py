@@ -20,6 +20,9 @@ class Settings:
     job_memory_mb: int = 12_288
     quota_mb: int = 20_480
     upload_mb: int = 512
+    jobs_kept: int = 500
+    job_days: int = 90
+    job_logs_mb: int = 512
     metrics: Path | None = None  # folder with metrics of the operator's own, as Python files
     tensorrt_plugins: tuple[Path, ...] = ()  # plugin libraries that TensorRT loads: native code of the operator's
     foreign_engines: bool = False  # deserialize engines that came from elsewhere: they may hold host code
@@ -33,6 +36,9 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_JOB_MEMORY_MB": "memory that one job may use (default 12288)",
     "ENGINESCOPE_QUOTA_MB": "disk that the workspace may use (default 20480)",
     "ENGINESCOPE_UPLOAD_MB": "largest upload after unpacking (default 512)",
+    "ENGINESCOPE_JOBS_KEPT": "ended jobs that stay in the list, with their logs (default 500)",
+    "ENGINESCOPE_JOB_DAYS": "days after which an ended job and its log are let go (default 90)",
+    "ENGINESCOPE_JOB_LOGS_MB": "disk for all job logs; the oldest go first (default 512)",
     "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
     "ENGINESCOPE_FOREIGN_ENGINES": "yes lets engines of imported projects be deserialized (default no)",
     "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, separated as in PATH; they are loaded",
@@ -53,6 +59,9 @@ def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Pa
         job_memory_mb=_number(env, "ENGINESCOPE_JOB_MEMORY_MB", 12_288),
         quota_mb=_number(env, "ENGINESCOPE_QUOTA_MB", 20_480),
         upload_mb=_number(env, "ENGINESCOPE_UPLOAD_MB", 512),
+        jobs_kept=_number(env, "ENGINESCOPE_JOBS_KEPT", 500),
+        job_days=_number(env, "ENGINESCOPE_JOB_DAYS", 90),
+        job_logs_mb=_number(env, "ENGINESCOPE_JOB_LOGS_MB", 512),
         foreign_engines=env.get("ENGINESCOPE_FOREIGN_ENGINES", "").lower() in ("yes", "1", "true"),
         metrics=Path(env["ENGINESCOPE_METRICS"]).resolve() if env.get("ENGINESCOPE_METRICS") else None,
     )

@@ -26,6 +26,7 @@ from trt_core.domain.requests import (
 )
 from trt_core.domain.sweeps import SweepSpec
 from trt_core.jobs.processes import ProcessLauncher
+from trt_core.jobs.pruning import JobShelf, KeepRule, job_files
 from trt_core.jobs.queue import JobQueue
 from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.protocols import Compiler, Launcher, Meter, Reporter, Runner
@@ -99,13 +100,16 @@ def open_workbench(
 def _context(
     settings: Settings, *, compilers: Mapping[str, Compiler], runner: Runner, launcher: Launcher | None, scratch: str
 ) -> Context:
-    store = FolderStore(settings.workspace, quota_bytes=settings.quota_mb << 20, scratch=scratch)
+    beside = (*job_files(settings.workspace), settings.workspace / TENSORRT_FOLDER)
+    store = FolderStore(settings.workspace, quota_bytes=settings.quota_mb << 20, scratch=scratch, beside=beside)
     log = SqliteJobLog(settings.workspace / "jobs.sqlite")
+    rule = KeepRule(jobs=settings.jobs_kept, days=settings.job_days, log_bytes=settings.job_logs_mb << 20)
     queue = JobQueue(
         log,
         launcher or ProcessLauncher(settings.workspace),
         max_workers=settings.max_workers,
         clear_scratch=store.clear_scratch,
+        prune=JobShelf(log, settings.workspace / "jobs", rule).prune,
     )
     return Context(
         settings=settings,

@@ -42,7 +42,8 @@ def machine_cards(machine: Machine, usage: Usage) -> None:
             Metric(
                 label="Workspace",
                 value=text.mebibytes(usage.used_bytes),
-                how=f"It may grow to {text.mebibytes(usage.quota_bytes)}.",
+                how=f"It may grow to {text.mebibytes(usage.quota_bytes)}. Job logs and their list take "
+                f"{text.mebibytes(usage.job_bytes)} of it.",
             ),
         ]
     )
@@ -82,11 +83,14 @@ def show_limits(bench: Workbench) -> None:
         "ENGINESCOPE_JOB_MEMORY_MB": str(settings.job_memory_mb),
         "ENGINESCOPE_QUOTA_MB": str(settings.quota_mb),
         "ENGINESCOPE_UPLOAD_MB": str(settings.upload_mb),
+        "ENGINESCOPE_JOBS_KEPT": str(settings.jobs_kept),
+        "ENGINESCOPE_JOB_DAYS": str(settings.job_days),
+        "ENGINESCOPE_JOB_LOGS_MB": str(settings.job_logs_mb),
         "ENGINESCOPE_METRICS": str(settings.metrics) if settings.metrics else "none",
+        "ENGINESCOPE_FOREIGN_ENGINES": "yes" if settings.foreign_engines else "no",
+        "ENGINESCOPE_TENSORRT_PLUGINS": ", ".join(str(path) for path in settings.tensorrt_plugins) or "none",
     }
-    rows = [
-        {"Variable": name, "Value": values.get(name, ""), "Meaning": meaning} for name, meaning in VARIABLES.items()
-    ]
+    rows = [{"Variable": name, "Value": values[name], "Meaning": meaning} for name, meaning in VARIABLES.items()]
     show_table(rows, key="system.limits", filename="limits.csv")
     st.caption("Limits are read when the server starts: set the variable, then start it again.")
 

@@ -19,7 +19,8 @@ def show_models(bench: Workbench, *, current: str) -> None:
     usage = bench.library.usage()
     st.progress(
         min(1.0, usage.used_bytes / usage.quota_bytes),
-        text=f"{text.mebibytes(usage.used_bytes)} of {text.mebibytes(usage.quota_bytes)} used, "
+        text=f"{text.mebibytes(usage.used_bytes)} of {text.mebibytes(usage.quota_bytes)} used "
+        f"({text.mebibytes(usage.job_bytes)} by job logs), "
         f"{text.mebibytes(usage.disk_free_bytes)} free on the disk",
     )
     models = bench.library.models()

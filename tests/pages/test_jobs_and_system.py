@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from pages.ui import text
 from tests.pages.conftest import words
 from trt_core.domain.jobs import Job, JobKind, JobState, Progress, Use
 from trt_core.settings import VARIABLES
@@ -63,7 +64,7 @@ def test_the_system_page_names_every_backend_and_every_variable(open_page, bench
         assert backend.title in said.replace("\\", "")
     listed = next(table.value for table in app.dataframe if "Variable" in table.value.columns)
     assert set(listed["Variable"]) == set(VARIABLES)
-    assert set(listed["Value"]) != {""}
+    assert "" not in set(listed["Value"])
     assert "No device is leased" in said
 
 
@@ -109,3 +110,18 @@ def test_the_end_of_a_job_is_announced_once_with_a_link_to_what_it_made(open_pag
 
     assert [toast.value for toast in app.toast] == ["Done: build 4. [Open](/fusion?build=b-0123456789ab)"]
     assert not app.run().toast
+
+
+def test_what_job_logs_take_is_part_of_what_the_workspace_uses(open_page, bench, add_job):
+    job = add_job(5, JobState.FAILED, error="x")
+    before = bench.library.usage()
+    log = bench.jobs.log_path(job.id)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"x" * (3 << 20))
+
+    usage = bench.library.usage()
+    assert usage.used_bytes - before.used_bytes == 3 << 20
+    assert usage.job_bytes - before.job_bytes == 3 << 20
+
+    card = next(item for item in open_page("system").metric if item.label == "Workspace")
+    assert f"Job logs and their list take {text.mebibytes(usage.job_bytes)}" in card.proto.help

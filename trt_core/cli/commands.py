@@ -165,7 +165,12 @@ def system(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         "job_memory_mb": bench.settings.job_memory_mb,
         "quota_mb": bench.settings.quota_mb,
         "upload_mb": bench.settings.upload_mb,
+        "jobs_kept": bench.settings.jobs_kept,
+        "job_days": bench.settings.job_days,
+        "job_logs_mb": bench.settings.job_logs_mb,
     }
+    usage = bench.library.usage()
+    plain["usage"] = {"used_bytes": usage.used_bytes, "job_bytes": usage.job_bytes, "quota_bytes": usage.quota_bytes}
     lines = [f"{machine.system}, {machine.processor}, {machine.cores} cores, GPUs: {', '.join(machine.gpus) or 'none'}"]
     for item in machine.backends:
         abilities = [name for name in ("parse", "build", "run") if getattr(item, f"can_{name}")]

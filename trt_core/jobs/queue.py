@@ -30,18 +30,21 @@ class JobQueue:
         *,
         max_workers: int,
         clear_scratch: Callable[[str], None] = lambda _: None,
+        prune: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = log
         self._launcher = launcher
         self._max_workers = max_workers
         self._clear_scratch = clear_scratch
+        self._prune = prune
         self._clock = clock
 
     def submit(self, job: Job) -> Job:
-        """Queue a job under a fresh id and start it if it may run now."""
+        """Queue a job under a fresh id and start it if it may run now; ended ones are let go as the rule says."""
         fresh = replace(job, id=f"j-{uuid.uuid4().hex[:12]}", created_at=self._clock())
         self._log.add(fresh)
+        self._prune()
         self.tend()
         return self._log.get(fresh.id)
 

@@ -99,6 +99,15 @@ class SqliteJobLog:
             _write(connection, replace(job, heartbeat_at=self._clock(), progress=progress or job.progress))
             return job.cancel_requested
 
+    def forget(self, job_ids: Sequence[str]) -> None:
+        """Drop jobs that have ended; one that has not, or is not there, is left alone."""
+        if not job_ids:
+            return
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM jobs WHERE id = ? AND state NOT IN ('queued', 'running')", [(name,) for name in job_ids]
+            )
+
     def request_cancel(self, job_id: str) -> Job:
         """Ask a job to stop; a queued one is cancelled at once, asking twice or too late changes nothing."""
         with self._writing() as connection:

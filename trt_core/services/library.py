@@ -18,9 +18,11 @@ from trt_core.domain.images import ImageSettings
 from trt_core.domain.jobs import Job, JobState
 from trt_core.errors import InvalidData, InvalidInput, NotFound
 from trt_core.hashing import file_sha256
+from trt_core.jobs.pruning import job_files
 from trt_core.services.context import Context, Stages
 from trt_core.services.jobs import mentions
 from trt_core.services.samples import Sample, read_catalog
+from trt_core.store.sizes import disk_bytes
 
 if TYPE_CHECKING:
     from trt_core.onnx_graph.intake import StagedModel
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What the workspace holds."""
+    """What the workspace holds; `job_bytes` are the part of it that job logs and their list take."""
 
     used_bytes: int
+    job_bytes: int
     quota_bytes: int
     disk_free_bytes: int
 
@@ -284,6 +287,7 @@ class Library:
         settings = self._context.settings
         return Usage(
             used_bytes=self._context.store.used_bytes(),
+            job_bytes=sum(disk_bytes(path) for path in job_files(settings.workspace)),
             quota_bytes=settings.quota_mb << 20,
             disk_free_bytes=shutil.disk_usage(settings.workspace).free,
         )

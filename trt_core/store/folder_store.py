@@ -18,6 +18,7 @@ from trt_core.domain.artifacts import Artifact, ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.errors import ArtifactCorrupt, NotFound, QuotaExceeded
 from trt_core.hashing import file_sha256, write_hashed
+from trt_core.store.sizes import content_bytes, disk_bytes
 
 _MANIFEST = "manifest.json"
 _LEFT_BEHIND_S = 24 * 3600.0
@@ -30,15 +31,23 @@ class FolderStore:
 
     A manifest never changes while its artifact lives, so it is cached by the identity of its file; a listing costs one
     directory scan, and leaves out what cannot be read.
-    `scratch` names the temporary folders, so that those of a dead job can be told apart and removed.
+    `scratch` names the temporary folders, so that those of a dead job can be told apart and removed. `beside` are files
+    and folders of the workspace that are no artifacts and count against its quota as well: job logs, caches.
     """
 
     def __init__(
-        self, root: Path, *, quota_bytes: int | None = None, scratch: str = "", clock: Callable[[], float] = time.time
+        self,
+        root: Path,
+        *,
+        quota_bytes: int | None = None,
+        scratch: str = "",
+        beside: Sequence[Path] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = root / "artifacts"
         self._aside = root / "tmp"
         self._quota_bytes = quota_bytes
+        self._beside = tuple(beside)
         self._scratch = scratch or f"p{os.getpid()}"
         self._clock = clock
         self._manifests: dict[str, tuple[_Identity, dict[str, Any]]] = {}
@@ -84,7 +93,7 @@ class FolderStore:
         checked_id(artifact_id, kind)
         if self.has(artifact_id):
             return self.artifact(artifact_id)
-        self.check_room(sum(_size(content) for content in files.values()))
+        self.check_room(sum(content_bytes(content) for content in files.values()))
         folder = self.scratch_folder()
         try:
             known = hashes or {}
@@ -176,13 +185,14 @@ class FolderStore:
         except FileNotFoundError:
             return 0
         self._manifests.pop(artifact_id, None)
-        size = _folder_bytes(aside)
+        size = disk_bytes(aside, without=_MANIFEST)
         shutil.rmtree(aside, ignore_errors=True)
         return size
 
     def used_bytes(self) -> int:
-        """What the workspace's artifacts hold."""
-        return sum(int(manifest["artifact"]["size_bytes"]) for _, manifest in self._readable())
+        """What the workspace's artifacts hold, and what lies beside them."""
+        artifacts = sum(int(manifest["artifact"]["size_bytes"]) for _, manifest in self._readable())
+        return artifacts + sum(disk_bytes(path) for path in self._beside)
 
     def verify(self, artifact_id: str) -> None:
         """Raise ArtifactCorrupt when a file's bytes differ from its hash."""
@@ -244,7 +254,10 @@ class FolderStore:
 
 
 def _write_manifest(folder: Path, artifact: Artifact, record: object) -> None:
-    manifest = {"artifact": to_plain(replace(artifact, size_bytes=_folder_bytes(folder))), "record": to_plain(record)}
+    manifest = {
+        "artifact": to_plain(replace(artifact, size_bytes=disk_bytes(folder, without=_MANIFEST))),
+        "record": to_plain(record),
+    }
     (folder / _MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")))
 
 
@@ -260,14 +273,6 @@ def _missing(artifact_id: str) -> NotFound:
 
 def _corrupt(artifact_id: str) -> ArtifactCorrupt:
     return ArtifactCorrupt(f"The manifest of {artifact_id} cannot be read.", remedy="Delete it and make it again.")
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(entry.stat().st_size for entry in folder.rglob("*") if entry.is_file() and entry.name != _MANIFEST)
-
-
-def _size(content: Path | bytes | memoryview) -> int:
-    return content.stat().st_size if isinstance(content, Path) else memoryview(content).nbytes
 
 
 def _write(folder: Path, name: str, content: Path | bytes | memoryview, known: str | None, *, move: bool) -> str:
