@@ -14,6 +14,8 @@ from pages.ui.engine_two import show_comparison
 from pages.ui.engine_view import show_answer, show_layers, show_lint, show_memory, show_time
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel
+from pages.ui.report import report_button
+from pages.ui.report_engine import engine_report
 from pages.ui.state import selected
 from trt_core.domain.recordings import EngineStudy
 
@@ -43,8 +45,9 @@ with frame("Engines", page="engines") as bench:
         attempts = [] if study.id.startswith("r-") else [_ATTEMPTS]
         views = [*([_COMPARE] if against else []), *_VIEWS, *attempts]
         shown = st.segmented_control("View", views, default=views[0], key="engines.view", label_visibility="collapsed")
-        if against and (shown or views[0]) == _COMPARE:
-            show_comparison(study, study_of(bench, against))
+        other = study_of(bench, against) if against else None
+        if other is not None and (shown or views[0]) == _COMPARE:
+            show_comparison(study, other)
         elif shown == _ATTEMPTS and attempts:
             show_answer(study)
             job_panel(bench, selected("job"), on_success=attempted)
@@ -52,4 +55,5 @@ with frame("Engines", page="engines") as bench:
         else:
             show_answer(study)
             _VIEWS[shown if shown in _VIEWS else next(iter(_VIEWS))](study)
+        report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)
     intake(bench, is_empty=not entries)

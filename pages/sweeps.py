@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query
 from pages.ui.pickers import pick_model
+from pages.ui.report import report_button
+from pages.ui.report_sweep import sweep_report
 from pages.ui.sample_offer import offer_sample
 from pages.ui.state import select, selected
 from pages.ui.sweep_form import sweep_form
@@ -49,4 +53,7 @@ with frame("Sweeps", page="sweeps") as bench:
                 on_change=lambda: select({"sweep": st.session_state["sweeps.sweep"]}),
             )
             others = [head for head in bench.sweeps.heads() if head.id != chosen]
-            show_sweep(bench, bench.sweeps.sweep(chosen), others)
+            sweep = bench.sweeps.sweep(chosen)
+            limit = show_sweep(bench, sweep, others)
+            if limit is not None:
+                report_button(partial(sweep_report, bench, sweep, limit), page="sweeps", name=chosen)

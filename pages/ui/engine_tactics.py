@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.engine_detail_charts import tactic_figure
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics
+from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.tactics import LayerTuning, layer_tunings, tuning_findings
@@ -35,7 +38,7 @@ def show_tactics(study: EngineStudy) -> None:
         return
     tunings = _tunings(study, study.id)
     _cards(tuning)
-    figure = tactic_figure([item for item in tunings if item.candidates])
+    figure = stamp(tactic_figure([item for item in tunings if item.candidates]), [study.stamp])
     st.plotly_chart(figure, key="engines.tactics", config=plot_config(f"{study.id}-tactics"))
     st.caption(
         "One column a layer. Below 1: a faster tactic in other formats, not taken because data would have to be "
@@ -73,8 +76,14 @@ def _cards(tuning: Tuning) -> None:
     )
 
 
-def _layers(study: EngineStudy, tunings: list[LayerTuning]) -> None:
-    rows = [
+def tunings_of(study: EngineStudy) -> tuple[LayerTuning, ...]:
+    """Auto-tuning by layer, empty where the log has none."""
+    return _tunings(study, study.id) if study.tuning is not None and study.tuning.timing_count else ()
+
+
+def tuned_rows(tunings: Sequence[LayerTuning]) -> list[dict[str, object]]:
+    """Tuned layers as plain values."""
+    return [
         {
             "layer": item.layer,
             "candidates": len(item.candidates),
@@ -89,7 +98,12 @@ def _layers(study: EngineStudy, tunings: list[LayerTuning]) -> None:
         }
         for item in tunings
     ]
-    place = show_table(rows, key=_CHOSEN, filename=f"{study.id}-tactics.csv", height=360, selectable=True)
+
+
+def _layers(study: EngineStudy, tunings: list[LayerTuning]) -> None:
+    place = show_table(
+        tuned_rows(tunings), key=_CHOSEN, filename=f"{study.id}-tactics.csv", height=360, selectable=True
+    )
     if place is None:
         st.caption("Choose a row to see every candidate of that layer.")
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -10,6 +11,7 @@ from pages.ui import text
 from pages.ui.engine_charts import waterfall
 from pages.ui.findings import show_findings
 from pages.ui.frame import verdict
+from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.analysis.engine_compare import Aligned, EngineComparison, compare_engines, working_precisions
@@ -31,21 +33,42 @@ def show_comparison(first: EngineStudy, second: EngineStudy) -> None:
     """The answer, the waterfall, the reasons, the groups."""
     comparison = compared(first, second, first.id, second.id)
     findings = why(comparison)
-    verdict(f"{_ratio(first, second)} {_reason(comparison, findings)}")
+    verdict(comparison_sentence(comparison, findings))
     if comparison.first.has_times and comparison.second.has_times:
         name = f"{first.id}-{second.id}"
-        st.plotly_chart(waterfall(comparison), key="engines.waterfall", config=plot_config(name))
+        st.plotly_chart(waterfall_figure(comparison), key="engines.waterfall", config=plot_config(name))
         st.caption(
             "Layers that compute the same nodes are one group; each group has one cause. Layer times come from "
             "profiled runs and add up to more than the engine takes: read the differences, not the sums."
         )
     show_findings(findings, empty="Nothing explains a difference.")
     st.caption("Aligned groups, the largest change first")
-    groups = sorted(comparison.groups, key=lambda group: -abs(group.delta_ms))
-    show_table([_row(group) for group in groups], key="engines.groups", filename="aligned-groups.csv", height=480)
+    show_table(aligned_rows(comparison), key="engines.groups", filename="aligned-groups.csv", height=480)
 
 
-def _reason(comparison: EngineComparison, findings: Sequence[Finding]) -> str:
+def waterfall_figure(comparison: EngineComparison) -> Any:
+    """The waterfall with the conditions of both engines under it."""
+    says = list(dict.fromkeys((comparison.first.stamp, comparison.second.stamp)))
+    return stamp(waterfall(comparison), says)
+
+
+def aligned_rows(comparison: EngineComparison) -> list[dict[str, object]]:
+    """Aligned groups as plain values, the largest change first."""
+    return [_row(group) for group in sorted(comparison.groups, key=lambda group: -abs(group.delta_ms))]
+
+
+def comparison_sentence(
+    comparison: EngineComparison,
+    findings: Sequence[Finding],
+    *,
+    name: Callable[[str], str] = text.code,
+    say: Callable[[str], str] = text.plain,
+) -> str:
+    """How much faster, and the first reason; `name` and `say` make foreign text harmless, for Markdown by default."""
+    return f"{_ratio(comparison.first, comparison.second, name)} {_reason(comparison, findings, say)}".strip()
+
+
+def _reason(comparison: EngineComparison, findings: Sequence[Finding], say: Callable[[str], str]) -> str:
     """What weighs most: the largest saving of an engine that is faster, else the first warning."""
     first, second = comparison.first, comparison.second
     faster = first.total_ms is not None and second.total_ms is not None and second.total_ms < 0.98 * first.total_ms
@@ -53,11 +76,11 @@ def _reason(comparison: EngineComparison, findings: Sequence[Finding]) -> str:
     if faster and saved is not None and saved.delta_ms < 0:
         return f"The largest saving: {saved.cause.value}, {text.milliseconds(-saved.delta_ms)} of layer time."
     warnings = [item for item in findings if item.severity is not Severity.NOTE]
-    return text.plain(warnings[0].message) if warnings else ""
+    return say(warnings[0].message) if warnings else ""
 
 
-def _ratio(first: EngineStudy, second: EngineStudy) -> str:
-    a, b = text.code(first.title), text.code(second.title)
+def _ratio(first: EngineStudy, second: EngineStudy, name: Callable[[str], str]) -> str:
+    a, b = name(first.title), name(second.title)
     if len(first.samples_ms) < 2 or len(second.samples_ms) < 2:
         return f"{b} against {a}:"
     result = compare(first.samples_ms, second.samples_ms)

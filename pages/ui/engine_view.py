@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,6 +13,7 @@ from pages.ui.engine_detail_charts import memory_figure
 from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, layer_rows, transitions
@@ -28,7 +29,7 @@ _MOST_STEPS = 2_000
 def show_answer(study: EngineStudy) -> None:
     """Verdict, stamp and cards of one engine."""
     rows = layer_rows(study)
-    verdict(_sentence(study, rows))
+    verdict(engine_sentence(study, rows))
     st.caption(f":material/verified: {text.plain(study.stamp)}")
     if not rows:
         st.warning("The files hold no layer of this engine: its build failed, or only part of it was recorded.")
@@ -50,8 +51,9 @@ def show_answer(study: EngineStudy) -> None:
     )
 
 
-def _sentence(study: EngineStudy, rows: Sequence[LayerRow]) -> str:
-    name = text.code(study.title)
+def engine_sentence(study: EngineStudy, rows: Sequence[LayerRow], *, say: Callable[[str], str] = text.code) -> str:
+    """The answer in a sentence or two; `say` makes the engine's name harmless, for Markdown unless told otherwise."""
+    name = say(study.title)
     if not rows:
         return f"{name} has no layers."
     waste = sum(row.share or 0.0 for row in rows if row.role in _WASTE)
@@ -70,25 +72,43 @@ def show_time(study: EngineStudy) -> None:
     rows = layer_rows(study)
     if not study.has_times:
         st.info("No layer times were recorded: the bars show the bytes that each layer reads and writes.")
-    st.plotly_chart(time_bars(rows), key="engines.bars", config=plot_config(f"{study.id}-layers"))
+    figure = stamp(time_bars(rows), [study.stamp])
+    st.plotly_chart(figure, key="engines.bars", config=plot_config(f"{study.id}-layers"))
     left, right = st.columns(2)
     with left:
         st.caption("By what the layers are there for")
-        _groups(grouped(rows, lambda row: row.role.value), "engines.by_role", study)
+        _groups(by_role(rows), "engines.by_role", study)
     with right:
         st.caption("By precision")
-        _groups(grouped(rows, lambda row: PRECISION_LABELS[row.precision]), "engines.by_precision", study)
+        _groups(by_precision(rows), "engines.by_precision", study)
     if study.has_times:
-        st.plotly_chart(treemap(rows), key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
+        figure = stamp(treemap(rows), [study.stamp])
+        st.plotly_chart(figure, key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
     show_roofline(study, rows)
     st.caption("Precision transitions: tensors by the precision of the layer that writes them and the one that reads.")
     found = transitions(study)
     if found:
-        st.plotly_chart(transition_figure(found), key="engines.matrix", config=plot_config(f"{study.id}-transitions"))
+        figure = stamp(transition_figure(found), [study.stamp])
+        st.plotly_chart(figure, key="engines.matrix", config=plot_config(f"{study.id}-transitions"))
+
+
+def by_role(rows: Sequence[LayerRow]) -> tuple[Group, ...]:
+    """Time by what the layers are there for."""
+    return grouped(rows, lambda row: row.role.value)
+
+
+def by_precision(rows: Sequence[LayerRow]) -> tuple[Group, ...]:
+    """Time by the precision that the layers run in."""
+    return grouped(rows, lambda row: PRECISION_LABELS[row.precision])
 
 
 def _groups(groups: Sequence[Group], key: str, study: EngineStudy) -> None:
-    rows = [
+    show_table(group_rows(groups, study), key=key, filename=f"{study.id}-{key.rpartition('.')[2]}.csv")
+
+
+def group_rows(groups: Sequence[Group], study: EngineStudy) -> list[dict[str, Any]]:
+    """Groups of layers as plain values."""
+    return [
         {
             "group": group.label,
             "layers": group.count,
@@ -97,7 +117,6 @@ def _groups(groups: Sequence[Group], key: str, study: EngineStudy) -> None:
         }
         for group in groups
     ]
-    show_table(rows, key=key, filename=f"{study.id}-{key.rpartition('.')[2]}.csv")
 
 
 def show_memory(study: EngineStudy) -> None:

@@ -107,6 +107,16 @@ def threads_text(conditions: LatencyConditions) -> str:
     return text.counted(conditions.threads, "thread") if conditions.threads else "threads by default"
 
 
+def transfers_sentence(conditions: LatencyConditions) -> str:
+    """Whether copies between host and device are in the samples, or that there are none."""
+    if conditions.includes_transfers:
+        return "Copies to the device and back are in every sample."
+    on_host = conditions.backend == "ort"
+    return (
+        "There are no copies: it computes in host memory." if on_host else "Copies to the device and back are left out."
+    )
+
+
 def facts(view: RunView) -> dict[str, str]:
     """The conditions of a run, one a line, as plain text."""
     conditions = view.run.conditions
@@ -120,7 +130,7 @@ def facts(view: RunView) -> dict[str, str]:
         "Streams": str(conditions.streams),
         "Warm-up": f"{text.counted(conditions.warmup, 'run')}, kept apart",
         "Samples": text.count(view.summary.count),
-        "Transfers": "included" if conditions.includes_transfers else "not included",
+        "Transfers": transfers_sentence(conditions),
         "Method": conditions.method,
         "Measured at": text.clock(view.run.created_at),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pages.ui import text
@@ -14,6 +15,14 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _INK, _OVER, _BEST = "#0072B2", "#999999", "#C2185B"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """The latency that a point must keep, and at which percentile."""
+
+    ms: float
+    percentile: str
+
+
 def label_of(point: SweepPoint) -> str:
     """What stands for a point's size on an axis: its batch, or the shapes where those were swept."""
     if not point.setting.shapes:
@@ -21,7 +30,7 @@ def label_of(point: SweepPoint) -> str:
     return text.chart(", ".join("×".join(map(str, dims)) for _, dims in point.setting.shapes), 40)
 
 
-def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, *, limit_ms: float, percentile: str) -> Any:
+def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, limit: Limit) -> Any:
     """Throughput by size and streams; points over the limit are crossed out in words, the sweet spot is framed."""
     import plotly.graph_objects as go
 
@@ -34,7 +43,7 @@ def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, *, limi
             x=sizes,
             y=[str(count) for count in streams],
             z=[[_throughput(cell) for cell in row] for row in rows],
-            text=[[_cell_text(cell, limit_ms, percentile) for cell in row] for row in rows],
+            text=[[_cell_text(cell, limit) for cell in row] for row in rows],
             texttemplate="%{text}",
             colorscale="Blues",
             showscale=False,
@@ -58,19 +67,17 @@ def _throughput(point: SweepPoint | None) -> float | None:
     return point.summary.throughput_per_s if point is not None and point.summary is not None else None
 
 
-def _cell_text(point: SweepPoint | None, limit_ms: float, percentile: str) -> str:
+def _cell_text(point: SweepPoint | None, limit: Limit) -> str:
     if point is None:
         return "missing"
     if point.summary is None:
         return "failed"
-    latency = latency_at(point.summary, percentile)
-    over = "<br>over the limit" if latency > limit_ms else ""
-    return f"{text.figure(point.summary.throughput_per_s)} /s<br>{percentile} {text.milliseconds(latency)}{over}"
+    latency = latency_at(point.summary, limit.percentile)
+    over = "<br>over the limit" if latency > limit.ms else ""
+    return f"{text.figure(point.summary.throughput_per_s)} /s<br>{limit.percentile} {text.milliseconds(latency)}{over}"
 
 
-def throughput_figure(
-    points: Sequence[SweepPoint], best: SweepPoint | None, *, limit_ms: float, percentile: str
-) -> Any:
+def throughput_figure(points: Sequence[SweepPoint], best: SweepPoint | None, limit: Limit) -> Any:
     """Throughput over latency, a line for each number of streams, the limit as a line."""
     import plotly.graph_objects as go
 
@@ -78,7 +85,7 @@ def throughput_figure(
     for place, streams in enumerate(sorted({point.setting.streams for point in points})):
         mine = [p for p in points if p.setting.streams == streams and p.summary is not None]
         figure.add_scatter(
-            x=[latency_at(p.summary, percentile) for p in mine if p.summary],
+            x=[latency_at(p.summary, limit.percentile) for p in mine if p.summary],
             y=[p.summary.throughput_per_s for p in mine if p.summary],
             text=[label_of(p) for p in mine],
             mode="lines+markers+text",
@@ -87,10 +94,10 @@ def throughput_figure(
             name=text.counted(streams, "stream"),
             hovertemplate="size %{text}: %{y:.4g} /s at %{x:.4g} ms<extra></extra>",
         )
-    figure.add_vline(x=limit_ms, line={"dash": "dash", "color": _OVER}, annotation_text="limit")
+    figure.add_vline(x=limit.ms, line={"dash": "dash", "color": _OVER}, annotation_text="limit")
     if best is not None and best.summary is not None:
         figure.add_scatter(
-            x=[latency_at(best.summary, percentile)],
+            x=[latency_at(best.summary, limit.percentile)],
             y=[best.summary.throughput_per_s],
             mode="markers",
             marker={"color": _BEST, "size": 16, "symbol": "diamond-open", "line": {"width": 3}},
@@ -98,6 +105,6 @@ def throughput_figure(
             hoverinfo="skip",
         )
     figure.update_layout(**plot_layout(height=380))
-    figure.update_xaxes(title=f"{percentile}, ms", rangemode="tozero")
+    figure.update_xaxes(title=f"{limit.percentile}, ms", rangemode="tozero")
     figure.update_yaxes(title="inferences/s", rangemode="tozero")
     return figure

@@ -8,45 +8,71 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.cost_view import show_cost
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.latency_runs import transfers_sentence
+from pages.ui.stamp import stamp
 from pages.ui.state import select
-from pages.ui.sweep_charts import matrix_figure, throughput_figure
+from pages.ui.sweep_charts import Limit, matrix_figure, throughput_figure
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
-from trt_core.analysis.cost import OperatingPoint, cost
+from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.sweeps import PERCENTILES, by_size, latency_at, split_profiles, sweet_spot
 from trt_core.domain.sweeps import Sweep, SweepHead, SweepPoint
 from trt_core.workbench import Workbench
 
 
-def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> None:
-    """Everything about one sweep."""
+def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> Limit | None:
+    """Everything about one sweep; the limit that the reader set, None while no point is there."""
     measured = [point for point in sweep.points if point.summary is not None]
     if not sweep.is_complete:
         _resume(bench, sweep)
     if not measured:
         st.info("No point of this sweep has been measured yet.")
-        return
-    limit_ms, percentile = _limit(measured)
-    best = sweet_spot(sweep, limit_ms=limit_ms, percentile=percentile)
-    verdict(_sentence(best, limit_ms, percentile))
-    conditions = (best or measured[0]).conditions
-    if conditions is not None:
-        st.caption(f":material/verified: {text.plain(conditions.method)}")
-    _few_samples(measured, percentile)
+        return None
+    limit = _limit(measured)
+    best = sweet_spot(sweep, limit_ms=limit.ms, percentile=limit.percentile)
+    verdict(sweep_sentence(best, limit))
+    said = conditions_of(sweep, best)
+    st.caption(f":material/verified: {text.plain(said)}")
+    _few_samples(measured, limit.percentile)
     if best is not None:
-        _cards(best, measured, percentile)
-    figure = matrix_figure(sweep.points, best, limit_ms=limit_ms, percentile=percentile)
+        _cards(best, measured, limit.percentile)
+    figure = stamp(matrix_figure(sweep.points, best, limit), [said])
     st.plotly_chart(figure, key="sweeps.matrix", config=plot_config(sweep.head.id))
-    figure = throughput_figure(sweep.points, best, limit_ms=limit_ms, percentile=percentile)
+    figure = stamp(throughput_figure(sweep.points, best, limit), [said])
     st.plotly_chart(figure, key="sweeps.throughput", config=plot_config(f"{sweep.head.id}-throughput"))
     points, money, split = st.tabs(["Points", "Cost", "Profile split"])
     with points:
-        show_table(_rows(sweep.points), key="sweeps.points", filename=f"{sweep.head.id}.csv")
+        show_table(point_rows(sweep.points), key="sweeps.points", filename=f"{sweep.head.id}.csv")
     with money:
-        _cost(best or measured[0], percentile)
+        show_cost(_operating(best or measured[0], limit), page="sweeps", limit=_kept(best, limit))
     with split:
         _split(bench, sweep, others)
+    return limit
+
+
+def conditions_of(sweep: Sweep, best: SweepPoint | None) -> str:
+    """How the points were measured, and whether copies between host and device are in them."""
+    known = [point.conditions for point in ((best,) if best else sweep.points) if point.conditions is not None]
+    return f"{known[0].method} {transfers_sentence(known[0])}" if known else ""
+
+
+def _operating(point: SweepPoint, limit: Limit) -> OperatingPoint:
+    summary = point.summary
+    if summary is None:
+        raise ValueError("a point without samples is no way to serve")
+    return OperatingPoint(
+        batch=point.setting.batch,
+        streams=point.setting.streams,
+        latency_ms=latency_at(summary, limit.percentile),
+        inferences_per_s=summary.throughput_per_s,
+    )
+
+
+def _kept(best: SweepPoint | None, limit: Limit) -> str:
+    said = f"{limit.percentile} ≤ {text.milliseconds(limit.ms)}"
+    return f"the most under {said}" if best is not None else f"the first point, because none keeps {said}"
 
 
 def _few_samples(points: Sequence[SweepPoint], percentile: str) -> None:
@@ -67,7 +93,7 @@ def _resume(bench: Workbench, sweep: Sweep) -> None:
             st.rerun()
 
 
-def _limit(points: Sequence[SweepPoint]) -> tuple[float, str]:
+def _limit(points: Sequence[SweepPoint]) -> Limit:
     slowest = max(point.summary.p99_ms for point in points if point.summary is not None)
     left, right = st.columns(2)
     limit = left.number_input(
@@ -79,18 +105,19 @@ def _limit(points: Sequence[SweepPoint]) -> tuple[float, str]:
         step=0.5,
     )
     percentile = right.segmented_control("Held at", PERCENTILES, default="p99", key="sweeps.percentile") or "p99"
-    return limit, percentile
+    return Limit(ms=limit, percentile=percentile)
 
 
-def _sentence(best: SweepPoint | None, limit_ms: float, percentile: str) -> str:
-    limit = f"{percentile} ≤ {text.milliseconds(limit_ms)}"
+def sweep_sentence(best: SweepPoint | None, limit: Limit) -> str:
+    """The sweet spot in a sentence, as plain text."""
+    said = f"{limit.percentile} ≤ {text.milliseconds(limit.ms)}"
     if best is None or best.summary is None:
-        return f"No point keeps {limit}."
+        return f"No point keeps {said}."
     setting = best.setting
     return (
-        f"Under {limit} the sweet spot is batch {setting.batch} with {text.counted(setting.streams, 'stream')}: "
-        f"{text.figure(best.summary.throughput_per_s)} inferences/s at {percentile} "
-        f"{text.milliseconds(latency_at(best.summary, percentile))}."
+        f"Under {said} the sweet spot is batch {setting.batch} with {text.counted(setting.streams, 'stream')}: "
+        f"{text.figure(best.summary.throughput_per_s)} inferences/s at {limit.percentile} "
+        f"{text.milliseconds(latency_at(best.summary, limit.percentile))}."
     )
 
 
@@ -112,7 +139,8 @@ def _cards(best: SweepPoint, points: Sequence[SweepPoint], percentile: str) -> N
     )
 
 
-def _rows(points: Sequence[SweepPoint]) -> list[dict[str, object]]:
+def point_rows(points: Sequence[SweepPoint]) -> list[dict[str, object]]:
+    """Points as plain values."""
     return [
         {
             "batch": point.setting.batch,
@@ -127,36 +155,6 @@ def _rows(points: Sequence[SweepPoint]) -> list[dict[str, object]]:
         }
         for point in points
     ]
-
-
-def _cost(point: SweepPoint, percentile: str) -> None:
-    summary = point.summary
-    if summary is None:
-        return
-    st.caption("At the sweet spot, for a steady load. Queueing is not modelled: the headroom stands for it.")
-    with st.container(horizontal=True):
-        load = st.number_input("Load, inferences/s", min_value=0.1, value=1000.0, key="sweeps.load")
-        price = st.number_input("Price of a device, per hour", min_value=0.0, value=3.0, key="sweeps.price")
-        headroom = st.number_input("Kept free, %", min_value=0, max_value=95, value=30, key="sweeps.headroom")
-    found = cost(
-        OperatingPoint(
-            batch=point.setting.batch,
-            streams=point.setting.streams,
-            latency_ms=latency_at(summary, percentile),
-            inferences_per_s=summary.throughput_per_s,
-        ),
-        load_per_s=load,
-        price_per_hour=price,
-        headroom=headroom / 100,
-    )
-    metrics(
-        [
-            Metric(label="Devices", value=text.count(found.devices), how="Whole ones, with the headroom kept."),
-            Metric(label="Used", value=text.percent(found.utilization), how="Load over what the devices can do."),
-            Metric(label="A month", value=text.figure(found.per_month), how="730 hours, in the currency of the price."),
-            Metric(label="A million inferences", value=text.figure(found.per_million), how="Idle time included."),
-        ]
-    )
 
 
 def _split(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> None:

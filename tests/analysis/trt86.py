@@ -45,8 +45,13 @@ def results() -> dict[str, dict]:
     return json.loads(text("results.json.gz"), strict=False)
 
 
+def recorded(*names: str) -> dict[str, io.BytesIO]:
+    """The files of those engines, as somebody would hand them in."""
+    files = {path.name: io.BytesIO(path.read_bytes()) for name in names for path in FOLDER.glob(f"{name}.*.gz")}
+    return files | {"results.json": io.BytesIO(json.dumps({name: results()[name] for name in names}).encode())}
+
+
 @cache
 def study(name: str) -> EngineStudy:
-    files = {path.name: io.BytesIO(path.read_bytes()) for path in FOLDER.glob(f"{name}.*.gz")}
-    (raw,) = read_recordings(files | {"results.json": io.BytesIO(json.dumps({name: results()[name]}).encode())})
+    (raw,) = read_recordings(recorded(name))
     return study_of(raw, device="NVIDIA H200", version="8.6.0")

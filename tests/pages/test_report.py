@@ -11,13 +11,18 @@ from pages.ui.divergence_run import run_view
 from pages.ui.latency_runs import run_views
 from pages.ui.report import Plot, Report, Table, render
 from pages.ui.report_divergence import divergence_report
+from pages.ui.report_engine import engine_report
 from pages.ui.report_fusion import build_report
 from pages.ui.report_latency import latency_report
 from pages.ui.report_support import support_report
+from pages.ui.report_sweep import sweep_report
+from pages.ui.sweep_charts import Limit
+from tests.analysis.trt86 import recorded
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+from trt_core.domain.sweeps import SweepSpec
 from trt_core.testing import CollectingReporter
 
 HOSTILE = '</script><img src="http://evil.example/p.png" onerror="alert(1)">'
@@ -158,3 +163,38 @@ def test_a_build_report_holds_layers_nodes_and_whose_plan_it_is(bench):
     assert "ahead-of-time plan" in said
     assert record.engine_sha256 in said
     assert all(node.name in said for node in bench.library.graph(model.id).nodes)
+
+
+def test_the_report_of_a_sweep_names_the_sweet_spot_and_every_point(bench, mlp):
+    spec = SweepSpec(subject_id=mlp.id, batches=(1, 2), streams=(1,), iterations=4, warmup=1)
+    sweep = bench.sweeps.perform(spec, REPORTER)
+    page = render(sweep_report(bench, sweep, Limit(ms=1e6, percentile="p50")))
+    said = text_of(page)
+
+    assert "the sweet spot is batch" in said
+    assert "There are no copies: it computes in host memory." in said
+    assert page.count('class="plot"') == 2
+    assert "2 of 2" in said
+
+
+def test_the_report_of_two_engines_says_why_they_differ(bench):
+    bench.recordings.add_files(recorded("r50_fp16", "r50_int8_calib"), device="NVIDIA H200", version="8.6.0")
+    first, second = (bench.engines.study(item.id) for item in bench.recordings.recordings())
+    page = render(engine_report(bench, first, second))
+    said = text_of(page)
+
+    assert "r50_int8_calib is 1.01×" in said
+    assert "2 of 54 layers with matrix work run in it" in said
+    assert "Recorded on NVIDIA H200" in said
+    for title in ("From the first to the second", "Time by layer", "Roofline", "Tuned layers", "Precision transitions"):
+        assert title in said
+    assert not re.search(r"<(script|img|link|iframe)[^>]*\s(src|href)=", page)
+
+
+def test_the_report_of_an_engine_without_times_says_so(bench, mlp):
+    spec = BuildSpec(variant=QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.FP32)))
+    built = bench.builds.perform(spec, REPORTER).record
+    said = text_of(render(engine_report(bench, bench.engines.study(built.id))))
+
+    assert "no times were recorded" in said
+    assert "Roofline" not in said
