@@ -252,9 +252,9 @@ def test_data_that_do_not_fit_are_refused(run: Run, tmp_path: Path, name: str):
     assert "image" in line or "no samples" in line
 
 
-def test_usage_errors_exit_with_two(run: Run):
-    assert run("build")[0] == 2
-    assert run("dance")[0] == 2
+@pytest.mark.parametrize("words", [("build",), ("dance",), ("build", CNN, "--backend", "cuda")])
+def test_a_usage_error_is_one_line_like_every_other(run: Run, words: tuple[str, ...]):
+    assert "--help" in refused(run(*words), 2)
 
 
 def test_duplicate_and_unnamed_nodes_are_listed_by_index(run: Run, tmp_path: Path):

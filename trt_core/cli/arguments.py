@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
@@ -12,9 +13,17 @@ from trt_core.cli.shipping import deploy_arguments
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error of the command line; `--help` has the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        what = message[:1].upper() + message[1:].rstrip(".")
+        self.exit(2, f"error: {what}. See `{self.prog} --help`.\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The grammar of every command."""
-    top = argparse.ArgumentParser(prog="enginescope", description="See what TensorRT does with a model.")
+    top = _Parser(prog="enginescope", description="See what TensorRT does with a model.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
