@@ -14,6 +14,17 @@ from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData, JobCancelled, NotFound
 from trt_core.protocols import Array, Feeds
+from trt_core.testing_engines import FakeObserver, FakeTensorRT, Plant
+
+__all__ = [
+    "CollectingReporter",
+    "FakeModel",
+    "FakeObserver",
+    "FakeRunner",
+    "FakeSession",
+    "FakeTensorRT",
+    "Plant",
+]
 
 
 @dataclass

@@ -28,7 +28,7 @@ from trt_core.backends.tensorrt.native import TITLE, library, load_plugins, logg
 from trt_core.backends.tensorrt.options import configure
 from trt_core.backends.tensorrt.timing_notes import timing_findings
 from trt_core.backends.tensorrt.typing_rules import FileTypes, check_weak, types_of
-from trt_core.backends.tensorrt.weak_network import allow, hold_in_fp32, keep_nodes, mark_outputs
+from trt_core.backends.tensorrt.weak_network import allow, hold_in_fp32, keep_nodes
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision, TensorRange
@@ -49,7 +49,7 @@ class _Work:
     log: NativeLog
     gpu: Gpu
     kept: KeptFiles | None
-    extra_outputs: Sequence[str]
+    mark: Callable[[Any], None] | None
     types: FileTypes
     stack: ExitStack
     findings: list[Finding]
@@ -67,9 +67,9 @@ def build_engine(
     reporter: Reporter,
     kept: KeptFiles | None = None,
     plugins: Sequence[Path] = (),
-    extra_outputs: Sequence[str] = (),
+    mark: Callable[[Any], None] | None = None,
 ) -> CompileOutput:
-    """Build one file; see `TrtCompiler.build`. `extra_outputs` are inner tensors that become outputs."""
+    """Build one file; see `TrtCompiler.build`. `mark` may change the network before it is built."""
     trt = library()
     load_plugins(plugins)
     reporter.check()
@@ -77,7 +77,7 @@ def build_engine(
     with native_calls(f"build {request.onnx_path.name}") as log, ExitStack() as stack:
         work = _Work(
             trt=trt, request=request, reporter=reporter, log=log, gpu=this_gpu(), kept=kept,
-            extra_outputs=extra_outputs, types=types_of(request.onnx_path), stack=stack, findings=[],
+            mark=mark, types=types_of(request.onnx_path), stack=stack, findings=[],
         )  # fmt: skip
         _check(work)
         try:
@@ -127,7 +127,8 @@ def _compile(work: _Work) -> tuple[Any, float, float]:
     started = time.perf_counter()
     builder = trt.Builder(logger())
     network = parse_network(trt, builder, request.onnx_path, work.log, flags=_network_flags(work))
-    mark_outputs(network, work.extra_outputs)
+    if work.mark is not None:
+        work.mark(network)
     parsed = time.perf_counter()
     work.reporter.check()
     config = builder.create_builder_config()

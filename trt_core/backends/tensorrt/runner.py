@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from trt_core.backends.tensorrt.build import build_engine
 from trt_core.backends.tensorrt.device import this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
+from trt_core.backends.tensorrt.marking import mark_outputs
 from trt_core.backends.tensorrt.native import library
 from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
@@ -68,7 +70,8 @@ class TrtRunner:
             options=BuilderOptions(tf32=self._tf32, optimization_level=None if optimize else 0),
             rest=self._rest,
         )
-        return build_engine(request, reporter=_Silent(), extra_outputs=extra_outputs).engine
+        mark = partial(mark_outputs, names=tuple(extra_outputs)) if extra_outputs else None
+        return build_engine(request, reporter=_Silent(), mark=mark).engine
 
 
 class _Silent(Reporter):

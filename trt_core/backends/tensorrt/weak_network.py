@@ -8,7 +8,7 @@ from typing import Any
 from trt_core.backends.names import lookup
 from trt_core.backends.tensorrt.options import set_flag
 from trt_core.domain.precision import KeepRule, Precision
-from trt_core.errors import NotFound, UnsupportedRequest
+from trt_core.errors import NotFound
 
 _FLAGS = {Precision.FP16: "BuilderFlag.FP16", Precision.INT8: "BuilderFlag.INT8", Precision.BF16: "BuilderFlag.BF16"}
 _DTYPES = {Precision.FP32: "DataType.FLOAT", Precision.FP16: "DataType.HALF"}
@@ -54,22 +54,3 @@ def _constrain(layer: Any, dtype: Any, floating: set[Any]) -> None:
     for at in range(layer.num_outputs):
         if layer.get_output(at).dtype in floating:
             layer.set_output_type(at, dtype)
-
-
-def mark_outputs(network: Any, names: Sequence[str]) -> None:
-    """Make inner tensors outputs as well; NotFound for one that the network does not have.
-
-    This changes what the compiler may fuse: compare the engine with one without.
-    """
-    wanted = set(names) - {network.get_output(at).name for at in range(network.num_outputs)}
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
-        for at in range(layer.num_outputs):
-            tensor = layer.get_output(at)
-            if tensor.name in wanted:
-                wanted.discard(tensor.name)
-                if tensor.is_shape_tensor:
-                    raise UnsupportedRequest(f"{tensor.name!r} is a shape.", remedy="Choose a tensor with data.")
-                network.mark_output(tensor)
-    if wanted:
-        raise NotFound(f"The network has no tensor {min(wanted)!r}.", remedy="Name a tensor of the file's graph.")

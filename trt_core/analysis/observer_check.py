@@ -1,0 +1,124 @@
+"""Did marking inner tensors change the engine? The plain one against the marked one, in three questions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from trt_core.analysis.four_way import in_words
+from trt_core.analysis.latency_compare import compare
+from trt_core.domain.divergence import TensorError
+from trt_core.domain.engine import EngineLayer, EngineRecord
+from trt_core.domain.engine_divergence import Observation, ObserverCheck
+
+SAME_DB = 3.0  # the outputs' errors may differ by a factor of two in power: what another tactic's rounding does
+ROUNDING_DB = 100.0  # beyond it both outputs are right to FP32 rounding, and their difference says nothing
+SAME_LATENCY = 0.05  # a median this near is the same: what one start of a process differs from the next
+_MOVES = frozenset({"reformat", "noop", "shuffle"})
+_COPY = "Reformatting CopyNode for "
+_SHOWN = 6
+
+
+def observer_check(
+    plain: EngineRecord,
+    marked: EngineRecord,
+    *,
+    plain_output: TensorError,
+    marked_output: TensorError,
+    plain_ms: Sequence[float],
+    marked_ms: Sequence[float],
+) -> ObserverCheck:
+    """Judge fusions, the worst output's error against one reference, and GPU times that were taken in turns.
+
+    Layers that only copy tensors into a readable format count as no change of the fusions: handing a tensor out needs
+    them. They take time, so that a slower engine whose computing layers and tactics are all the same is no change
+    either; any other difference of the medians by more than 5 %, the whole interval outside, is one.
+    """
+    fusions, copies, same_tactics = _fusions(plain, marked)
+    latency, ratio, interval = _latency(plain_ms, marked_ms, copies=copies, same_tactics=same_tactics)
+    return ObserverCheck(
+        fusions=fusions,
+        output=_output(plain_output, marked_output),
+        latency=latency,
+        latency_ratio=ratio,
+        latency_ci95=interval,
+        copies=copies,
+    )
+
+
+def _fusions(plain: EngineRecord, marked: EngineRecord) -> tuple[Observation, int, bool]:
+    before, after = (Counter(map(_what, _computing(record))) for record in (plain, marked))
+    lost, new = before - after, after - before
+    copies = len(marked.working_layers) - len(_computing(marked)) - len(plain.working_layers) + len(_computing(plain))
+    tactics = [Counter((_what(layer), layer.kernel) for layer in _computing(record)) for record in (plain, marked)]
+    if not lost and not new:
+        said = f"The {before.total()} computing layers are the same."
+        if copies > 0:
+            said = f"{said[:-1]}; {copies} copies hand the marked tensors out."
+        return Observation(changed=False, sentence=said), max(copies, 0), tactics[0] == tactics[1]
+    evidence = [f"only without marks: {_named(what)}" for what in list(lost)[:_SHOWN]]
+    evidence += [f"only with marks: {_named(what)}" for what in list(new)[:_SHOWN]]
+    sentence = (
+        f"Marking changed the fusions: {lost.total()} of {before.total()} computing layers are gone, "
+        f"{new.total()} others are there."
+    )
+    return Observation(changed=True, sentence=sentence, evidence=tuple(evidence)), max(copies, 0), False
+
+
+def _computing(record: EngineRecord) -> list[EngineLayer]:
+    return [layer for layer in record.working_layers if not _is_copy(layer)]
+
+
+def _is_copy(layer: EngineLayer) -> bool:
+    return layer.name.startswith(_COPY) or (layer.kind.lower() in _MOVES and not layer.source_names)
+
+
+_What = tuple[tuple[str, ...], str]
+
+
+def _what(layer: EngineLayer) -> _What:
+    """The nodes that a layer computes (its name where the record does not list them) and its precision."""
+    return tuple(sorted(layer.source_names)) or (layer.name,), layer.precision.value
+
+
+def _named(what: _What) -> str:
+    names, precision = what
+    listed = " + ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return f"{listed} in {precision}"
+
+
+def _output(plain: TensorError, marked: TensorError) -> Observation:
+    evidence = (f"without marks {in_words(plain)}", f"with marks {in_words(marked)}")
+    if plain.sqnr_db == marked.sqnr_db or min(plain.sqnr_db, marked.sqnr_db) >= ROUNDING_DB:
+        return Observation(
+            changed=False, sentence="The final output is as wrong or right as before.", evidence=evidence
+        )
+    if abs(plain.sqnr_db - marked.sqnr_db) <= SAME_DB:
+        sentence = f"The final output's error moved by less than {SAME_DB:g} dB."
+        return Observation(changed=False, sentence=sentence, evidence=evidence)
+    sentence = f"Marking changed the final output: {in_words(plain)} without marks, {in_words(marked)} with."
+    return Observation(changed=True, sentence=sentence, evidence=evidence)
+
+
+def _latency(
+    plain_ms: Sequence[float], marked_ms: Sequence[float], *, copies: int, same_tactics: bool
+) -> tuple[Observation, float | None, tuple[float, float] | None]:
+    if not plain_ms or not marked_ms:
+        return Observation(changed=None, sentence="Latency was not measured."), None, None
+    found = compare(marked_ms, plain_ms)
+    low, high = found.ratio_ci95
+    evidence = (f"{found.ratio:.3f} times as long with marks, 95 % interval {low:.3f} to {high:.3f}",)
+    if low > 1.0 + SAME_LATENCY or high < 1.0 - SAME_LATENCY:
+        slower = low > 1.0
+        if slower and copies and same_tactics:
+            sentence = (
+                f"The marked engine takes {found.ratio:.2f} times as long: its {copies} copies do, and nothing else."
+            )
+            return Observation(changed=False, sentence=sentence, evidence=evidence), found.ratio, found.ratio_ci95
+        sentence = f"Marking changed the latency: {found.ratio:.2f} times as long ({low:.2f} to {high:.2f})."
+        return Observation(changed=True, sentence=sentence, evidence=evidence), found.ratio, found.ratio_ci95
+    if low >= 1.0 - SAME_LATENCY and high <= 1.0 + SAME_LATENCY:
+        sentence = f"The latency is the same within {SAME_LATENCY:.0%}."
+        return Observation(changed=False, sentence=sentence, evidence=evidence), found.ratio, found.ratio_ci95
+    sentence = f"The samples do not tell whether the latency changed by more than {SAME_LATENCY:.0%}."
+    return Observation(changed=None, sentence=sentence, evidence=evidence), found.ratio, found.ratio_ci95
