@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from trt_core.deploy.metrics import alert_rules, dashboard
+from trt_core.deploy.grafana import dashboard
+from trt_core.deploy.metrics import alert_rules
 from trt_core.deploy.order import Order
 from trt_core.deploy.triton import common_files, readme_text, repository_files
 from trt_core.deploy.yaml_text import Node, yaml_text
