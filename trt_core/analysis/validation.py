@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,27 +59,45 @@ def _logits(outputs: Outputs) -> npt.NDArray[np.float32]:
     )
 
 
+class LabelScores:
+    """One score a sample, in the data's order, of outputs that come batch by batch."""
+
+    def __init__(self, labels: Array, metric: Metric) -> None:
+        self._labels, self._metric = labels, metric
+        self._found: list[npt.NDArray[np.float32]] = []
+        self.done = 0
+
+    def add(self, feeds: Feeds, outputs: Outputs) -> None:
+        """Score a batch; InvalidData where labels and samples differ in number."""
+        size = _size(feeds)
+        if self.done + size > len(self._labels):
+            raise InvalidData(
+                f"There are {len(self._labels)} labels and more samples than that.", remedy="Give one label a sample."
+            )
+        labels = self._labels[self.done : self.done + size]
+        scores = np.asarray(self._metric(outputs, labels), np.float32).reshape(-1)
+        if scores.size != size:
+            raise InvalidData(f"The metric gave {scores.size} scores for {size} samples.", remedy="Give one a sample.")
+        self._found.append(scores)
+        self.done += size
+
+    def result(self) -> npt.NDArray[np.float32]:
+        """All scores; InvalidData where there was no sample."""
+        if not self.done:
+            raise InvalidData("The validation data hold no sample.", remedy="Give at least one sample.")
+        return np.concatenate(self._found)
+
+
 def sample_scores(
     session: Session, batches: SampleBatches, labels: Array, metric: Metric, reporter: Reporter, *, phase: str
 ) -> npt.NDArray[np.float32]:
     """One score a sample, in the data's order; InvalidData where labels and samples differ in number."""
-    found: list[npt.NDArray[np.float32]] = []
-    done = 0
+    scores = LabelScores(labels, metric)
     for feeds, outputs in _runs(session, batches, reporter):
-        size = _size(feeds)
-        if done + size > len(labels):
-            raise InvalidData(
-                f"There are {len(labels)} labels and more samples than that.", remedy="Give one label a sample."
-            )
-        scores = np.asarray(metric(outputs, labels[done : done + size]), np.float32).reshape(-1)
-        if scores.size != size:
-            raise InvalidData(f"The metric gave {scores.size} scores for {size} samples.", remedy="Give one a sample.")
-        found.append(scores)
-        done += size
-        reporter.progress(Progress(phase=phase, fraction=min(1.0, done / len(labels)), step=done, steps=len(labels)))
-    if not done:
-        raise InvalidData("The validation data hold no sample.", remedy="Give at least one sample.")
-    return np.concatenate(found)
+        scores.add(feeds, outputs)
+        fraction = min(1.0, scores.done / len(labels))
+        reporter.progress(Progress(phase=phase, fraction=fraction, step=scores.done, steps=len(labels)))
+    return scores.result()
 
 
 def compared(
@@ -150,6 +168,36 @@ def recorded(session: Session, batches: SampleBatches, reporter: Reporter) -> li
     return kept
 
 
+class OutputErrors:
+    """The error of outputs that come batch by batch; `baseline` is what `recorded` gave, or a session beside it."""
+
+    def __init__(self, metric: str, baseline: Session | list[Outputs]) -> None:
+        self._metric, self._baseline = metric, baseline
+        self._sums: dict[str, ErrorSums] = {}
+        self._batches = 0
+        self.done = 0
+
+    def add(self, feeds: Feeds, outputs: Outputs) -> None:
+        """Hold the outputs of one batch against the baseline's; memory holds that batch."""
+        known = self._baseline
+        exact = known[self._batches] if isinstance(known, list) else _outputs(known, feeds)
+        for name, array in exact.items():
+            if array.dtype.name in FLOATING:
+                self._sums.setdefault(name, ErrorSums()).add(array, outputs[name])
+        self._batches += 1
+        self.done += _size(feeds)
+
+    def result(self) -> Measured:
+        """SQNR in dB or cosine over all samples, of the output that has the worst."""
+        if not self._sums:
+            raise InvalidData(
+                "There is no sample, or no floating output to compare.", remedy="Give samples and labels."
+            )
+        results = [item.result() for item in self._sums.values()]
+        worst = min(item.sqnr_db if self._metric == "sqnr" else item.cosine for item in results)
+        return Measured(metric=self._metric, value=worst)
+
+
 def output_error(
     metric: str,
     baseline: Session | list[Outputs],
@@ -159,24 +207,37 @@ def output_error(
     *,
     steps: int,
 ) -> Measured:
-    """SQNR in dB or cosine over all samples, of the output that has the worst.
+    """SQNR in dB or cosine over all samples, of the output that has the worst."""
+    errors = OutputErrors(metric, baseline)
+    for feeds, found in _runs(candidate, batches, reporter):
+        errors.add(feeds, found)
+        fraction = min(1.0, errors.done / steps)
+        reporter.progress(Progress(phase="Comparing outputs", fraction=fraction, step=errors.done, steps=steps))
+    return errors.result()
 
-    `baseline` is what `recorded` gave; a session runs beside the candidate, and memory holds one batch of outputs.
+
+def run_tails(
+    trunk: Session,
+    outputs: Sequence[str],
+    tails: Sequence[tuple[Session, LabelScores | OutputErrors]],
+    batches: SampleBatches,
+    reporter: Reporter,
+) -> None:
+    """Run every batch through the trunk once, and from what it computed through every tail.
+
+    `outputs` are the model's, in its order: those that a tail does not compute are the trunk's. Memory holds the
+    trunk's tensors of one batch.
     """
-    sums: dict[str, ErrorSums] = {}
-    done = 0
-    for number, (feeds, found) in enumerate(_runs(candidate, batches, reporter)):
-        exact = baseline[number] if isinstance(baseline, list) else _outputs(baseline, feeds)
-        for name, array in exact.items():
-            if array.dtype.name in FLOATING:
-                sums.setdefault(name, ErrorSums()).add(array, found[name])
-        done += _size(feeds)
-        reporter.progress(Progress(phase="Comparing outputs", fraction=min(1.0, done / steps), step=done, steps=steps))
-    if not sums:
-        raise InvalidData("There is no sample, or no floating output to compare.", remedy="Give samples and labels.")
-    results = [item.result() for item in sums.values()]
-    worst = min(item.sqnr_db if metric == "sqnr" else item.cosine for item in results)
-    return Measured(metric=metric, value=worst)
+    wanted = {spec.name for tail, _ in tails for spec in tail.inputs} - {spec.name for spec in trunk.inputs}
+    names = list(dict.fromkeys((*outputs, *sorted(wanted))))
+    for feeds in batches():
+        values = {**feeds, **dict(zip(names, trunk.run(feeds, names), strict=True))}
+        for tail, collector in tails:
+            reporter.check()
+            found = dict(
+                zip(tail.outputs, tail.run({spec.name: values[spec.name] for spec in tail.inputs}), strict=True)
+            )
+            collector.add(feeds, {name: found.get(name, values[name]) for name in outputs})
 
 
 def _outputs(session: Session, feeds: Feeds) -> Outputs:

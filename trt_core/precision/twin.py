@@ -42,6 +42,13 @@ def make_twin(variant_model: onnx.ModelProto, recipe: Recipe) -> onnx.ModelProto
     return draft.emit()
 
 
+def twin_draft(variant: Draft) -> Draft:
+    """The numerics twin of a variant that is still a draft, as a draft: no weight is copied yet."""
+    draft = variant.copy()
+    _Twin(draft).run()
+    return draft
+
+
 class _Twin:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
@@ -167,6 +174,14 @@ def _dequantized_int4(draft: Draft, proto: onnx.NodeProto) -> Weight:
             scales = np.repeat(scales, block, axis=axis)
         elif scales.ndim == 1 and scales.size > 1:
             scales = scales.reshape([-1 if position == axis else 1 for position in range(len(weight.dims))])
-        return to_elem_type(weight.load().astype(np.float32) * scales, scale_type).astype(np.float32)
+        values = weight.load() if weight.proto is not None else _unpacked_int4(weight)
+        return to_elem_type(values.astype(np.float32) * scales, scale_type).astype(np.float32)
 
     return Weight(elem_type=FLOAT, dims=weight.dims, load=load)
+
+
+def _unpacked_int4(weight: Weight) -> Array:
+    """The values of a weight of a draft, which holds two to a byte, the first in the low half."""
+    packed = weight.load().view(np.int8)
+    pairs = np.stack([np.left_shift(packed, 4) >> 4, packed >> 4], axis=-1)
+    return pairs.reshape(-1)[: weight.size].reshape(weight.dims)

@@ -1,54 +1,101 @@
-"""Isolated and accumulated errors of a subject's layers, for ranking."""
+"""Isolated and accumulated errors of the layers of one or more subjects of a model, and what ranks them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trt_core.analysis.activation_stats import ActivationStats
-from trt_core.analysis.divergence import Candidate, compare_runs
+from trt_core.analysis.divergence import Candidate, Comparison, compare_runs
+from trt_core.analysis.sensitivity import rank_units
 from trt_core.domain.divergence import LayerDivergence
 from trt_core.domain.graph import Graph
 from trt_core.domain.triage import ActivationFacts, Unit, UnitSensitivity
 from trt_core.protocols import Reporter, Runner, SampleBatches
 from trt_core.services.subject import Subject
 
+if TYPE_CHECKING:
+    from trt_core.precision.tails import Trunk
+
 _HALVES_SAMPLES = 4
 _SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization"})
 LOOKED_AT = 10  # first-ranked units whose activations are looked at
 
 
-def measure_layers(
-    subject: Subject,
-    baseline: Path,
-    batches: SampleBatches,
-    *,
-    folder: Path,
-    runner: Runner,
-    reporter: Reporter,
-    samples: int,
-) -> tuple[tuple[LayerDivergence, ...], tuple[LayerDivergence, ...]]:
-    """The plain twin's error at every layer, accumulated and isolated; then the isolated error of each half.
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """What the ranking samples say: the layers with every subject's errors, each subject's units, the inputs seen.
 
-    The halves, labelled `weights` and `activations`, are looked at on the first few samples only: they say whose an
-    error is, not how large.
+    `units` are in the order of the subjects, most suspicious first. `inputs` are name, op type and facts of the input
+    of every softmax and normalization node.
     """
-    from trt_core.onnx_graph.save import write_model
 
-    label = subject.recipe.precision.value
-    twin = subject.twin(subject.recipe)
-    names = _shared(subject, twin)
-    write_model(twin, folder / "plain.onnx")
-    whole = Candidate(label=label, path=folder / "plain.onnx", tensors=names)
-    compare = partial(compare_runs, subject.graph, baseline, runner=runner, reporter=reporter, histogram_samples=0)
-    layers = compare([whole, _shadow(subject, label, twin, folder)], batches, samples=samples).layers
-    halves = [_shadow(subject, half, model, folder) for half, model in subject.halves().items()]
-    if not halves:
-        return layers, ()
-    return layers, compare(halves, batches, samples=min(samples, _HALVES_SAMPLES)).layers
+    comparison: Comparison
+    units: tuple[tuple[UnitSensitivity, ...], ...]
+    inputs: tuple[tuple[str, str, ActivationFacts], ...]
+
+
+class Ranking:
+    """Measures subjects of one model, each with the trunk that was made of its plain twin, on the same samples."""
+
+    def __init__(
+        self,
+        baseline: Path,
+        batches: SampleBatches,
+        *,
+        folder: Path,
+        runner: Runner,
+        reporter: Reporter,
+        samples: int,
+    ) -> None:
+        self._baseline, self._batches, self._samples = baseline, batches, samples
+        self._folder, self._runner, self._reporter = folder, runner, reporter
+
+    def of(self, subjects: Sequence[tuple[Subject, tuple[Path, Trunk]]]) -> Ranked:
+        """Every subject's errors, accumulated and isolated, and their units in order of suspicion.
+
+        The baseline runs once a sample for all. Whose an isolated error is, that of the weights or of the activations,
+        is looked at on the first few samples only: it says whose the error is, not how large.
+        """
+        graph = subjects[0][0].graph
+        candidates: list[Candidate] = []
+        for subject, (path, trunk) in subjects:
+            label = subject.recipe.precision.value
+            names = _shared(subject, trunk.model)
+            candidates.append(Candidate(label=label, path=path, tensors=names))
+            candidates.append(self._shadow(subject, label, trunk.model, names))
+        comparison = self._compared(graph, candidates, self._samples)
+        found = [
+            rank_units(subject.units, comparison.layers, subject.recipe.precision.value, self._halves(subject, number))
+            for number, (subject, _) in enumerate(subjects)
+        ]
+        looked = _Looks(graph, [subject for subject, _ in subjects], found)
+        looked.through(self._runner, self._baseline, self._batches, self._reporter)
+        return Ranked(comparison=comparison, units=looked.units(), inputs=looked.inputs())
+
+    def _compared(self, graph: Graph, candidates: Sequence[Candidate], samples: int) -> Comparison:
+        compare = partial(compare_runs, runner=self._runner, reporter=self._reporter, histogram_samples=0)
+        return compare(graph, self._baseline, candidates, self._batches, samples=samples)
+
+    def _halves(self, subject: Subject, number: int) -> tuple[LayerDivergence, ...]:
+        """Isolated errors of only the weights and only the activations, labelled so; none without Q/DQ pairs."""
+        halves = [
+            self._shadow(subject, half, model, _shared(subject, model), file=f"{half}_{number}")
+            for half, model in subject.halves().items()
+        ]
+        return self._compared(subject.graph, halves, min(self._samples, _HALVES_SAMPLES)).layers if halves else ()
+
+    def _shadow(self, subject: Subject, label: str, twin: Any, names: dict[str, str], *, file: str = "") -> Candidate:
+        from trt_core.onnx_graph.save import write_model
+        from trt_core.precision.shadow import make_shadow
+
+        shadow = make_shadow(subject.original, twin, names)
+        path = self._folder / f"shadow_{file or label}.onnx"
+        write_model(shadow.model, path)
+        return Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
 
 
 def _shared(subject: Subject, twin: Any) -> dict[str, str]:
@@ -56,58 +103,41 @@ def _shared(subject: Subject, twin: Any) -> dict[str, str]:
     return {name: name for node in twin.graph.node for name in node.output if name in known}
 
 
-def _shadow(subject: Subject, label: str, twin: Any, folder: Path) -> Candidate:
-    from trt_core.onnx_graph.save import write_model
-    from trt_core.precision.shadow import make_shadow
+class _Looks:
+    """One pass over the baseline for the values of the first-ranked units and of what sensitive nodes read."""
 
-    shadow = make_shadow(subject.original, twin, _shared(subject, twin))
-    path = folder / f"shadow_{label}.onnx"
-    write_model(shadow.model, path)
-    return Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
+    def __init__(self, graph: Graph, subjects: Sequence[Subject], ranked: Sequence[Sequence[UnitSensitivity]]) -> None:
+        self._ranked = ranked
+        self._stats: list[dict[str, tuple[str, ActivationStats]]] = []
+        for subject, items in zip(subjects, ranked, strict=True):
+            scales = {item.tensor: item.scale for item in subject.ranges}
+            of_units = {}
+            for item in items[:LOOKED_AT]:
+                name, axis = _tensor(subject, item.unit)
+                of_units[item.unit.node] = name, ActivationStats(name, axis=axis, scale=scales.get(name))
+            self._stats.append(of_units)
+        self._nodes = [n for n in graph.nodes if n.op_type in _SENSITIVE and n.inputs[0] in graph.producer_of]
+        self._read = {node.inputs[0]: ActivationStats(node.inputs[0], axis=-1, scale=None) for node in self._nodes}
+        wanted = {name for one in self._stats for name, _ in one.values()} | set(self._read)
+        self._inner = sorted(wanted - {spec.name for spec in graph.inputs})
 
+    def through(self, runner: Runner, baseline: Path, batches: SampleBatches, reporter: Reporter) -> None:
+        session = runner.load(baseline, extra_outputs=self._inner, optimize=False)
+        for feeds in batches():
+            reporter.check()
+            found = session.run(feeds, self._inner) if self._inner else []
+            values = {**feeds, **dict(zip(self._inner, found, strict=True))}
+            for name, stats in (*self._read.items(), *(pair for one in self._stats for pair in one.values())):
+                stats.add(values[name])
 
-def look_at_activations(
-    subject: Subject,
-    ranked: Sequence[UnitSensitivity],
-    baseline: Path,
-    batches: SampleBatches,
-    *,
-    runner: Runner,
-    reporter: Reporter,
-) -> tuple[UnitSensitivity, ...]:
-    """The first-ranked units with the facts of their activations, streamed over the samples."""
-    scales = {item.tensor: item.scale for item in subject.ranges}
-    wanted = {item.unit.node: _tensor(subject, item.unit) for item in ranked[:LOOKED_AT]}
-    inputs = {item.name for item in subject.graph.inputs}
-    inner = sorted({name for name, _ in wanted.values()} - inputs)
-    session = runner.load(baseline, extra_outputs=inner, optimize=False)
-    stats = {node: ActivationStats(name, axis=axis, scale=scales.get(name)) for node, (name, axis) in wanted.items()}
-    for feeds in batches():
-        reporter.check()
-        found = session.run(feeds, inner) if inner else []
-        values = {**feeds, **dict(zip(inner, found, strict=True))}
-        for node, (name, _) in wanted.items():
-            stats[node].add(values[name])
-    return tuple(
-        replace(item, facts=stats[item.unit.node].result()) if item.unit.node in stats else item for item in ranked
-    )
+    def units(self) -> tuple[tuple[UnitSensitivity, ...], ...]:
+        return tuple(
+            tuple(replace(i, facts=known[i.unit.node][1].result()) if i.unit.node in known else i for i in items)
+            for items, known in zip(self._ranked, self._stats, strict=True)
+        )
 
-
-def look_at_sensitive_inputs(
-    graph: Graph, baseline: Path, batches: SampleBatches, *, runner: Runner, reporter: Reporter
-) -> tuple[tuple[str, str, ActivationFacts], ...]:
-    """Name, op type and the facts of the input of every softmax and normalization node, streamed over the samples."""
-    nodes = [node for node in graph.nodes if node.op_type in _SENSITIVE and node.inputs[0] in graph.producer_of]
-    if not nodes:
-        return ()
-    inner = sorted({node.inputs[0] for node in nodes})
-    session = runner.load(baseline, extra_outputs=inner, optimize=False)
-    stats = {name: ActivationStats(name, axis=-1, scale=None) for name in inner}
-    for feeds in batches():
-        reporter.check()
-        for name, values in zip(inner, session.run(feeds, inner), strict=True):
-            stats[name].add(values)
-    return tuple((node.name, node.op_type, stats[node.inputs[0]].result()) for node in nodes)
+    def inputs(self) -> tuple[tuple[str, str, ActivationFacts], ...]:
+        return tuple((node.name, node.op_type, self._read[node.inputs[0]].result()) for node in self._nodes)
 
 
 def _tensor(subject: Subject, unit: Unit) -> tuple[str, int]:

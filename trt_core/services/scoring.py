@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from trt_core.analysis.validation import Outputs, compared, output_error, recorded, sample_scores
+from trt_core.analysis.validation import (
+    LabelScores,
+    OutputErrors,
+    Outputs,
+    compared,
+    output_error,
+    recorded,
+    run_tails,
+    sample_scores,
+)
 from trt_core.domain.validation import FLOOR_METRICS, Measured
 from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Reporter, Session
@@ -38,6 +48,9 @@ class Scoring:
         check_metric(metric, context.settings)
         self.metric = metric
         self._path = library.model_path(model_id)
+        graph = library.graph(model_id)
+        self._inputs = tuple(spec.name for spec in graph.inputs)
+        self._outputs = tuple(spec.name for spec in graph.outputs)
         count = library.data(data_id).samples
         self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
         self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
@@ -75,21 +88,50 @@ class Scoring:
             )
         return found[: self.samples], groups[: self.samples]
 
+    def measure_tails(
+        self, trunk: Path, tails: Sequence[tuple[Path, Sequence[str]]], reporter: Reporter
+    ) -> list[Measured]:
+        """The score of every tail of one trunk, given as files with the trunk's tensors that each reads.
+
+        All go through each batch together, so that the trunk runs once for them.
+        """
+        runner = self._context.runner
+        exact = self._baseline(reporter)
+        sessions = [runner.load(path, optimize=False) for path, _ in tails]
+        cuts = sorted({name for _, inputs in tails for name in inputs} - set(self._inputs))
+        session = runner.load(trunk, extra_outputs=cuts, optimize=False)
+        if isinstance(exact, np.ndarray):
+            metric = label_metric(self.metric, self._context.settings)
+            scores = [LabelScores(self._labels, metric) for _ in tails]
+            run_tails(session, self._outputs, list(zip(sessions, scores, strict=True)), self._batches, reporter)
+            return [compared(self.metric, exact, one.result(), self.groups) for one in scores]
+        errors = [OutputErrors(self.metric, exact) for _ in tails]
+        run_tails(session, self._outputs, list(zip(sessions, errors, strict=True)), self._batches, reporter)
+        return [one.result() for one in errors]
+
     def measure(self, candidate: Path, reporter: Reporter, *, phase: str = "Validating") -> Measured:
         """The candidate's score; `baseline` and `candidate` then hold the scores of each sample where there are any."""
+        runner = self._context.runner
+        exact = self._baseline(reporter)
+        session = runner.load(candidate, optimize=False)
+        if not isinstance(exact, np.ndarray):
+            return output_error(self.metric, exact, session, self._batches, reporter, steps=self.samples)
+        metric = label_metric(self.metric, self._context.settings)
+        self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
+        return compared(self.metric, exact, self.candidate, self.groups)
+
+    def _baseline(self, reporter: Reporter) -> Scores | Session | list[Outputs]:
+        """What candidates are held against: scores, recorded outputs, or a session where those would be too large."""
         runner = self._context.runner
         if self.metric in FLOOR_METRICS:
             if self._exact is None:
                 session = runner.load(self._path, optimize=False)
                 self._exact = recorded(session, self._batches, reporter) or session
-            found = runner.load(candidate, optimize=False)
-            return output_error(self.metric, self._exact, found, self._batches, reporter, steps=self.samples)
-        metric = label_metric(self.metric, self._context.settings)
+            return self._exact
         if self.baseline is None:
             session = runner.load(self._path, optimize=False)
+            metric = label_metric(self.metric, self._context.settings)
             self.baseline = sample_scores(
                 session, self._batches, self._labels, metric, reporter, phase="Scoring the baseline"
             )
-        session = runner.load(candidate, optimize=False)
-        self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
-        return compared(self.metric, self.baseline, self.candidate, self.groups)
+        return self.baseline

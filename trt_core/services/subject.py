@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Progress
@@ -13,9 +14,12 @@ from trt_core.domain.precision import KeepRule, Precision, Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
 from trt_core.domain.triage import Unit
 from trt_core.errors import InvalidInput
-from trt_core.protocols import Reporter
+from trt_core.protocols import Array, Reporter, Runner
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.library import Library
+
+if TYPE_CHECKING:
+    from trt_core.precision.tails import Trunk
 
 WEIGHTS, ACTIVATIONS = "weights", "activations"
 
@@ -41,6 +45,30 @@ class Subject:
         made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
         return make_twin(made.model, recipe)
 
+    def twin_draft(self, recipe: Recipe) -> Any:
+        """The same twin as a draft, without its weights copied."""
+        from trt_core.precision.twin import twin_draft
+        from trt_core.precision.variant import make_variant
+
+        made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
+        return twin_draft(made.draft)
+
+    def trunk(self, folder: Path, label: str, runner: Runner) -> tuple[Path, Trunk]:
+        """The plain twin in a folder, as the trunk of other plans' tails; its weights are rounded once."""
+        from trt_core.onnx_graph.save import write_model
+        from trt_core.precision.tails import make_trunk
+
+        def compute(model: Any) -> list[Array]:
+            path = folder / f"{label}_weights.onnx"
+            write_model(model, path)
+            found = [array.copy() for array in runner.load(path, optimize=False).run({})]
+            path.unlink()
+            return found
+
+        trunk = make_trunk(self.twin_draft(self.recipe), folder / f"{label}.data", compute)
+        write_model(trunk.model, folder / f"{label}.onnx")
+        return folder / f"{label}.onnx", trunk
+
     def halves(self) -> dict[str, Any]:
         """The plain variant with only its weights and with only its activations quantized; empty without Q/DQ pairs.
 
@@ -65,15 +93,28 @@ class Subject:
         return replace(self.recipe, keep=tuple(KeepRule(node=unit.node, precision=high) for unit in kept))
 
 
-def read_subject(library: Library, calibrations: Calibrations, wish: QuantizeSpec, reporter: Reporter) -> Subject:
-    """Load, normalize and calibrate; InvalidInput where the recipe can lower nothing. `wish` is resolved."""
+def read_subject(
+    library: Library,
+    calibrations: Calibrations,
+    wish: QuantizeSpec,
+    reporter: Reporter,
+    *,
+    like: Subject | None = None,
+) -> Subject:
+    """Load, normalize and calibrate; InvalidInput where the recipe can lower nothing.
+
+    `wish` is resolved. `like` is another subject of the same model: its graphs are used again.
+    """
     from trt_core.onnx_graph.load import load_model
     from trt_core.precision.normalize import normalize
     from trt_core.precision.units import plan_units
 
     reporter.progress(Progress(phase="Reading the model"))
-    original = load_model(library.model_path(wish.model_id))
-    normalized = normalize(original) if wish.recipe.normalize else None
+    if like is not None:
+        original, normalized = like.original, like.normalized
+    else:
+        original = load_model(library.model_path(wish.model_id))
+        normalized = normalize(original) if wish.recipe.normalize else None
     graph = library.graph(wish.model_id)
     units = plan_units(normalized or original, wish.recipe, graph)
     if not units:

@@ -6,12 +6,11 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from trt_core.analysis.judge import judge
-from trt_core.analysis.sensitivity import at_point, estimated_gains, rank_units, rejudged, search_plan
+from trt_core.analysis.sensitivity import at_point, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings
 from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
@@ -21,17 +20,21 @@ from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
 from trt_core.domain.requests import QuantizeSpec, TriageSpec
-from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
+from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
 from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
-from trt_core.services.layer_errors import look_at_activations, look_at_sensitive_inputs, measure_layers
+from trt_core.services.layer_errors import Ranking
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
+from trt_core.services.trials import Trial
 from trt_core.services.variants import Variants
+
+if TYPE_CHECKING:
+    from trt_core.precision.tails import Trunk
 
 _LAB_SAMPLES = 512  # of the validation data
 _METHOD = (
@@ -68,19 +71,34 @@ class Triages:
         """Search in the calling process, and keep every evaluation."""
         self.check(spec)
         began = time.perf_counter()
-        wish = self._variants.resolved(_wish(spec))
-        subject = read_subject(self._library, self._calibrations, wish, reporter)
+        subject = read_subject(self._library, self._calibrations, self._variants.resolved(_wish(spec)), reporter)
         folder = self._context.store.scratch_folder()
         try:
-            ranked, about = self._ranked(spec, subject, folder, reporter)
-            trial = _Trial(spec, subject, self._scoring(spec), folder, reporter)
-            order = [item.unit for item in ranked]
-            evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
-            lab = self._lab(spec, subject, reporter) if spec.with_lab and spec.data_id else None
-            if spec.leave_one_out:
-                ranked = trial.leave_one_out(ranked, evaluations[0])
+            run = self._searched(spec, subject, folder, reporter)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        run = replace(run, seconds=time.perf_counter() - began)
+        head = replace(run, sensitivities=(), lab=None)
+        files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
+        self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
+        return run
+
+    def _searched(self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter) -> TriageRun:
+        trunk = subject.trunk(folder, "plain", self._context.runner)
+        ranked, about = self._ranked(spec, subject, trunk, reporter)
+        trial = Trial(
+            subject,
+            self._scoring(spec),
+            folder,
+            reporter,
+            trunk=trunk,
+            tolerance=spec.tolerance,
+            most=spec.max_evaluations,
+        )
+        order = [item.unit for item in ranked]
+        evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
+        lab = self._lab(spec, subject, reporter) if spec.with_lab and spec.data_id else None
+        ranked = trial.leave_one_out(ranked, evaluations[0], spec.leave_one_out)
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
@@ -88,44 +106,23 @@ class Triages:
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),
         )
-        run = replace(run, sensitivities=ranked, lab=lab, findings=found, seconds=time.perf_counter() - began)
-        head = replace(run, sensitivities=(), lab=None)
-        files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
-        self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
-        return run
+        return replace(run, sensitivities=ranked, lab=lab, findings=found)
 
     def _ranked(
-        self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter
+        self, spec: TriageSpec, subject: Subject, trunk: tuple[Path, Trunk], reporter: Reporter
     ) -> tuple[tuple[UnitSensitivity, ...], tuple[Finding, ...]]:
         """The units, most suspicious first, and what the ranking samples show of the model's numbers."""
-        baseline, runner = self._library.model_path(spec.model_id), self._context.runner
-        batches = sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples)
-        layers, halves = measure_layers(
-            subject,
-            baseline,
-            batches,
-            folder=folder,
-            runner=runner,
+        ranking = Ranking(
+            self._library.model_path(spec.model_id),
+            sample_batches(self._library, spec.model_id, spec.validation_id, limit=spec.ranking_samples),
+            folder=trunk[0].parent,
+            runner=self._context.runner,
             reporter=reporter,
             samples=spec.ranking_samples,
         )
-        ranked = rank_units(subject.units, layers, subject.recipe.precision.value, halves)
-        ranked = look_at_activations(
-            subject,
-            ranked,
-            baseline,
-            batches,
-            runner=runner,
-            reporter=reporter,
-        )
-        inputs = look_at_sensitive_inputs(
-            subject.graph,
-            baseline,
-            batches,
-            runner=runner,
-            reporter=reporter,
-        )
-        return ranked, (*first_broken(layers, subject.recipe.precision), *sensitive_inputs(inputs))
+        found = ranking.of([(subject, trunk)])
+        precision = subject.recipe.precision
+        return found.units[0], (*first_broken(found.comparison.layers, precision), *sensitive_inputs(found.inputs))
 
     def _lab(self, spec: TriageSpec, subject: Subject, reporter: Reporter) -> CalibrationLab:
         from trt_core.precision.lab import calibration_lab
@@ -224,45 +221,6 @@ class Triages:
     def make_variant(self, run: TriageRun, reporter: Reporter) -> VariantRecord:
         """The variant of the chosen plan."""
         return self._variants.perform(self.variant_wish(run), reporter)
-
-
-class _Trial:
-    """Evaluations of one search."""
-
-    def __init__(self, spec: TriageSpec, subject: Subject, scoring: Scoring, folder: Path, reporter: Reporter) -> None:
-        self._spec, self._subject, self._scoring = spec, subject, scoring
-        self._folder, self._reporter = folder, reporter
-        self._count = 0
-
-    def evaluate(self, kept: Sequence[Unit], step: str) -> Evaluation:
-        """Run the twin of a plan over the validation samples."""
-        from trt_core.onnx_graph.save import write_model
-
-        began = time.perf_counter()
-        self._count += 1
-        recipe = self._subject.keeping(kept)
-        path = self._folder / "plan.onnx"
-        write_model(self._subject.twin(recipe), path)
-        phase = f"Evaluation {self._count} of at most {self._spec.max_evaluations}: {step}"
-        measured = self._scoring.measure(path, self._reporter, phase=phase)
-        lowered = sum(unit.macs for unit in self._subject.units) - sum(unit.macs for unit in kept)
-        return Evaluation(
-            kept=tuple(unit.node for unit in kept),
-            step=step,
-            measured=measured,
-            judgement=judge(measured, self._spec.tolerance),
-            low_share=lowered / max(1, sum(unit.macs for unit in self._subject.units)),
-            low_share_of_all=lowered / max(1, self._subject.graph.macs),
-            seconds=time.perf_counter() - began,
-        )
-
-    def leave_one_out(self, ranked: Sequence[UnitSensitivity], plain: Evaluation) -> tuple[UnitSensitivity, ...]:
-        """Measure what the metric gains when one of the first-ranked units alone goes back; estimate the rest."""
-        first = ranked[: self._spec.leave_one_out]
-        measured = {
-            item.unit.node: self.evaluate((item.unit,), "leave-one-out").metric - plain.metric for item in first
-        }
-        return estimated_gains(ranked, measured)
 
 
 def _wish(spec: TriageSpec) -> QuantizeSpec:
