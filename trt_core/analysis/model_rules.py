@@ -11,6 +11,7 @@ from trt_core.analysis.model_values import value_findings
 from trt_core.analysis.qdq_rules import qdq_findings
 from trt_core.domain.findings import Finding, Severity, most_severe_first
 from trt_core.domain.graph import Graph, Node
+from trt_core.domain.tensors import passed_through
 
 if TYPE_CHECKING:
     import onnx
@@ -31,6 +32,7 @@ def model_findings(
     `model` adds the rules that need values, attributes of Q/DQ and the bodies of branches.
     """
     found = [
+        *_passed_through(graph),
         *_dtypes(graph),
         *_dynamic_inputs(graph, has_profile=has_profile),
         *_data_dependent(graph),
@@ -55,6 +57,18 @@ def _finding(rule: str, severity: Severity, message: str, remedy: str = "", node
         remedy=remedy,
         nodes=tuple(dict.fromkeys(nodes))[:_SHOWN],
     )
+
+
+def _passed_through(graph: Graph) -> Iterator[Finding]:
+    names = passed_through(graph.inputs, graph.outputs)
+    if names:
+        yield _finding(
+            "output-is-input",
+            Severity.BLOCKER,
+            f"The model gives an input back as an output: {', '.join(names[:5])}. No engine is built: the parser would "
+            "rename the input in it.",
+            "Leave that output out, or pass it through an Identity that writes another name.",
+        )
 
 
 def _dtypes(graph: Graph) -> Iterator[Finding]:

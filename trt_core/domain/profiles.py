@@ -87,6 +87,11 @@ def check_profile(profile: OptimizationProfile, inputs: tuple[TensorSpec, ...]) 
     symbol with two values.
     """
     known = {spec.name: spec for spec in inputs}
+    for spec in inputs:
+        if spec.shape is None:
+            raise InvalidProfile(
+                f"Input {spec.name!r} has no known rank.", remedy="Export the model with the rank of its inputs."
+            )
     for item in profile.ranges:
         if item.tensor not in known:
             raise InvalidProfile(

@@ -72,3 +72,9 @@ class TensorSpec:
         if not self.shape:
             return "scalar"
         return " × ".join("?" if dim is None else str(dim) for dim in self.shape)
+
+
+def passed_through(inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
+    """Names of outputs that are inputs as well: legal in ONNX, but no engine can call two of its tensors the same."""
+    given = {spec.name for spec in inputs}
+    return tuple(dict.fromkeys(spec.name for spec in outputs if spec.name in given))

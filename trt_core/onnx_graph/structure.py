@@ -18,12 +18,13 @@ _USUAL_OPSET = 17
 
 
 def check_structure(model: Any) -> None:
-    """Raise UnreadableModel for an empty or cyclic graph, a wrong opset, and what the ONNX checker refuses."""
+    """Raise UnreadableModel for an empty or cyclic graph, its ends, a wrong opset, and what the ONNX checker refuses."""
     import onnx
 
     if not model.graph.node:
         raise UnreadableModel("The model has no nodes.", remedy="Export a model that computes something.")
     check_opset(model)
+    check_ends(model.graph)
     check_sizes(model.graph)
     check_order(model.graph)
     check_functions(model)
@@ -81,6 +82,22 @@ def check_opset(model: Any) -> None:
             f"The model has IR version {model.ir_version}; known are 1 to {onnx.IR_VERSION}.",
             remedy="Export the model with an older exporter, or install a newer onnx package.",
         )
+
+
+def check_ends(graph: Any) -> None:
+    """Raise UnreadableModel for a graph that gives nothing back, or takes a tensor that can hold no element."""
+    if not graph.output:
+        raise UnreadableModel(
+            "The graph names no output.", remedy="Export the model with the tensors that it should return."
+        )
+    fed = {tensor.name for tensor in graph.initializer}
+    for value in graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if value.name not in fed and any(dim.HasField("dim_value") and dim.dim_value == 0 for dim in dims):
+            raise UnreadableModel(
+                f"Input {shown(value.name)} declares a dimension of 0: it can hold no element.",
+                remedy="Export the model with that dimension's size, or with a symbol for it.",
+            )
 
 
 def check_sizes(graph: Any) -> None:

@@ -17,6 +17,7 @@ from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
+from trt_core.domain.tensors import passed_through
 from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
 from trt_core.services.build_shelf import BuildShelf, Made
 from trt_core.services.context import Context, Stages, content_id
@@ -74,7 +75,8 @@ class Builds:
         compiler = self._context.compiler(spec.backend)
         capabilities = self._able(spec.backend)
         compiler.check_target(spec.target)
-        if is_implicit(spec):
+        self._check_ends(spec)
+        if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
         if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
             names = ", ".join(
@@ -249,6 +251,14 @@ class Builds:
 
     def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
         if not is_implicit(spec):
+    def _check_ends(self, spec: BuildSpec) -> None:
+        model = self._library.model(spec.variant.model_id)
+        if names := passed_through(model.inputs, model.outputs):
+            raise UnsupportedRequest(
+                f"Output {names[0]!r} is an input of the model as well: the parser would rename that input.",
+                remedy="Leave that output out, or pass it through an Identity that writes another name.",
+            )
+
             return None
         return calibration_for(
             spec,

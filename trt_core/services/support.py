@@ -12,6 +12,7 @@ from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, InspectSpec, QuantizeSpec
 from trt_core.domain.support import SupportReport
+from trt_core.domain.tensors import passed_through
 from trt_core.errors import BackendError, DependencyMissing, UnsupportedRequest
 from trt_core.protocols import Reporter
 from trt_core.services.builds import Builds
@@ -109,7 +110,8 @@ class Support:
         """The report with what a build of the FP32 file says; a refused model is not built."""
         from trt_core.backends.proof import prove_by_build
 
-        if report.unsupported:
+        model = self._library.model(spec.model_id)
+        if report.unsupported or passed_through(model.inputs, model.outputs):
             return report
         variant = QuantizeSpec(model_id=spec.model_id, recipe=Recipe(precision=Precision.FP32))
         wish = BuildSpec(variant=variant, backend=spec.backend, target=spec.target)

@@ -78,7 +78,7 @@ def to_value(array: Array, spec: TensorSpec) -> Any:
     if spec.shape is not None and not _fits(array.shape, spec.shape):
         raise InvalidData(
             f"Input {spec.name!r} wants {spec.shape_text()} and got {' × '.join(map(str, array.shape)) or 'a scalar'}.",
-            remedy="Give the declared shape.",
+            remedy="Give the declared shape." if spec.shape else "Give a scalar, or export the rank of the inputs.",
         )
     array = array if array.flags.c_contiguous else np.ascontiguousarray(array)
     if spec.dtype in _ONNX_CODES:
