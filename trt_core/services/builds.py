@@ -76,7 +76,7 @@ class Builds:
         capabilities = self._able(spec.backend)
         compiler.check_target(spec.target)
         self._check_ends(spec)
-        if spec.is_implicit:
+        if is_implicit(spec):
             self.require_implicit_calibration(spec.backend)
         if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
             names = ", ".join(
