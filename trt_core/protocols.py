@@ -145,6 +145,9 @@ class Meter(Protocol):
 
     name: str
 
+    def check(self) -> None:
+        """Raise DependencyMissing or GpuUnavailable where it cannot measure; nothing native may be loaded for it."""
+
     def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
         """Load a file, warm up, and keep every sample; call it where nothing else uses the device."""
 

@@ -24,6 +24,7 @@ class Settings:
     job_days: int = 90
     job_logs_mb: int = 512
     metrics: Path | None = None  # folder with metrics of the operator's own, as Python files
+    torch_programs: Path | None = None  # folder with exported PyTorch programs of the operator's: they may hold code
     tensorrt_plugins: tuple[Path, ...] = ()  # plugin libraries that TensorRT loads: native code of the operator's
     foreign_engines: bool = False  # deserialize engines that came from elsewhere: they may hold host code
     samples: Path = Path(__file__).parents[1] / "samples"
@@ -40,6 +41,7 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_JOB_DAYS": "days after which an ended job and its log are let go (default 90)",
     "ENGINESCOPE_JOB_LOGS_MB": "disk for all job logs; the oldest go first (default 512)",
     "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
+    "ENGINESCOPE_TORCH_PROGRAMS": "folder of exported PyTorch programs (.pt2) to measure; they may hold code",
     "ENGINESCOPE_FOREIGN_ENGINES": "yes lets engines of imported projects be deserialized (default no)",
     "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, separated as in PATH; they are loaded",
 }
@@ -63,8 +65,13 @@ def settings_from(environment: Mapping[str, str] | None = None, *, workspace: Pa
         job_days=_number(env, "ENGINESCOPE_JOB_DAYS", 90),
         job_logs_mb=_number(env, "ENGINESCOPE_JOB_LOGS_MB", 512),
         foreign_engines=env.get("ENGINESCOPE_FOREIGN_ENGINES", "").lower() in ("yes", "1", "true"),
-        metrics=Path(env["ENGINESCOPE_METRICS"]).resolve() if env.get("ENGINESCOPE_METRICS") else None,
+        metrics=_folder(env, "ENGINESCOPE_METRICS"),
+        torch_programs=_folder(env, "ENGINESCOPE_TORCH_PROGRAMS"),
     )
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).resolve() if env.get(name) else None
 
 
 def _paths(env: Mapping[str, str], name: str) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.backends.pytorch.meter import TorchMeter
 from trt_core.backends.tensorrt.compiler import TrtCompiler
 from trt_core.backends.tensorrt.meter import TrtMeter
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
@@ -162,7 +163,8 @@ def _meters(runner: Runner) -> dict[str, Meter]:
     """A runner that is handed in stands for the whole outside world: then nothing real is measured."""
     if not isinstance(runner, OrtRunner):
         return {}
-    return {"ort": OrtMeter(runner), **({"tensorrt": TrtMeter()} if _has_tensorrt() else {})}
+    meters: list[Meter] = [OrtMeter(runner), OrtMeter(OrtRunner("cuda")), TorchMeter(), TorchMeter("cuda")]
+    return {meter.name: meter for meter in [*meters, *([TrtMeter()] if _has_tensorrt() else [])]}
 
 
 def _has_tensorrt() -> bool:

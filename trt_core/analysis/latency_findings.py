@@ -10,7 +10,7 @@ import numpy as np
 from trt_core.analysis.latency import P99_9_SAMPLES, P99_SAMPLES, finite_samples
 from trt_core.analysis.order_statistics import Floats, independent_samples
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.latency import LatencyRun
+from trt_core.domain.latency import ON_HOST, LatencyRun
 
 UNSTABLE_COV = 0.025  # trtexec's threshold for GPU compute time
 _DRIFT = 0.05
@@ -38,7 +38,7 @@ def latency_findings(samples_ms: Sequence[float] | Floats, *, on_cpu: bool) -> t
 def run_findings(run: LatencyRun) -> tuple[Finding, ...]:
     """`latency_findings`, and trtexec's own warnings where a run knows its host times; medians in ms."""
     conditions = run.conditions
-    found = list(latency_findings(run.samples_ms, on_cpu="cpu" in f"{conditions.device} {conditions.backend}".lower()))
+    found = list(latency_findings(run.samples_ms, on_cpu=conditions.backend in ON_HOST))
     median = float(np.median(run.samples_ms))
     if run.enqueue_ms is not None and run.enqueue_ms > 0.8 * median:
         found.append(_enqueue_bound(run.enqueue_ms, median))

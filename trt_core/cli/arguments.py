@@ -9,6 +9,8 @@ from typing import NoReturn
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.shipping import deploy_arguments
+from trt_core.cli.switches import switch_arguments
+from trt_core.domain.latency import METERS
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
 
@@ -99,7 +101,9 @@ def _build(command: argparse.ArgumentParser) -> None:
 
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument("subject", metavar="MODEL|BUILD_ID")
-    command.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
+    command.add_argument("--backend", choices=tuple(METERS), default="ort")
+    command.add_argument("--program", default="", metavar="FILE.pt2", help="PyTorch: a program in the server's folder")
+    command.add_argument("--transfers", action="store_true", help="copies to the GPU and back belong to every sample")
     command.add_argument("--batch", type=int, default=1)
     command.add_argument("--shape", action="append", default=[], metavar="x=8x3x32x32")
     command.add_argument("--warmup", type=int, default=50)

@@ -37,7 +37,9 @@ def lab_arguments(command: AddCommand) -> None:
     sweep.add_argument("--iterations", type=int, default=200)
     sweep.add_argument("--warmup", type=int, default=10)
     sweep.add_argument("--threads", type=int, default=0)
-    sweep.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
+    sweep.add_argument("--backend", choices=("ort", "ort-cuda", "tensorrt"), default="ort")
+    sweep.add_argument("--cuda-graph", action="store_true")
+    sweep.add_argument("--transfers", action="store_true", help="copies to the GPU and back belong to every sample")
     sweep.add_argument("--limit-ms", type=float, help="default: none")
     sweep.add_argument("--percentile", choices=("p50", "p90", "p95", "p99"), default="p99")
 
@@ -128,6 +130,8 @@ def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> An
         warmup=options.warmup,
         iterations=options.iterations,
         threads=options.threads,
+        cuda_graph=options.cuda_graph,
+        transfers=options.transfers,
     )
     finished(bench, bench.sweeps.submit(spec), console)
     found = bench.sweeps.sweep(bench.sweeps.id_of(spec))

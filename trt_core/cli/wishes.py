@@ -104,6 +104,7 @@ def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
         cuda_graph=options.cuda_graph,
     )
     model_id = bench.latency.model_of(subject_id)
+        transfers=options.transfers,
     return BenchSpec(
         subject_id=subject_id,
         request=request,
@@ -112,6 +113,7 @@ def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
         data_id=data_id(bench, options.data, model_id),
     )
 
+        program=options.program,
 
 def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> DivergeSpec:
     """The wish of `diverge`."""

@@ -13,6 +13,17 @@ LONGEST_S = 3_600.0
 MOST_THREADS = 1_024
 
 
+# What can be timed, by the name that a request gives it.
+METERS: dict[str, str] = {
+    "ort": "ONNX Runtime",
+    "ort-cuda": "ONNX Runtime on CUDA",
+    "pytorch": "PyTorch",
+    "pytorch-cuda": "PyTorch on CUDA",
+    "tensorrt": "TensorRT",
+}
+ON_HOST = frozenset({"ort", "pytorch"})  # these compute in host memory: nothing is copied
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatencyRequest:
     """How to measure one file. `shapes` fixes every input; a run ends once `iterations` and `duration_s` are done."""
@@ -25,6 +36,7 @@ class LatencyRequest:
     threads: int = 0  # 0: the library's own choice
     cuda_graph: bool = False
     profile_layers: bool = True  # time each node in a separate run
+    transfers: bool = False  # copies to the device and back belong to every sample
 
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.warmup < 0 or not self.duration_s >= 0 or self.streams < 1 or self.threads < 0:
@@ -81,7 +93,8 @@ class GpuSample:
 class Measured:
     """What a meter gives: the time of every inference in ms, in the order taken, and under which conditions.
 
-    On a CPU that is host wall time, on a GPU the time between two events around the inference, transfers left out.
+    TensorRT's is the time between two events on the GPU, all others are host wall time. Transfers are left out unless
+    the conditions say that they are included.
     """
 
     samples_ms: tuple[float, ...]

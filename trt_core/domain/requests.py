@@ -53,7 +53,10 @@ class BuildSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSpec:
-    """A latency run of a model (as uploaded), a variant or a build."""
+    """A latency run of a model (as uploaded), a variant or a build.
+
+    `program` is the file name of an exported PyTorch program in the operator's folder, which is run in its place.
+    """
 
     subject_id: str
     request: LatencyRequest
@@ -69,6 +72,7 @@ class DivergeSpec:
     model_id: str
     against: tuple[Precision, ...]
     data_id: str = ""
+    program: str = ""
     samples: int = 16
     mode: str = "cumulative"
     rest: Precision = Precision.FP16

@@ -37,6 +37,7 @@ class SweepSpec:
     iterations: int = 100
     threads: int = 0
     cuda_graph: bool = False
+    transfers: bool = False  # copies to the device and back belong to every sample
     attempt: int = 1
 
     def __post_init__(self) -> None:

@@ -12,16 +12,17 @@ from trt_core.backends.tensorrt.native import PIP_LINE
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
-from trt_core.domain.latency import LatencyRun, LatencySummary, Measured
+from trt_core.domain.latency import METERS, LatencyRun, LatencySummary, Measured
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
 from trt_core.domain.requests import BenchSpec
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
+from trt_core.services.baselines import check_baseline, device_of
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.origin import check_origin
-from trt_core.services.typing_plan import CPU, GPU
+from trt_core.services.programs import program_names, program_path
 from trt_core.services.variants import Variants
 
 if TYPE_CHECKING:
@@ -72,13 +73,8 @@ class Latencies:
         if spec.backend == _TENSORRT:
             self._check_engine(spec.subject_id)
             return
-        if checked_id(spec.subject_id)[0] == ArtifactKind.BUILD.value:
-            raise UnsupportedRequest(
-                f"{spec.subject_id} is an engine, which ONNX Runtime does not run.",
-                remedy="Measure the model or the variant it was built from.",
-            )
-        if spec.request.cuda_graph:
-            raise UnsupportedRequest("ONNX Runtime on the CPU has no CUDA graphs.", remedy="Leave --cuda-graph out.")
+        self._context.meters[spec.backend].check()
+        check_baseline(spec, self._context.settings)
 
     def _check_gpu(self) -> None:
         """Refuse TensorRT where its package or the GPU is missing."""
@@ -115,6 +111,10 @@ class Latencies:
                 return profiles[0]
         return static_profile(inputs, batch=spec.batch)
 
+    def programs(self) -> tuple[str, ...]:
+        """Exported PyTorch programs that the operator put on this server."""
+        return program_names(self._context.settings)
+
     def submit(self, spec: BenchSpec) -> Job:
         """Queue a measurement; it waits until its device is its own."""
         spec = self.resolved(spec)
@@ -123,7 +123,7 @@ class Latencies:
             kind=JobKind.BENCH,
             title=f"Latency of {self._label(spec)}",
             request={"spec": to_plain(spec)},
-            device=GPU if spec.backend == _TENSORRT else CPU,
+            device=device_of(spec.backend),
             use=Use.EXCLUSIVE,
         )
         return self._context.queue.submit(job)
@@ -147,7 +147,8 @@ class Latencies:
     def measured(self, spec: BenchSpec, reporter: Reporter) -> Measured:
         """Measure a resolved wish in the calling process, and keep nothing."""
         meter = self._context.meters[spec.backend]
-        return meter.measure(self._path(spec.subject_id), self._feeds(spec), spec.request, reporter=reporter)
+        path = program_path(self._context.settings, spec.program) if spec.program else self._path(spec.subject_id)
+        return meter.measure(path, self._feeds(spec), spec.request, reporter=reporter)
 
     def _path(self, subject_id: str) -> Path:
         if subject_id[0] == ArtifactKind.MODEL.value:
@@ -178,8 +179,8 @@ class Latencies:
             name = f"{name}, {self._variants.variant(spec.subject_id).recipe.precision.value.upper()} variant"
         if spec.backend == _TENSORRT:
             name = f"{name}, {self._engine(spec.subject_id).recipe.precision.value.upper()} engine"
-        library = "TensorRT" if spec.backend == _TENSORRT else "ONNX Runtime"
-        return f"{name} in {library}, batch {self._batch(spec)}"
+        name = f"{name}, program {spec.program}" if spec.program else name
+        return f"{name} in {METERS[spec.backend]}, batch {self._batch(spec)}"
 
     def _run(self, spec: BenchSpec, measured: Measured) -> LatencyRun:
         return LatencyRun(

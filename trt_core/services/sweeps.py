@@ -11,10 +11,10 @@ from trt_core.domain.requests import BenchSpec
 from trt_core.domain.sweeps import Setting, Sweep, SweepHead, SweepPoint, SweepSpec
 from trt_core.errors import BackendError, InvalidInput
 from trt_core.protocols import Reporter
+from trt_core.services.baselines import device_of
 from trt_core.services.context import Context, content_id
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
-from trt_core.services.typing_plan import CPU, GPU
 
 
 class Sweeps:
@@ -27,7 +27,10 @@ class Sweeps:
 
     def id_of(self, spec: SweepSpec) -> str:
         """The id of a sweep: the same wish is the same sweep, whatever of it is done."""
-        return content_id(ArtifactKind.SWEEP, spec)
+        wish = to_plain(spec)
+        if not spec.transfers:
+            del wish["transfers"]  # sweeps from before there was a choice keep their ids
+        return content_id(ArtifactKind.SWEEP, wish)
 
     def check(self, spec: SweepSpec) -> None:
         """Refuse what cannot be measured here, before anything is queued: the smallest point stands for all."""
@@ -42,7 +45,7 @@ class Sweeps:
             kind=JobKind.SWEEP,
             title=f"Sweep of {model.name}: {len(spec.settings)} points",
             request={"spec": to_plain(spec)},
-            device=GPU if spec.backend == "tensorrt" else CPU,
+            device=device_of(spec.backend),
             use=Use.EXCLUSIVE,
         )
         return self._context.queue.submit(job)
@@ -94,6 +97,7 @@ class Sweeps:
             streams=setting.streams,
             threads=spec.threads,
             cuda_graph=spec.cuda_graph,
+            transfers=spec.transfers,
             profile_layers=False,
         )
         return BenchSpec(subject_id=spec.subject_id, request=request, backend=spec.backend, batch=setting.batch)

@@ -7,11 +7,12 @@ import numpy as np
 import onnx
 import pytest
 
-from trt_core.backends.onnxruntime.bench import measure
+from trt_core.backends.onnxruntime.bench import conditions_of, measure
+from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.profile import profile_ops, read_profile
-from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner
 from trt_core.domain.latency import LatencyRequest
-from trt_core.errors import JobCancelled
+from trt_core.errors import DependencyMissing, GpuUnavailable, JobCancelled
 from trt_core.testing import CollectingReporter
 
 FEEDS = {"x": np.ones((2, 64), np.float32)}
@@ -33,6 +34,11 @@ def timed(path: Path, reporter: CollectingReporter | None = None, **request):
     return measure(session, FEEDS, LatencyRequest(**request), reporter or CollectingReporter())
 
 
+def conditions(path: Path, **request):
+    session = OrtRunner().load(path, threads=request.get("threads", 0))
+    return conditions_of(session, FEEDS, LatencyRequest(**request), backend="ort")
+
+
 def test_every_sample_is_kept_apart_from_the_warm_up(path: Path) -> None:
     found = timed(path, warmup=7, iterations=40)
     assert len(found.warmup_ms) == 7
@@ -50,19 +56,42 @@ def test_a_run_goes_on_until_the_duration_has_passed_too(path: Path) -> None:
 def test_streams_share_the_iterations_and_run_at_once(path: Path) -> None:
     found = timed(path, warmup=2, iterations=50, streams=3)
     assert 50 <= len(found.samples_ms) <= 53
-    assert found.conditions.streams == 3
-    assert "3 threads" in found.conditions.method
+    known = conditions(path, streams=3)
+    assert known.streams == 3
+    assert "3 threads" in known.method
 
 
 def test_conditions_say_what_the_figures_hold_for(path: Path) -> None:
-    conditions = timed(path, warmup=1, iterations=2, threads=1).conditions
-    assert conditions.backend == "ort"
-    assert conditions.backend_version
-    assert conditions.shapes == (("x", (2, 64)),)
-    assert conditions.batch == 2
-    assert conditions.threads == 1
-    assert "1 thread" in conditions.device
-    assert "no TensorRT latency" in conditions.method
+    known = conditions(path, warmup=1, iterations=2, threads=1)
+    assert known.backend == "ort"
+    assert known.backend_version
+    assert known.shapes == (("x", (2, 64)),)
+    assert known.batch == 2
+    assert known.threads == 1
+    assert "1 thread" in known.device
+    assert "no TensorRT latency" in known.method
+    assert not known.includes_transfers
+
+
+def test_a_provider_that_is_not_installed_is_refused_instead_of_replaced_by_the_processor(path: Path) -> None:
+    runner = OrtRunner("cuda")
+    with pytest.raises(DependencyMissing, match="no CUDA provider") as caught:
+        runner.load(path)
+    assert "onnxruntime-gpu" in caught.value.remedy
+    with pytest.raises(DependencyMissing):
+        OrtMeter(runner).check()
+    OrtMeter(OrtRunner()).check()
+
+
+def test_a_provider_that_does_not_load_is_no_gpu(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime falls back to the processor without a word where CUDA's libraries are missing."""
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    native = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: native(a[0], a[1], providers=[CPU]))
+    with pytest.raises(GpuUnavailable, match="did not load"):
+        OrtRunner("cuda").load(path)
 
 
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:

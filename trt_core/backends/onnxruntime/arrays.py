@@ -87,6 +87,15 @@ def to_value(array: Array, spec: TensorSpec) -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
+def on_cuda(value: Any) -> Any:
+    """The same tensor in the first GPU's memory; strings stay where they are."""
+    import onnxruntime
+
+    if dtype_of(value.data_type()) == "string":
+        return value
+    return onnxruntime.OrtValue.ortvalue_from_numpy(value.numpy(), "cuda", 0)
+
+
 def _fits(shape: tuple[int, ...], declared: tuple[Any, ...]) -> bool:
     return len(shape) == len(declared) and all(
         not isinstance(want, int) or got == want for got, want in zip(shape, declared, strict=True)

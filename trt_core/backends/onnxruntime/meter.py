@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trt_core.backends.onnxruntime.bench import measure
+from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.profile import profile_ops
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.jobs import Progress
@@ -15,15 +15,19 @@ from trt_core.protocols import Feeds, Reporter
 class OrtMeter:
     """Measures ONNX files in ONNX Runtime, on the runner's device."""
 
-    name = "ort"
-
     def __init__(self, runner: OrtRunner) -> None:
         self._runner = runner
+        self.name = "ort-cuda" if runner.device == "cuda" else "ort"
+
+    def check(self) -> None:
+        """DependencyMissing where ONNX Runtime, or its CUDA provider, is not installed."""
+        self._runner.check()
 
     def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
         """Load, warm up, keep every sample; then profile in a run of its own where the request wants layers."""
         reporter.progress(Progress(phase="Loading"))
         session = self._runner.load(path, threads=request.threads)
+        conditions = conditions_of(session, feeds, request, backend=self.name)
         measurement = measure(session, feeds, request, reporter)
         layers: tuple[tuple[str, str, float], ...] = ()
         if request.profile_layers:
@@ -32,6 +36,6 @@ class OrtMeter:
             samples_ms=measurement.samples_ms,
             warmup_ms=measurement.warmup_ms,
             wall_s=measurement.wall_s,
-            conditions=measurement.conditions,
+            conditions=conditions,
             layers=layers,
         )

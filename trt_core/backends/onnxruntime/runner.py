@@ -13,7 +13,7 @@ from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
-from trt_core.errors import BackendError, DependencyMissing, InvalidData, NotFound
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, NotFound
 from trt_core.onnx_graph.load import parse_model
 from trt_core.onnx_graph.naming import node_name
 from trt_core.onnx_graph.tensors import subgraphs
@@ -29,8 +29,9 @@ _SAME_NAME = "two nodes with same node name"
 class OrtSession:
     """A model loaded in ONNX Runtime. `device` names the processor, `version` the library."""
 
-    def __init__(self, native: Any, *, version: str, device: str) -> None:
+    def __init__(self, native: Any, *, version: str, device: str, on_gpu: bool = False) -> None:
         self._native = native
+        self.on_gpu = on_gpu
         self.version = version
         self.device = device
         self.inputs: tuple[TensorSpec, ...] = tuple(_spec(value) for value in native.get_inputs())
@@ -49,14 +50,20 @@ class OrtSession:
             values = self._native.run_with_ort_values(wanted, self._as_values(feeds))
             return [arrays.to_array(value) for value in values]
 
-    def bound(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> Callable[[], None]:
-        """A call that runs once on these feeds with everything bound beforehand: nothing to copy, nothing returned."""
+    def bound(
+        self, feeds: Feeds, outputs: Sequence[str] | None = None, *, with_copies: bool = False
+    ) -> Callable[[], None]:
+        """A call that runs once on these feeds with everything bound beforehand: nothing to copy, nothing returned.
+
+        On a GPU, `with_copies` binds to the host's memory, so that every run copies to the device and back.
+        """
+        device = "cuda" if self.on_gpu and not with_copies else "cpu"
         with gate.running():
             binding = self._native.io_binding()
             for name, value in self._as_values(feeds).items():
-                binding.bind_ortvalue_input(name, value)
+                binding.bind_ortvalue_input(name, value if device == "cpu" else arrays.on_cuda(value))
             for name in self.outputs if outputs is None else outputs:
-                binding.bind_output(name)
+                binding.bind_output(name, device)
         native = self._native
 
         def once() -> None:
@@ -86,7 +93,18 @@ class OrtRunner:
     def __init__(self, device: str = "cpu") -> None:
         if device not in ("cpu", "cuda"):
             raise ValueError(f"device is 'cpu' or 'cuda', not {device!r}")
-        self._device = device
+        self.device = device
+
+    def check(self) -> None:
+        """DependencyMissing where ONNX Runtime, or the CUDA provider that is wanted, is not installed."""
+        found = self.capabilities()
+        if not found.can_run:
+            raise DependencyMissing("ONNX Runtime is not installed.", remedy=found.why_not("run"))
+        if self.device == "cuda" and found.why_not("cuda"):
+            raise DependencyMissing(
+                "The installed ONNX Runtime has no CUDA provider.",
+                remedy="On a GPU host: pip install onnxruntime-gpu.",
+            )
 
     def capabilities(self) -> Capabilities:
         """What ONNX Runtime can do here."""
@@ -139,13 +157,23 @@ class OrtRunner:
 
         if isinstance(source, bytes):
             options.add_session_config_entry(_DATA_FOLDER, str(onnx_path.resolve().parent))
-        providers = [CUDA, CPU] if self._device == "cuda" else [CPU]
+        if self.device == "cuda":
+            self.check()
+        providers = [CUDA, CPU] if self.device == "cuda" else [CPU]
         with gate.loading(onnx_path.name):
             native = onnxruntime.InferenceSession(source, options, providers=providers)
         if isinstance(source, bytes):
             # Kept by the library for a fallback to other providers, which never happens here.
             native._model_bytes = None  # noqa: SLF001
-        return OrtSession(native, version=onnxruntime.__version__, device=device_text(self._device, threads))
+        on_gpu = self.device == "cuda"
+        if on_gpu and CUDA not in native.get_providers():
+            # It falls back to the processor without a word, and would be timed as a GPU.
+            raise GpuUnavailable(
+                "ONNX Runtime's CUDA provider did not load.",
+                remedy="Install the CUDA and cuDNN libraries that this onnxruntime-gpu names in its log.",
+            )
+        device = device_text(self.device, threads)
+        return OrtSession(native, version=onnxruntime.__version__, device=device, on_gpu=on_gpu)
 
     def _options(self, *, optimize: bool, threads: int) -> Any:
         try:

@@ -30,6 +30,9 @@ class TrtMeter:
 
     name = BACKEND
 
+    def check(self) -> None:
+        """Nothing beyond the compiler's own probe: to load the library without a driver can end the process."""
+
     def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
         """Load an engine, warm up for 50 runs and 200 ms at least, keep every sample; layers in a run of their own.
 
@@ -110,13 +113,16 @@ def _conditions(
     shapes = tuple((spec.name, tuple(np.shape(feeds[spec.name]))) for spec in session.inputs)
     how = "launched as a CUDA graph" if timed.used_graph else "enqueued"
     streams = "one stream" if request.streams == 1 else f"{request.streams} streams at once"
+    what, copies = (
+        ("Copies and GPU compute", "in every sample") if request.transfers else ("GPU compute", "timed apart")
+    )
     return LatencyConditions(
         device=f"{gpu.name} (SM {gpu.sm.major}.{gpu.sm.minor})",
         backend=BACKEND,
         backend_version=session.version,
         method=(
-            f"GPU compute between CUDA events around one inference, {how}, on {streams}; each ends before the next "
-            f"begins. Copies to and from pinned memory are timed apart. Warm-up of {len(timed.warmup)} runs is kept "
+            f"{what} between CUDA events around one inference, {how}, on {streams}; each ends before the next "
+            f"begins. Copies to and from pinned memory are {copies}. Warm-up of {len(timed.warmup)} runs is kept "
             "apart."
         ),
         shapes=shapes,
@@ -125,5 +131,6 @@ def _conditions(
         warmup=len(timed.warmup),
         streams=request.streams,
         cuda_graph=timed.used_graph,
+        includes_transfers=request.transfers,
         load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     )

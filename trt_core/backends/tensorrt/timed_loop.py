@@ -38,11 +38,12 @@ class Timed:
 def time_inferences(sessions: Sequence[TrtSession], request: LatencyRequest, reporter: Reporter) -> Timed:
     """Warm up, then time `request.iterations` inferences and go on until `request.duration_s` has passed.
 
-    A sample is the time between two events around the enqueue, on the session's stream; each ends before the next one
-    of its stream begins. With several sessions one inference on each runs at the same time.
+    A sample is the time between two events around the enqueue, on the session's stream, with the copies to the GPU and
+    back between them where the request wants them; each ends before the next one of its stream begins. With several
+    sessions one inference on each runs at the same time.
     """
     with ExitStack() as stack:
-        lanes = [_Lane(session, stack) for session in sessions]
+        lanes = [_Lane(session, stack, with_copies=request.transfers) for session in sessions]
         timed = Timed()
         _round(lanes)  # the first enqueue after new shapes is slow
         if request.cuda_graph:
@@ -59,8 +60,9 @@ def time_inferences(sessions: Sequence[TrtSession], request: LatencyRequest, rep
 class _Lane:
     """A session, its events, and the call that enqueues it without a detour."""
 
-    def __init__(self, session: TrtSession, stack: ExitStack) -> None:
+    def __init__(self, session: TrtSession, stack: ExitStack, *, with_copies: bool = False) -> None:
         self.session = session
+        self._with_copies = with_copies
         self.start, self.end = stack.enter_context(Event()), stack.enter_context(Event())
         self._stack = stack
         self.launch = self._plain()
@@ -92,9 +94,13 @@ class _Lane:
         record, clock = runtime().cudaEventRecord, time.perf_counter_ns
         (status,) = record(self.start.handle, stream)
         check(status, "cudaEventRecord")
+        if self._with_copies:
+            self.session.upload()
         began = clock()
         self.launch()
         self.enqueue_ns = clock() - began
+        if self._with_copies:
+            self.session.download()
         (status,) = record(self.end.handle, stream)
         check(status, "cudaEventRecord")
 

@@ -1,0 +1,134 @@
+"""The PyTorch baseline: over a stand-in everywhere, over PyTorch itself where it is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+from contextlib import nullcontext
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from trt_core.backends.pytorch.meter import TorchMeter
+from trt_core.domain.latency import LatencyRequest
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData
+from trt_core.testing import CollectingReporter
+
+FEEDS = {"x": np.ones((2, 4), np.float32), "y": np.zeros((2, 4), np.float32)}
+REQUEST = LatencyRequest(warmup=3, iterations=20)
+
+
+class Stand:
+    """As much of PyTorch as the meter touches: `run` is what the exported module does."""
+
+    def __init__(self, names: tuple[str, ...] = ("x", "y")) -> None:
+        self.names = names
+        self.given: list[np.ndarray] = []
+        self.calls = 0
+
+    def run(self, *arrays: np.ndarray) -> np.ndarray:
+        if arrays[0].shape[0] != 2:
+            raise RuntimeError("Guard failed: shape of x\nand more")
+        self.given, self.calls = list(arrays), self.calls + 1
+        return arrays[0]
+
+    def load(self, path: Path) -> SimpleNamespace:
+        if path.read_bytes() != b"program":
+            raise RuntimeError("not a zip archive")
+        signature = SimpleNamespace(user_inputs=self.names)
+        return SimpleNamespace(module=lambda: self.run, graph_signature=signature)
+
+
+@pytest.fixture
+def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+    made, torch = Stand(), ModuleType("torch")
+    torch.__spec__ = ModuleSpec("torch", None)
+    torch.__version__ = "2.9"
+    torch.from_numpy = lambda array: array
+    torch.no_grad = nullcontext
+    torch.get_num_threads, torch.set_num_threads = (lambda: 1), (lambda count: None)
+    torch.export = SimpleNamespace(load=made.load)
+    torch.cuda = SimpleNamespace(is_available=lambda: False)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9+cpu")
+    return made
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    (tmp_path / "net.pt2").write_bytes(b"program")
+    return tmp_path / "net.pt2"
+
+
+def measured(path: Path, feeds=FEEDS, request: LatencyRequest = REQUEST, device: str = "cpu"):
+    return TorchMeter(device).measure(path, feeds, request, reporter=CollectingReporter())
+
+
+def test_every_sample_is_kept_with_its_conditions(stand: Stand, program: Path) -> None:
+    found = measured(program)
+    assert (len(found.samples_ms), len(found.warmup_ms)) == (20, 3)
+    assert stand.calls == 24  # the first one, which tells whether the program takes the feeds, is in no statistic
+    known = found.conditions
+    assert (known.backend, known.backend_version, known.batch) == ("pytorch", "2.9", 2)
+    assert "net.pt2 (sha256 " in known.method
+    assert "no TensorRT latency" in known.method
+    assert not known.includes_transfers
+    assert [item.rule for item in found.findings] == ["program-not-compared"]
+
+
+def test_inputs_go_by_name_where_names_agree_and_in_order_otherwise(stand: Stand, program: Path) -> None:
+    stand.names = ("y", "x")
+    assert "by name" in measured(program).findings[0].message
+    assert stand.given[0].sum() == 0
+    stand.names = ("args_0", "args_1")
+    assert "in the model's order" in measured(program).findings[0].message
+    assert stand.given[0].sum() == 8
+
+
+def test_a_program_that_does_not_fit_is_bad_input(stand: Stand, program: Path) -> None:
+    with pytest.raises(InvalidData, match="Guard failed: shape of x Export"):
+        measured(program, {name: array[:1] for name, array in FEEDS.items()})
+    with pytest.raises(InvalidData, match="takes 2 inputs, the model has 1"):
+        measured(program, {"x": FEEDS["x"]})
+
+
+def test_a_file_that_pytorch_does_not_read_is_said_to_be_one(stand: Stand, program: Path) -> None:
+    program.write_bytes(b"nonsense")
+    with pytest.raises(BackendError, match=r"cannot read net\.pt2"):
+        measured(program)
+
+
+def test_a_build_without_cuda_measures_no_gpu(stand: Stand, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DependencyMissing, match="without CUDA"):
+        TorchMeter("cuda").check()
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9")
+    with pytest.raises(GpuUnavailable):
+        measured(program, device="cuda")
+
+
+def test_without_pytorch_the_refusal_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DependencyMissing) as caught:
+        TorchMeter().check()
+    assert "pip install torch" in caught.value.remedy
+    assert caught.value.exit_code == 3
+
+
+def test_a_real_exported_program_is_run(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is no requirement, and is not installed")
+
+    class Net(torch.nn.Module):
+        def forward(self, x, y):
+            return torch.relu(x @ x.T) + y.sum()
+
+    exported = torch.export.export(Net(), tuple(torch.from_numpy(array) for array in FEEDS.values()))
+    torch.export.save(exported, tmp_path / "real.pt2")
+    found = measured(tmp_path / "real.pt2")
+    assert len(found.samples_ms) == 20
+    assert min(found.samples_ms) > 0
+    with pytest.raises(InvalidData, match="refuses the input"):
+        measured(tmp_path / "real.pt2", {name: np.ones((3, 4), np.float32) for name in FEEDS})

@@ -1,0 +1,1 @@
+"""PyTorch, where it is installed: the eager baseline."""

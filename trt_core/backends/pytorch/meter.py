@@ -1,0 +1,178 @@
+"""PyTorch as a meter: an exported program (`torch.export`, .pt2), run eagerly, one ATen operator after the other.
+
+A .pt2 may carry pickled objects, which are code: only files that the operator put on the server are read here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from trt_core.backends.host_clock import clocked
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Progress
+from trt_core.domain.latency import LatencyConditions, LatencyRequest, Measured
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, TrtCoreError
+from trt_core.protocols import Array, Feeds, Reporter
+
+_CPU_ONLY = "+cpu"
+
+
+class TorchMeter:
+    """Measures exported programs in PyTorch, on the processor or on the first GPU."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        if device not in ("cpu", "cuda"):
+            raise ValueError(f"device is 'cpu' or 'cuda', not {device!r}")
+        self._device = device
+        self.name = "pytorch-cuda" if device == "cuda" else "pytorch"
+
+    def check(self) -> None:
+        """DependencyMissing where PyTorch is not installed, or has no CUDA although that is wanted."""
+        if importlib.util.find_spec("torch") is None:
+            raise DependencyMissing(
+                "PyTorch is not installed; it is no requirement of this program.",
+                remedy="Install it on the server: pip install torch.",
+            )
+        version = importlib.metadata.version("torch")
+        if self._device == "cuda" and version.endswith(_CPU_ONLY):
+            raise DependencyMissing(
+                f"PyTorch {version} is a build without CUDA.", remedy="Install a build of PyTorch for CUDA."
+            )
+
+    def measure(self, path: Path, feeds: Feeds, request: LatencyRequest, *, reporter: Reporter) -> Measured:
+        """Load an exported program, warm up, keep every sample; there are no layer times.
+
+        Inputs go to the program by name where the names agree, else in the model's order. Raises InvalidData for a
+        program that does not take the feeds, BackendError for a file that PyTorch does not read, GpuUnavailable.
+        """
+        self.check()
+        import torch
+
+        if self._device == "cuda" and not torch.cuda.is_available():
+            raise GpuUnavailable("PyTorch finds no GPU.", remedy="Measure on a GPU host, or with --backend pytorch.")
+        reporter.progress(Progress(phase="Loading"))
+        program = _loaded(torch, path)
+        arrays, by_name = _ordered(program, feeds)
+        run = program.module()
+        if self._device == "cuda":
+            run = run.to("cuda")
+        if request.threads:
+            torch.set_num_threads(request.threads)
+        calls = [self._call(torch, run, arrays, request) for _ in range(request.streams)]
+        _first(calls[0])
+        found = clocked(calls, request, reporter)
+        return Measured(
+            samples_ms=found.samples_ms,
+            warmup_ms=found.warmup_ms,
+            wall_s=found.wall_s,
+            conditions=self._conditions(torch, path, feeds, request),
+            findings=(_not_compared(by_name=by_name),),
+        )
+
+    def _call(
+        self, torch: Any, run: Callable[..., Any], arrays: Sequence[Array], request: LatencyRequest
+    ) -> Callable[[], None]:
+        """One inference, until its results are there."""
+        host = [torch.from_numpy(array.copy()) for array in arrays]
+        if self._device == "cpu":
+
+            def on_host() -> None:
+                with torch.no_grad():
+                    run(*host)
+
+            return on_host
+        pinned = [tensor.pin_memory() for tensor in host]
+        placed = [tensor.to("cuda") for tensor in host]
+
+        def on_gpu() -> None:
+            with torch.no_grad():
+                if request.transfers:
+                    results = run(*(tensor.to("cuda", non_blocking=True) for tensor in pinned))
+                    for result in results if isinstance(results, (tuple, list)) else (results,):
+                        result.to("cpu")
+                else:
+                    run(*placed)
+            torch.cuda.synchronize()
+
+        return on_gpu
+
+    def _conditions(self, torch: Any, path: Path, feeds: Feeds, request: LatencyRequest) -> LatencyConditions:
+        shapes = tuple((name, tuple(array.shape)) for name, array in feeds.items())
+        on_gpu = self._device == "cuda"
+        device = torch.cuda.get_device_name(0) if on_gpu else f"{platform.processor() or platform.machine()}, CPU"
+        copies = "with copies to the GPU and back" if on_gpu and request.transfers else "inputs in place"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        streams = "one stream" if request.streams == 1 else f"{request.streams} threads that run at once"
+        return LatencyConditions(
+            device=device,
+            backend=self.name,
+            backend_version=str(torch.__version__),
+            method=(
+                f"Host wall time of one eager run of the exported program {path.name} (sha256 {digest[:12]}) on "
+                f"{device}, {torch.get_num_threads()} threads inside an operator, {copies}, {streams}, after "
+                f"{request.warmup} warm-up runs that are kept apart. This is no TensorRT latency."
+            ),
+            shapes=shapes,
+            batch=next((shape[0] for _, shape in shapes if shape), 1),
+            threads=request.threads,
+            warmup=request.warmup,
+            streams=request.streams,
+            includes_transfers=on_gpu and request.transfers,
+            load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        )
+
+
+def _loaded(torch: Any, path: Path) -> Any:
+    try:
+        return torch.export.load(path)
+    except Exception as error:
+        # PyTorch raises what its readers raise: zipfile's, pickle's and its own errors.
+        raise BackendError(
+            f"PyTorch cannot read {path.name}: {_line(error)}", remedy="Save it with torch.export.save, same version."
+        ) from error
+
+
+def _ordered(program: Any, feeds: Feeds) -> tuple[list[Array], bool]:
+    """The feeds in the program's order, and whether its names told which is which."""
+    names = [str(name) for name in program.graph_signature.user_inputs]
+    if len(names) != len(feeds):
+        raise InvalidData(
+            f"The program takes {len(names)} inputs, the model has {len(feeds)}.",
+            remedy="Export the program from the model that was uploaded.",
+        )
+    if set(names) == set(feeds):
+        return [feeds[name] for name in names], True
+    return list(feeds.values()), False
+
+
+def _first(call: Callable[[], None]) -> None:
+    try:
+        call()
+    except TrtCoreError:
+        raise
+    except Exception as error:
+        raise InvalidData(
+            f"The program refuses the input: {_line(error)}",
+            remedy="Export it with the same dtypes, and with dynamic shapes where the model has them.",
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _not_compared(*, by_name: bool) -> Finding:
+    how = "by name" if by_name else "in the model's order, because the names differ"
+    return Finding(
+        rule="program-not-compared",
+        severity=Severity.NOTE,
+        message=f"Nothing checks that the program computes what the model computes; it was given the inputs {how}.",
+        remedy="Export both from the same module.",
+    )
