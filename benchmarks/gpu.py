@@ -1,15 +1,20 @@
 """TensorRT on the GPU of this machine: build time, latency, memory, precisions and error of models of real size.
 
     python -m benchmarks.gpu run FOLDER RESULTS.json [MODEL/PRECISION ...]    measure what RESULTS.json lacks
+    python -m benchmarks.gpu case MODEL/PRECISION FOLDER RESULT.json          measure one, in this process
     python -m benchmarks.gpu report RESULTS.json > docs/gpu/h200-trt86.md
 
-FOLDER holds what `benchmarks.gpu_models` wrote. Every case is written down as soon as it is done, failures too, so that
-a run that was cut short goes on where it stopped.
+FOLDER holds what `benchmarks.gpu_models` wrote. Every case has a process of its own, which is ended after CASE_LIMIT_S,
+and is written down as soon as it is done, failures too, so that a run that was cut short goes on where it stopped. The
+build's log and the engine's layers are kept beside the case's model.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -29,6 +34,7 @@ from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput
 from trt_core.testing import CollectingReporter
 
 BATCH = 8
+CASE_LIMIT_S = 120
 SHAPES = {"resnet50": (BATCH, 3, 224, 224), "vit": (BATCH, 3, 224, 224), "bert": (BATCH, 128)}
 CASES = tuple(
     f"{model}/{precision}"
@@ -104,6 +110,7 @@ def case(name: str, folder: Path) -> dict[str, Any]:
     from trt_core.backends.onnxruntime.runner import OrtRunner
     from trt_core.backends.tensorrt.build_log import read_log
     from trt_core.backends.tensorrt.cuda import free_and_total_bytes
+    from trt_core.backends.tensorrt.inspection import engine_json
     from trt_core.backends.tensorrt.meter import TrtMeter
     from trt_core.backends.tensorrt.runner import TrtRunner
 
@@ -119,6 +126,8 @@ def case(name: str, folder: Path) -> dict[str, Any]:
     engine.write_bytes(warm.engine)
     before, _ = free_and_total_bytes()
     session = TrtRunner().session(engine)
+    (path.parent / "build.log.gz").write_bytes(gzip.compress(cold.log.encode()))
+    (path.parent / "layers.json.gz").write_bytes(gzip.compress(engine_json(session.engine).encode()))
     (got,) = session.run(feeds(model, 0))
     used = before - free_and_total_bytes()[0]
     session.close()
@@ -158,19 +167,39 @@ def case(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def apart(name: str, folder: Path) -> dict[str, Any]:
+    """One case in a process of its own: what it measured, or why it did not."""
+    result = folder / "case.json"
+    result.unlink(missing_ok=True)
+    words = [sys.executable, "-m", "benchmarks.gpu", "case", name, str(folder), str(result)]
+    try:
+        ended = subprocess.run(words, cwd=ROOT, check=False, timeout=CASE_LIMIT_S).returncode
+    except subprocess.TimeoutExpired:
+        return {"error": f"Not done after {CASE_LIMIT_S} s, and ended there."}
+    if result.is_file():
+        return json.loads(result.read_text())
+    how = f"by {signal.Signals(-ended).name}" if ended < 0 else f"with exit status {ended}"
+    return {"error": f"The process ended {how}."}
+
+
+def measure_case(name: str, folder: Path, result: Path) -> None:
+    try:
+        found = case(name, folder)
+    except TrtCoreError as error:
+        found = {"error": f"{error.message} {error.remedy}".strip(), "details": error.details}
+    result.write_text(json.dumps(found))
+
+
 def run(folder: Path, results: Path, wanted: list[str]) -> None:
     done = json.loads(results.read_text()) if results.is_file() else {}
     for name in wanted or CASES:
         if name in done:
             continue
         began = time.perf_counter()
-        try:
-            done[name] = case(name, folder)
-        except TrtCoreError as error:
-            done[name] = {"error": str(error)}
+        done[name] = apart(name, folder)
         done[name]["seconds"] = time.perf_counter() - began
         results.write_text(json.dumps(done, indent=1, sort_keys=True) + "\n")
-        shown = {key: value for key, value in done[name].items() if key not in ("findings", "device")}
+        shown = {key: value for key, value in done[name].items() if key not in ("findings", "device", "details")}
         print(name, json.dumps(shown), flush=True)
 
 
@@ -213,6 +242,8 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["report"] and len(words) == 2:
         print(report(Path(words[1])))
+    elif words[:1] == ["case"] and len(words) == 4:
+        measure_case(words[1], Path(words[2]), Path(words[3]))
     elif words[:1] == ["run"] and len(words) >= 3:
         run(Path(words[1]), Path(words[2]), words[3:])
     else:
@@ -220,5 +251,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()

@@ -1,6 +1,7 @@
 """Writes models of real size, with random weights, for the GPU benchmark: needs PyTorch and torchvision.
 
-`python -m benchmarks.gpu_models FOLDER` writes resnet50.onnx, bert.onnx and vit.onnx (batch dynamic, opset 17).
+`python -m benchmarks.gpu_models FOLDER` writes resnet50.onnx, bert.onnx and vit.onnx (batch dynamic, opset 17), and
+`done` after them.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def main() -> None:
     vit = torchvision.models.vit_b_16()
     nn.init.normal_(vit.heads.head.weight, std=0.02)  # untrained, its head is all zeros, and so is every output
     export(vit, image, folder / "vit.onnx")
+    (folder / "done").touch()
 
 
 if __name__ == "__main__":
