@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
-from trt_core.deploy.targets import gpus, named_target, sources, triton_releases
+from trt_core.deploy.targets import gpus, named_target, sources, triton_release, triton_releases
 from trt_core.domain.passport import LoadAnswer, Passport, Target
 from trt_core.workbench import Workbench
 
@@ -50,6 +50,8 @@ def _show_answer(place: Target, answer: LoadAnswer) -> None:
             st.markdown(f"**What to do:** {text.plain(answer.remedy)}")
         facts = [f"TensorRT {place.tensorrt}" if place.tensorrt else "", f"CUDA {place.cuda}" if place.cuda else ""]
         st.caption(text.plain(", ".join(fact for fact in (*facts, f"rule {answer.rule}") if fact)))
+        if place.triton:
+            st.caption(text.plain(f"What Triton {place.triton} holds, from {triton_release(place.triton).source}."))
 
 
 def show_foreign_engine(bench: Workbench) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -12,17 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.stock import add_engine, add_model, profile
+from tests.deploy.trtexec_table import flags_of, flags_of_major
 from trt_core.deploy.building import trtexec_release
+from trt_core.deploy.targets import triton_releases
 from trt_core.domain.deployment import DeployWish
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.precision import Precision
 from trt_core.services.deploy import write_bundle
 from trt_core.workbench import workspace_of
-
-FLAGS = {
-    name: set(flags)
-    for name, flags in json.loads(Path(__file__).with_name("trtexec_flags.json").read_text())["flags"].items()
-}
 
 
 def trtexec_calls(text: str) -> list[list[str]]:
@@ -48,30 +44,48 @@ def test_trtexec_knows_every_flag_that_it_is_given(tmp_path, release, name, prec
     calls = trtexec_calls((tmp_path / "out/commands" / name).read_text())
 
     assert len(calls) == 1
-    assert {word.split("=")[0] for word in calls[0][1:]} <= FLAGS[release]
+    assert {word.split("=")[0] for word in calls[0][1:]} <= flags_of_major(release)
 
 
 def test_the_flag_table_tells_the_releases_apart():
-    assert "--stronglyTyped" not in FLAGS["8.6"]
-    assert "--fp16" not in FLAGS["11.x"]
+    assert "--stronglyTyped" not in flags_of("8.6.1.6")
+    assert "--fp16" in flags_of("10.16.1.11")
+    assert "--fp16" not in flags_of("11.0.0")
+    assert "--remoteAutoTuningConfig" not in flags_of_major("10.x")
 
 
-@pytest.mark.parametrize(("triton", "release"), [("23.12", "8.6"), ("24.12", "10.x")])
-def test_build_script_and_jetson_set_use_the_flags_of_their_release(engine, tmp_path, triton, release):
+@pytest.fixture(scope="module")
+def plain(engine):
+    """An FP16 engine of one profile: what every release can build."""
     bench, _ = engine
-    build = add_engine(
-        bench, add_model(bench), precision=Precision.FP16, profiles=(profile("x=1x8:4x8:8x8"),), number=7
-    )
-    write_bundle(bench.deploy.bundle(DeployWish(build_id=build.id, to="commands", triton=triton)), tmp_path)
+    precision, profiles = Precision.FP16, (profile("x=1x8:4x8:8x8"),)
+    return bench, add_engine(bench, add_model(bench), precision=precision, profiles=profiles, number=7)
 
-    for path in ("build_plan.sh", "jetson/build_on_jetson.sh"):
-        calls = trtexec_calls((tmp_path / path).read_text())
-        assert calls
-        for call in calls:
-            assert {word.split("=")[0] for word in call[1:]} <= FLAGS[release], path
-    jetson = (tmp_path / "jetson/build_on_jetson.sh").read_text()
-    assert "--useDLACore=0 --allowGPUFallback" in jetson
-    assert all(word in jetson for word in ("nvpmodel -m 0", "jetson_clocks"))
+
+@pytest.mark.parametrize("release", triton_releases(), ids=lambda item: item.release)
+def test_the_build_script_uses_flags_that_the_trtexec_of_the_triton_release_knows(plain, release):
+    bench, build = plain
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id, triton=release.release))
+    script = next(item.content.decode() for item in bundle.files if item.path == "build_plan.sh")
+
+    calls = trtexec_calls(script)
+
+    assert len(calls) == 1
+    assert {word.split("=")[0] for word in calls[0][1:]} <= flags_of(release.tensorrt)
+
+
+@pytest.mark.parametrize(("triton", "jetpack"), [("23.12", "8.6.1"), ("24.12", "10.3.0")])
+def test_the_jetson_set_uses_the_flags_of_its_jetpack(plain, triton, jetpack):
+    bench, build = plain
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id, to="commands", triton=triton))
+    script = next(item.content.decode() for item in bundle.files if item.path.endswith("build_on_jetson.sh"))
+
+    calls = trtexec_calls(script)
+
+    assert len(calls) >= 2
+    assert all({word.split("=")[0] for word in call[1:]} <= flags_of(jetpack) for call in calls)
+    assert "--useDLACore=0 --allowGPUFallback" in script
+    assert all(word in script for word in ("nvpmodel -m 0", "jetson_clocks"))
 
 
 @pytest.mark.parametrize(("version", "release"), [("8.6.1", "8.6"), ("10.7", "10.x"), ("11.1.0", "11.x")])

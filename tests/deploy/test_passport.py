@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,16 @@ from tests.pages.engines import stocked
 from trt_core.deploy.headers import header_of, read_header
 from trt_core.deploy.names import checked_kubernetes_name, checked_triton_name, kubernetes_name, tag_of, triton_name
 from trt_core.deploy.passport import will_it_load
-from trt_core.deploy.targets import gpu, gpus, named_target, releases_for, sources, triton_release, triton_releases
+from trt_core.deploy.targets import (
+    gpu,
+    gpus,
+    named_target,
+    release_of,
+    releases_for,
+    sources,
+    triton_release,
+    triton_releases,
+)
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.passport import Passport, Target
 from trt_core.errors import InvalidInput, NotFound
@@ -186,6 +196,21 @@ def test_the_tables_are_in_order_and_name_their_sources():
     assert len({item.name for item in gpus()}) == len(gpus())
     assert all(source.startswith("https://") for source in sources())
     assert [item.release for item in releases_for("10.7.0")] == ["24.12"]
+    assert [item.release for item in releases_for("10.16.1.11")] == ["26.04", "26.05"]
+
+
+@pytest.mark.parametrize("release", triton_releases(), ids=lambda item: item.release)
+def test_every_row_of_the_table_has_versions_that_can_be_compared_and_says_where_they_were_read(release):
+    assert release_of(release.tensorrt) >= (8, 6)
+    assert re.fullmatch(r"1[23]\.\d(\.\d)?", release.cuda)
+    assert re.fullmatch(r"\d{3}", release.driver)
+    assert release.source
+
+
+def test_later_releases_never_hold_an_older_tensorrt():
+    versions = [release_of(item.tensorrt) for item in triton_releases()]
+
+    assert versions == sorted(versions)
 
 
 @pytest.mark.parametrize("text", ["ResNet 50 (v2)", "ünï/..//x", "../../etc", "", "a" * 300, "-x-", "模型"])

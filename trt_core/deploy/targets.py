@@ -20,18 +20,24 @@ _NOISE = re.compile(r"^((nvidia|geforce|tesla)\s+)+|\s+(laptop )?gpu$", re.IGNOR
 
 @dataclass(frozen=True, kw_only=True)
 class TritonRelease:
-    """One image of Triton and what is in it."""
+    """One image of Triton and what is in it; the last two fields name the sources of the two versions."""
 
     release: str
     tensorrt: str
     cuda: str
     driver: str
-    evidence: str
+    tensorrt_from: str
+    cuda_from: str
 
     @property
     def image(self) -> str:
         """The pinned image."""
         return str(_table("triton.json")["image"]).format(release=self.release)
+
+    @property
+    def source(self) -> str:
+        """Where its TensorRT version was read."""
+        return str(_table("triton.json")["sources"][self.tensorrt_from]["what"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +68,9 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def sources() -> tuple[str, ...]:
-    """Where the tables come from."""
-    return (*_table("triton.json")["sources"], *_table("gpus.json")["sources"])
+    """Addresses of what the tables were read from."""
+    triton = (item["url"] for item in _table("triton.json")["sources"].values())
+    return (*triton, *_table("gpus.json")["sources"])
 
 
 def triton_release(text: str) -> TritonRelease:
