@@ -11,7 +11,8 @@ from pages.ui.build_charts import profile_figure
 from pages.ui.build_form import BuildWish
 from pages.ui.links import link_to
 from pages.ui.theme import PRECISION_LABELS, plot_config
-from trt_core.deploy.commands import FileNames, command_lines
+from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.commands import command_lines
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.requests import BuildSpec
 from trt_core.services.outlook import BuildOutlook

@@ -9,7 +9,10 @@ import pytest
 
 from trt_core.cli.arguments import parser
 from trt_core.cli.wishes import _keep, _profiles
-from trt_core.deploy.commands import FileNames, cli_line, command_lines, polygraphy_line, trtexec_line
+from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.commands import cli_line, command_lines
+from trt_core.deploy.polygraphy import polygraphy_line
+from trt_core.deploy.trtexec import trtexec_line
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange

@@ -41,6 +41,7 @@ NAMES: tuple[ApiName, ...] = (
     ApiName(path="Builder.create_builder_config"),
     ApiName(path="Builder.create_network"),
     ApiName(path="Builder.create_optimization_profile"),
+    ApiName(path="Builder.num_DLA_cores"),
     ApiName(path="BuilderFlag.BF16", since="10.16", until="10.16", rtx=False),
     ApiName(path="BuilderFlag.FP16", until="10.16", rtx=False),
     ApiName(path="BuilderFlag.GPU_FALLBACK"),

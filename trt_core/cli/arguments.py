@@ -96,6 +96,7 @@ def _build(command: argparse.ArgumentParser) -> None:
     command.add_argument("--hardware-compatibility", choices=("ampere_plus", "same_compute_capability"), default="")
     command.add_argument("--calibration", choices=("implicit", "explicit"), default="explicit")
     command.add_argument("--timing-cache", type=Path)
+    switch_arguments(command)
     command.add_argument("-o", "--output", type=Path, help="write the engine here")
 
 

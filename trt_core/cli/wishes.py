@@ -6,6 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
+from trt_core.cli.switches import switches
 from trt_core.domain.artifacts import ArtifactKind, ModelRecord
 from trt_core.domain.engine import BuilderOptions, Sm, sm_from_text
 from trt_core.domain.latency import LatencyRequest
@@ -76,6 +77,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
             hardware_compatibility=options.hardware_compatibility,
             timing_cache=brought,
             calibration="implicit" if options.calibration == "implicit" else "",
+            **switches(options),
         ),
         rebuild=options.rebuild,
     )

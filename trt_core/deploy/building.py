@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import shlex
 
-from trt_core.deploy.commands import FileNames, trtexec_line
+from trt_core.deploy.command_words import FileNames
 from trt_core.deploy.order import Order
 from trt_core.deploy.targets import release_of
 from trt_core.deploy.templating import filled
+from trt_core.deploy.trtexec import trtexec_line
 from trt_core.domain.deployment import GeneratedFile
 from trt_core.errors import UnsupportedRequest
 

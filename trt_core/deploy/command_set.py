@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from trt_core.deploy.commands import CommandLine, FileNames, command_lines, trtexec_line
+from trt_core.deploy.command_words import CommandLine, FileNames
+from trt_core.deploy.commands import command_lines
 from trt_core.deploy.order import Order
 from trt_core.deploy.templating import filled
 from trt_core.deploy.triton import common_files, readme_text
+from trt_core.deploy.trtexec import trtexec_line
 from trt_core.deploy.workflow import workflow_file
 from trt_core.domain.deployment import GeneratedFile
 from trt_core.domain.precision import Precision

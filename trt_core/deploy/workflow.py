@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 
-from trt_core.deploy.commands import FileNames, cli_line
+from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.commands import cli_line
 from trt_core.deploy.order import Order
 from trt_core.deploy.yaml_text import Node, yaml_text
 from trt_core.domain.deployment import GeneratedFile

@@ -24,6 +24,7 @@ class ArtifactKind(Enum):
     SUPPORT = "s"
     DATA = "n"
     CALIBRATION = "c"
+    CACHE = "k"  # a calibration cache
     TRIAGE = "t"
     PLAN = "p"
     VALIDATION = "e"  # an evaluation
@@ -31,7 +32,7 @@ class ArtifactKind(Enum):
     SWEEP = "w"
 
 
-_ID = re.compile(r"[mvbldsnctperw]-[0-9a-f]{12}(-[0-9]{1,4})?")
+_ID = re.compile(r"[mvbldsnctperwk]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:

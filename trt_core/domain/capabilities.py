@@ -28,6 +28,12 @@ class Capabilities:
     has_optimization_level: bool = False
     has_version_compatibility: bool = False
     has_hardware_compatibility: bool = False
+    has_sparsity: bool = False
+    has_refit: bool = False
+    memory_pools: tuple[str, ...] = ()  # of `MEMORY_POOLS`, those that mean something here
+    tactic_sources: tuple[str, ...] = ()  # whose libraries are there
+    dla_cores: int = 0
+    plugins: tuple[str, ...] = ()  # file names of the plugin libraries that the server's configuration names
     missing: tuple[tuple[str, str], ...] = ()  # (ability, reason and remedy)
 
     def why_not(self, ability: str) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from typing import Any
 
+from trt_core.domain.codec import to_plain
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.errors import InvalidInput
@@ -40,6 +42,8 @@ def sm_from_text(text: str) -> Sm:
 
 
 MOST_WORKSPACE_MB = 1 << 20  # a tebibyte: more than any GPU has
+MOST_DLA_CORE = 15
+MEMORY_POOLS = ("tactic_dram", "dla_managed_sram", "dla_local_dram", "dla_global_dram")  # beside the workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +52,17 @@ class BuilderOptions:
 
     optimization_level: int | None = None
     workspace_mb: int | None = None
-    tf32: bool = False
+    tf32: bool = False  # layers that stay in FP32 may run in TF32
     version_compatible: bool = False
     hardware_compatibility: str = ""  # "", "ampere_plus" or "same_compute_capability"
     timing_cache: str = ""  # content hash of a stored timing cache; "off" times every tactic anew
     calibration: str = ""  # "implicit": TensorRT 8.6 and 10 choose INT8 layers themselves, from ranges they calibrate
-    extra: tuple[tuple[str, str], ...] = ()  # backend-specific switches, sorted by name
+    sparsity: bool = False  # tactics for weights with 2:4 zeros are tried, too
+    refit: bool = False  # weights can be exchanged in the engine
+    memory_pools_mb: tuple[tuple[str, int], ...] = ()  # limits beside the workspace's, named as in `MEMORY_POOLS`
+    tactic_sources: tuple[str, ...] = ()  # as the library names them; empty leaves the choice to it
+    dla_core: int | None = None  # layers that this core takes run there, all others on the GPU
+    plugins: tuple[str, ...] = ()  # file names out of the server's configuration; empty loads all of them
 
     def __post_init__(self) -> None:
         if self.optimization_level is not None and not 0 <= self.optimization_level <= 5:
@@ -67,6 +76,24 @@ class BuilderOptions:
             )
         if self.calibration not in ("", "implicit"):
             raise InvalidInput(f"Calibration {self.calibration!r}.", remedy='Use "implicit", or leave it empty.')
+        self._check_pools()
+        if self.dla_core is not None and not 0 <= self.dla_core <= MOST_DLA_CORE:
+            raise InvalidInput(f"DLA core {self.dla_core}.", remedy=f"Give a number from 0 to {MOST_DLA_CORE}.")
+        if odd := [name for name in self.tactic_sources if not name.isidentifier()]:
+            raise InvalidInput(f"Tactic source {odd[0][:40]!r}.", remedy="Write it as CUBLAS or JIT_CONVOLUTIONS.")
+        if odd := [name for name in self.plugins if not name or "/" in name or "\\" in name]:
+            raise InvalidInput(
+                f"Plugin library {odd[0][:80]!r}.", remedy="Give a file name of the server's configuration, no path."
+            )
+
+    def _check_pools(self) -> None:
+        names = [name for name, _ in self.memory_pools_mb]
+        if odd := [name for name in names if name not in MEMORY_POOLS or names.count(name) > 1]:
+            raise InvalidInput(f"Memory pool {odd[0][:40]!r}.", remedy=f"Use each of {', '.join(MEMORY_POOLS)} once.")
+        if wrong := [size for _, size in self.memory_pools_mb if not 0 < size <= MOST_WORKSPACE_MB]:
+            raise InvalidInput(
+                f"Memory pool of {wrong[0]:,} MB.", remedy=f"Give a size above zero and up to {MOST_WORKSPACE_MB:,}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +106,32 @@ class BuildRequest:
     profiles: tuple[OptimizationProfile, ...] = ()
     options: BuilderOptions = field(default_factory=BuilderOptions)
     calibrated: Recipe | None = None  # what decides an engine's ranges where the library calibrates by itself
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that decide the id.
+
+        An option that came after engines had been stored is left out while it is at its default: their ids stay what
+        they were.
+        """
+        plain: dict[str, Any] = to_plain(self)
+        options = plain["options"]
+        for item in fields(BuilderOptions):
+            if item.name not in _FIRST_OPTIONS and getattr(self.options, item.name) == item.default:
+                del options[item.name]
+        options["extra"] = []  # a field of the first releases that nothing ever filled
+        return plain
+
+
+_FIRST_OPTIONS = (
+    "optimization_level",
+    "workspace_mb",
+    "tf32",
+    "version_compatible",
+    "hardware_compatibility",
+    "timing_cache",
+    "calibration",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

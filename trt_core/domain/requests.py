@@ -50,6 +50,15 @@ class BuildSpec:
     options: BuilderOptions = field(default_factory=BuilderOptions)
     rebuild: bool = False
 
+    def __post_init__(self) -> None:
+        if self.options.tf32 and self.variant.recipe.precision is Precision.FP32:
+            raise InvalidInput("FP32 with TF32 allowed is the precision TF32.", remedy="Ask for tf32 instead of fp32.")
+
+    @property
+    def is_implicit(self) -> bool:
+        """True where the library calibrates INT8 by itself."""
+        return self.options.calibration == "implicit" and self.variant.recipe.precision is Precision.INT8
+
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSpec:

@@ -12,11 +12,11 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job, JobKind, Use
+from trt_core.domain.option_support import unsupported_option, why_not_dla
 from trt_core.domain.precision import Precision
 from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
-from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
 from trt_core.domain.tensors import passed_through
 from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
 from trt_core.services.build_shelf import BuildShelf, Made
@@ -27,7 +27,6 @@ from trt_core.services.typing_plan import (
     GPU,
     built_variant,
     calibration_for,
-    is_implicit,
     kept_nodes,
     kept_timings,
     rest_of,
@@ -76,9 +75,13 @@ class Builds:
         capabilities = self._able(spec.backend)
         compiler.check_target(spec.target)
         self._check_ends(spec)
-        if is_implicit(spec):
+        if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
         if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
+        if reason := unsupported_option(spec.options, capabilities):
+            raise UnsupportedRequest(reason, remedy="Leave it out, or build where it is there.")
+        if reason := why_not_dla(spec.variant.recipe.precision, spec.options):
+            raise UnsupportedRequest(reason, remedy="Build FP16 or INT8 for it, or leave the DLA core out.")
             names = ", ".join(
                 item.value for item in Precision if not why_not_precision(item, capabilities, spec.target)
             )
@@ -120,14 +123,15 @@ class Builds:
         """The id of a resolved wish, its attempt left out."""
         request = self._request(spec)
         version = self._context.compiler(spec.backend).version()
-        return content_id(ArtifactKind.BUILD, {"request": to_plain(request), "version": version})
+        return content_id(ArtifactKind.BUILD, {"request": request.identity, "version": version})
 
     def _request(self, spec: BuildSpec) -> BuildRequest:
         wanted = spec.variant.recipe.precision
-        options = replace(spec.options, tf32=wanted is Precision.TF32)
+        tf32 = wanted is Precision.TF32 or (spec.options.tf32 and wanted is not Precision.FP32)
+        options = replace(spec.options, tf32=tf32)
         return BuildRequest(
             variant_id=self._variants.id_of(self._file_of(spec)),
-            calibrated=spec.variant.recipe if is_implicit(spec) else None,
+            calibrated=spec.variant.recipe if spec.is_implicit else None,
             backend=spec.backend,
             target=spec.target,
             profiles=spec.profiles,
@@ -201,6 +205,29 @@ class Builds:
         return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
 
     # Doing -------------------------------------------------------------------------------------------------------
+    def wish_of(self, build_id: str) -> BuildSpec:
+        """The wish that a build came from; NotFound when its calibration data are gone."""
+        build = self.build(build_id)
+        recipe, data_id = build.recipe, ""
+        if recipe.needs_data:
+            known = {item.sha256: item.id for item in self._library.data_sets(build.model_id)}
+            if recipe.data_sha256 not in known:
+                raise NotFound("The calibration data of this build are gone.", remedy="Bring them in again.")
+            data_id = known[recipe.data_sha256]
+        request = build.request
+        return BuildSpec(
+            variant=QuantizeSpec(model_id=build.model_id, recipe=recipe, data_id=data_id),
+            backend=request.backend,
+            target=request.target,
+            profiles=request.profiles,
+            options=request.options,
+        )
+
+    def input_of(self, build_id: str, reporter: Reporter) -> CompileInput:
+        """What the compiler was given for a build: whoever builds it with a difference starts from here."""
+        spec = self.wish_of(build_id)
+        return self._compile_input(spec, self._variants.perform(self._file_of(spec), reporter), reporter)
+
 
     def perform(self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None) -> Built:
         """Build in the calling process; the same wish again is answered from the store."""
@@ -232,19 +259,8 @@ class Builds:
             check_profiles(model, spec.profiles)
 
     def _compile(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter, stages: Stages) -> CompileOutput:
-        request = self._request(spec)
-        compiled = self._context.compiler(spec.backend).build(
-            CompileInput(
-                onnx_path=self._variants.path(variant.id),
-                target=request.target,
-                profiles=request.profiles,
-                options=request.options,
-                rest=rest_of(spec),
-                keep=kept_nodes(spec, variant, self._library.graph(variant.model_id)),
-                calibration=self._calibration(spec, variant, reporter),
-            ),
-            reporter=reporter,
-        )
+        asked = self._compile_input(spec, variant, reporter)
+        compiled = self._context.compiler(spec.backend).build(asked, reporter=reporter)
         stages.add("parse", compiled.parse_seconds)
         stages.add("build", compiled.build_seconds)
         return compiled
@@ -267,3 +283,5 @@ class Builds:
             runner=self._context.runner,
             reporter=reporter,
         )
+    def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
+        if not spec.is_implicit:

@@ -18,15 +18,9 @@ from trt_core.protocols import CalibrationInput, Feeds, Reporter, Runner
 if TYPE_CHECKING:
     import onnx
 
-IMPLICIT = "implicit"
 TENSORRT_FOLDER = "tensorrt"  # of a workspace: timings and calibration caches
 GPU = "gpu:0"
 CPU = "cpu"
-
-
-def is_implicit(spec: BuildSpec) -> bool:
-    """True where the library calibrates INT8 by itself."""
-    return spec.options.calibration == IMPLICIT and spec.variant.recipe.precision is Precision.INT8
 
 
 def built_variant(spec: BuildSpec, *, weakly_typed: bool) -> QuantizeSpec:
@@ -36,7 +30,7 @@ def built_variant(spec: BuildSpec, *, weakly_typed: bool) -> QuantizeSpec:
     quantized may then run in the recipe's `rest`, which is a flag there.
     """
     recipe = spec.variant.recipe
-    if is_implicit(spec):
+    if spec.is_implicit:
         plain = Recipe(precision=Precision.FP32, normalize=recipe.normalize)
         return QuantizeSpec(model_id=spec.variant.model_id, recipe=plain)
     if weakly_typed and recipe.precision is Precision.INT8:
@@ -61,7 +55,7 @@ def kept_timings(path: Path, workspace: Path) -> str:
 
 def kept_nodes(spec: BuildSpec, variant: VariantRecord, graph: Graph) -> tuple[KeepRule, ...]:
     """The recipe's exclusions under the names of the file that is built; only implicit calibration needs them."""
-    if not is_implicit(spec) or not spec.variant.recipe.keep:
+    if not spec.is_implicit or not spec.variant.recipe.keep:
         return ()
     rules = {index: rule for rule in spec.variant.recipe.keep for index in graph.indices_by_name.get(rule.node, ())}
     listed = variant.provenance.nodes
@@ -79,7 +73,7 @@ def calibration_for(
     spec: BuildSpec, *, model: Path, data: Path, runner: Runner, reporter: Reporter
 ) -> CalibrationInput | None:
     """What the library calibrates with; percentile ranges are worked out here: its own calibrators have none."""
-    if not is_implicit(spec):
+    if not spec.is_implicit:
         return None
     recipe = spec.variant.recipe
     ranges: tuple[TensorRange, ...] = ()

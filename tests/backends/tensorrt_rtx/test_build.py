@@ -240,8 +240,13 @@ def test_options_without_effect_are_findings(tmp_path):
     [
         {"version_compatible": True},
         {"hardware_compatibility": "ampere_plus"},
-        {"extra": (("calibration_cache", "x"),)},
-        {"extra": (("unheard_of", "1"),)},
+        {"calibration": "implicit"},
+        {"sparsity": True},
+        {"refit": True},
+        {"memory_pools_mb": (("tactic_dram", 512),)},
+        {"tactic_sources": ("JIT_CONVOLUTIONS",)},
+        {"dla_core": 0},
+        {"plugins": ("libfish.so",)},
     ],
 )
 def test_options_that_would_change_the_engine_and_cannot_are_refused(tmp_path, options):

@@ -57,8 +57,10 @@ class _Work:
 
     @property
     def is_weak(self) -> bool:
-        """True where the library chooses precisions: always in 8.6, in 10 for implicit calibration."""
-        return version_of(self.trt)[0] < 10 or self.request.options.calibration == _IMPLICIT
+        """True where the library chooses precisions: always in 8.6, in 10 for implicit calibration and for a DLA."""
+        options = self.request.options
+        chooses = options.calibration == _IMPLICIT or options.dla_core is not None
+        return version_of(self.trt)[0] < 10 or (chooses and version_of(self.trt)[0] < 11)
 
 
 def build_engine(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trt_core.backends.support import Asked, ask_parser
@@ -21,7 +22,8 @@ from trt_core.protocols import CompileInput, CompileOutput, Reporter
 class TrtCompiler:
     """Builds engines for the GPU of this machine.
 
-    `folder` holds the caches of tactic timings and calibration; `plugins` are libraries that the operator named.
+    `folder` holds the caches of tactic timings and calibration; `plugins` are libraries that the operator named, or
+    folders of them.
     """
 
     name = BACKEND
@@ -29,7 +31,7 @@ class TrtCompiler:
 
     def __init__(self, folder: Path | None = None, *, plugins: Sequence[Path] = ()) -> None:
         self._kept = KeptFiles(folder=folder) if folder is not None else None
-        self._plugins = tuple(plugins)
+        self._plugins = tuple(library for path in plugins for library in _libraries(path))
 
     def version(self) -> str:
         """The version of the installed package, read from its metadata."""
@@ -57,7 +59,7 @@ class TrtCompiler:
 
     def capabilities(self) -> Capabilities:
         """What the installed package can do on the first GPU, asked once in a process of its own."""
-        return probe()
+        return replace(probe(), plugins=tuple(path.name for path in self._plugins))
 
     def support(self, onnx_path: Path, graph: Graph, *, target: Sm | None, reporter: Reporter) -> SupportReport:
         """Ask the parser about every node of a file; see `ask_parser`."""
@@ -75,4 +77,19 @@ class TrtCompiler:
         be stopped inside a build: the worker's end stops it).
         """
         self.check_target(request.target)
-        return build_engine(request, reporter=reporter, kept=self._kept, plugins=self._plugins)
+        return build_engine(request, reporter=reporter, kept=self._kept, plugins=self._chosen(request.options.plugins))
+
+    def _chosen(self, names: Sequence[str]) -> tuple[Path, ...]:
+        """The configured libraries of those names, all of them without names; UnsupportedRequest for any other."""
+        known = {path.name: path for path in self._plugins}
+        if unknown := [name for name in names if name not in known]:
+            raise UnsupportedRequest(
+                f"The server's configuration names no plugin library {unknown[0]!r}.",
+                remedy=f"Choose among {', '.join(known)}." if known else "Set ENGINESCOPE_TENSORRT_PLUGINS on it.",
+            )
+        return tuple(known[name] for name in names) or self._plugins
+
+
+def _libraries(path: Path) -> list[Path]:
+    """A library, or those of a folder."""
+    return sorted(path.glob("*.so*")) if path.is_dir() else [path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trt_core.backends.names import lookup
@@ -13,12 +14,11 @@ from trt_core.domain.findings import Finding, Severity
 from trt_core.errors import UnsupportedRequest
 
 _LEVELS = {"ampere_plus": "AMPERE_PLUS", "same_compute_capability": "SAME_COMPUTE_CAPABILITY"}
-_SWITCHES = {"sparsity": "BuilderFlag.SPARSE_WEIGHTS", "refit": "BuilderFlag.REFIT"}
 _POOLS = {
-    "tactic_dram_mb": "MemoryPoolType.TACTIC_DRAM",
-    "dla_managed_sram_mb": "MemoryPoolType.DLA_MANAGED_SRAM",
-    "dla_local_dram_mb": "MemoryPoolType.DLA_LOCAL_DRAM",
-    "dla_global_dram_mb": "MemoryPoolType.DLA_GLOBAL_DRAM",
+    "tactic_dram": "MemoryPoolType.TACTIC_DRAM",
+    "dla_managed_sram": "MemoryPoolType.DLA_MANAGED_SRAM",
+    "dla_local_dram": "MemoryPoolType.DLA_LOCAL_DRAM",
+    "dla_global_dram": "MemoryPoolType.DLA_GLOBAL_DRAM",
 }
 # A tactic source, the library it calls, and the function by which a real one says its version.
 _LIBRARIES = {
@@ -27,7 +27,6 @@ _LIBRARIES = {
     "CUBLAS_LT": (("libcublasLt.so.12", "libcublasLt.so.11"), "cublasLtGetVersion"),
 }
 _OWN_SOURCES = ("EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS")
-KNOWN = (*_SWITCHES, *_POOLS, "tactic_sources", "dla_core")
 
 
 def configure(trt: Any, config: Any, options: BuilderOptions) -> tuple[Finding, ...]:
@@ -47,20 +46,17 @@ def configure(trt: Any, config: Any, options: BuilderOptions) -> tuple[Finding, 
         set_flag(trt, config, "BuilderFlag.VERSION_COMPATIBLE")
     if options.hardware_compatibility:
         _hardware(trt, config, options.hardware_compatibility)
-    extra = dict(options.extra)
-    if unknown := sorted(set(extra) - set(KNOWN)):
-        raise UnsupportedRequest(f"TensorRT has no option {unknown[0]!r} here.", remedy=f"Use {', '.join(KNOWN)}.")
-    for name, path in _SWITCHES.items():
-        if extra.get(name, "") not in ("", "0", "off"):
-            set_flag(trt, config, path)
-    for name, path in _POOLS.items():
-        if name in extra:
-            _pool(trt, config, path, extra[name])
+    if options.sparsity:
+        set_flag(trt, config, "BuilderFlag.SPARSE_WEIGHTS")
+    if options.refit:
+        set_flag(trt, config, "BuilderFlag.REFIT")
+    for name, size_mb in options.memory_pools_mb:
+        _pool(trt, config, _POOLS[name], size_mb)
     if version_of(trt)[0] < 10:
         # Later versions let several contexts share a profile; 8.6 gives the second context of an engine none.
         config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
-    notes = _tactic_sources(trt, config, extra.get("tactic_sources", ""))
-    return (*notes, *(_dla(trt, config, extra["dla_core"]) if "dla_core" in extra else ()))
+    notes = _tactic_sources(trt, config, options.tactic_sources)
+    return (*notes, *(_dla(trt, config, options.dla_core) if options.dla_core is not None else ()))
 
 
 def set_flag(trt: Any, config: Any, path: str) -> None:
@@ -85,18 +81,16 @@ def _hardware(trt: Any, config: Any, asked: str) -> None:
     _same(config.hardware_compatibility_level, level, "hardware compatibility")
 
 
-def _pool(trt: Any, config: Any, path: str, text: str) -> None:
-    if not text.isdigit() or not int(text):
-        raise UnsupportedRequest(f"A memory pool of {text!r} MB.", remedy="Give a whole number above zero.")
-    pool, size_bytes = lookup(trt, path), int(text) << 20
+def _pool(trt: Any, config: Any, path: str, size_mb: int) -> None:
+    pool, size_bytes = lookup(trt, path), size_mb << 20
     config.set_memory_pool_limit(pool, size_bytes)
     _same(config.get_memory_pool_limit(pool), size_bytes, f"{path.partition('.')[2]} of")
 
 
-def _tactic_sources(trt: Any, config: Any, asked: str) -> tuple[Finding, ...]:
+def _tactic_sources(trt: Any, config: Any, asked: Sequence[str]) -> tuple[Finding, ...]:
     """Those asked for; otherwise TensorRT's own, and NVIDIA's libraries where they are really installed."""
     held = lookup(trt, "TacticSource").__members__
-    wanted = [name.strip().upper() for name in asked.split(",") if name.strip()]
+    wanted = [name.upper() for name in asked]
     if unknown := sorted(set(wanted) - set(held)):
         raise UnsupportedRequest(
             f"TensorRT {trt.__version__} has no tactic source {unknown[0]!r}.", remedy=f"Use {', '.join(held)}."
@@ -120,16 +114,20 @@ def _tactic_sources(trt: Any, config: Any, asked: str) -> tuple[Finding, ...]:
     )
 
 
+def installed_sources(trt: Any) -> list[str]:
+    """Tactic sources of this version whose libraries are there, as the library names them."""
+    return [name for name in lookup(trt, "TacticSource").__members__ if name not in _LIBRARIES or _is_installed(name)]
+
+
 def _is_installed(source: str) -> bool:
     names, function = _LIBRARIES[source]
     return any(real_library(name, function) for name in names)
 
 
-def _dla(trt: Any, config: Any, core: str) -> tuple[Finding, ...]:
-    if not core.isdigit():
-        raise UnsupportedRequest(f"DLA core {core!r}.", remedy="Give its number, from 0.")
+def _dla(trt: Any, config: Any, core: int) -> tuple[Finding, ...]:
     config.default_device_type = lookup(trt, "DeviceType.DLA")
-    config.DLA_core = int(core)
+    config.DLA_core = core
+    _same(config.DLA_core, core, "DLA core")
     set_flag(trt, config, "BuilderFlag.GPU_FALLBACK")
     return (
         Finding(

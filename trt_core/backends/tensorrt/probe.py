@@ -11,8 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from trt_core.backends.tensorrt.native import BACKEND, PIP_LINE, TITLE, library, logger, version_of
+from trt_core.backends.tensorrt.options import installed_sources
 from trt_core.domain.capabilities import Capabilities
-from trt_core.domain.engine import Sm
+from trt_core.domain.engine import MEMORY_POOLS, Sm
 from trt_core.domain.precision import Precision
 from trt_core.errors import TrtCoreError
 
@@ -67,6 +68,9 @@ def _capabilities(answer: dict[str, object]) -> Capabilities:
     major, minor = (int(part) for part in str(answer["sm"]).split("."))
     version, sm = str(answer["version"]), Sm(major=major, minor=minor)
     release = int(version.partition(".")[0])
+    sources, dla_cores = answer.get("sources", []), answer.get("dla_cores", 0)
+    assert isinstance(sources, list)  # noqa: S101 - written by `main` below
+    assert isinstance(dla_cores, int)  # noqa: S101
     strong = _STRONG if sm >= _FP8_SM else tuple(item for item in _STRONG if item is not Precision.FP8)
     return Capabilities(
         backend=BACKEND,
@@ -84,6 +88,11 @@ def _capabilities(answer: dict[str, object]) -> Capabilities:
         has_optimization_level=True,
         has_version_compatibility=True,
         has_hardware_compatibility=True,
+        has_sparsity=True,
+        has_refit=True,
+        memory_pools=MEMORY_POOLS if dla_cores else MEMORY_POOLS[:1],
+        tactic_sources=tuple(sources),
+        dla_cores=dla_cores,
     )
 
 
@@ -104,6 +113,7 @@ def main() -> None:
         builder = trt.Builder(logger())
         builder.create_builder_config()
         answer |= {"gpu": gpu.name, "sm": f"{gpu.sm.major}.{gpu.sm.minor}", "release": version_of(trt)[0]}
+        answer |= {"dla_cores": int(builder.num_DLA_cores), "sources": installed_sources(trt)}
     except TrtCoreError as error:
         answer["reason"] = str(error)
     except TypeError:

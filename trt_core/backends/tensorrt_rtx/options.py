@@ -6,7 +6,14 @@ from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.findings import Finding, Severity
 from trt_core.errors import UnsupportedRequest
 
-_CALIBRATION = frozenset({"calibration_cache", "calibrator", "implicit_calibration", "int8_calibrator"})
+_LACKING = {
+    "sparsity": "sparsity",
+    "refit": "refit without a GPU",
+    "memory_pools_mb": "memory pools beside the workspace's",
+    "tactic_sources": "tactic sources to choose",
+    "dla_core": "DLA",
+    "plugins": "plugin libraries",
+}
 
 
 def check_options(options: BuilderOptions) -> tuple[Finding, ...]:
@@ -21,13 +28,15 @@ def check_options(options: BuilderOptions) -> tuple[Finding, ...]:
             f"TensorRT-RTX has no hardware compatibility level (asked: {options.hardware_compatibility}).",
             remedy="Choose the target architecture instead: one engine is compiled for each target.",
         )
-    for name, _ in options.extra:
-        if name in _CALIBRATION:
-            raise UnsupportedRequest(
-                f"TensorRT-RTX has no implicit calibration (option {name!r}).",
-                remedy="Quantize the model: the INT8 variant carries its ranges as Q/DQ pairs.",
-            )
-        raise UnsupportedRequest(f"TensorRT-RTX knows no option {name!r}.", remedy="Leave it out.")
+    if options.calibration:
+        raise UnsupportedRequest(
+            "TensorRT-RTX has no implicit calibration.",
+            remedy="Quantize the model: the INT8 variant carries its ranges as Q/DQ pairs.",
+        )
+    usual = BuilderOptions()
+    for name, title in _LACKING.items():
+        if getattr(options, name) != getattr(usual, name):
+            raise UnsupportedRequest(f"TensorRT-RTX has no {title} here.", remedy="Leave it out.")
     return tuple(_without_effect(options))
 
 

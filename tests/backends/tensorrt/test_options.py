@@ -1,0 +1,128 @@
+"""Builder options as the library takes them, over a configuration that remembers, or forgets as the real one can."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from trt_core.backends.tensorrt import options as told
+from trt_core.backends.tensorrt.compiler import TrtCompiler
+from trt_core.backends.tensorrt.options import configure, installed_sources
+from trt_core.domain.engine import BuilderOptions
+from trt_core.errors import UnsupportedRequest
+
+SOURCES = {"CUBLAS": 0, "CUBLAS_LT": 1, "CUDNN": 2, "EDGE_MASK_CONVOLUTIONS": 3, "JIT_CONVOLUTIONS": 4}
+
+
+def names(*members: str) -> SimpleNamespace:
+    return SimpleNamespace(**{name: name for name in members})
+
+
+def library(version: str = "10.16.1") -> SimpleNamespace:
+    return SimpleNamespace(
+        __name__="tensorrt",
+        __version__=version,
+        ProfilingVerbosity=names("DETAILED"),
+        BuilderFlag=names("TF32", "SPARSE_WEIGHTS", "REFIT", "GPU_FALLBACK", "VERSION_COMPATIBLE"),
+        MemoryPoolType=names("WORKSPACE", "TACTIC_DRAM", "DLA_LOCAL_DRAM"),
+        TacticSource=SimpleNamespace(__members__=SOURCES),
+        DeviceType=names("DLA"),
+        PreviewFeature=names("PROFILE_SHARING_0806"),
+    )
+
+
+class Config:
+    """A builder configuration; `deaf` names what it drops in silence."""
+
+    def __init__(self, *deaf: str) -> None:
+        self.deaf = deaf
+        self.flags: set[str] = set()
+        self.pools: dict[str, int] = {}
+        self.sources = 0
+        self.DLA_core = -1
+
+    def set_flag(self, flag: str) -> None:
+        self.flags |= set() if flag in self.deaf else {flag}
+
+    def clear_flag(self, flag: str) -> None:
+        self.flags.discard(flag)
+
+    def get_flag(self, flag: str) -> bool:
+        return flag in self.flags
+
+    def set_memory_pool_limit(self, pool: str, size: int) -> None:
+        self.pools[pool] = 0 if pool in self.deaf else size
+
+    def get_memory_pool_limit(self, pool: str) -> int:
+        return self.pools[pool]
+
+    def set_tactic_sources(self, mask: int) -> None:
+        self.sources = mask
+
+    def get_tactic_sources(self) -> int:
+        return self.sources
+
+    def set_preview_feature(self, name: str, wanted: object) -> None:
+        pass
+
+
+def test_every_switch_reaches_the_library():
+    config = Config()
+    wanted = BuilderOptions(
+        sparsity=True,
+        refit=True,
+        memory_pools_mb=(("tactic_dram", 2), ("dla_local_dram", 3)),
+        tactic_sources=("CUBLAS", "JIT_CONVOLUTIONS"),
+        dla_core=1,
+    )
+
+    notes = configure(library(), config, wanted)
+
+    assert config.flags == {"SPARSE_WEIGHTS", "REFIT", "GPU_FALLBACK"}
+    assert config.pools == {"TACTIC_DRAM": 2 << 20, "DLA_LOCAL_DRAM": 3 << 20}
+    assert config.sources == 0b10001
+    assert (config.default_device_type, config.DLA_core) == ("DLA", 1)
+    assert [note.rule for note in notes] == ["dla-with-gpu-fallback"]
+
+
+def test_nothing_is_told_that_was_not_asked_for():
+    config = Config()
+
+    assert configure(library(), config, BuilderOptions()) == ()
+    assert (config.flags, config.pools, config.sources, config.DLA_core) == (set(), {}, 0, -1)
+
+
+@pytest.mark.parametrize(
+    ("deaf", "wanted"),
+    [
+        ("SPARSE_WEIGHTS", BuilderOptions(sparsity=True)),
+        ("TACTIC_DRAM", BuilderOptions(memory_pools_mb=(("tactic_dram", 2),))),
+    ],
+)
+def test_what_the_library_drops_in_silence_is_refused_aloud(deaf, wanted):
+    with pytest.raises(UnsupportedRequest, match="TensorRT refused"):
+        configure(library(), Config(deaf), wanted)
+
+
+def test_a_tactic_source_that_a_version_does_not_have_is_refused():
+    with pytest.raises(UnsupportedRequest, match="no tactic source 'CUSPARSE'"):
+        configure(library(), Config(), BuilderOptions(tactic_sources=("CUSPARSE",)))
+
+
+def test_sources_without_their_libraries_are_not_offered(monkeypatch):
+    monkeypatch.setattr(told, "real_library", lambda name, _function: name.startswith("libcublas.so"))
+
+    assert installed_sources(library()) == ["CUBLAS", "EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
+
+
+def test_plugin_libraries_are_chosen_by_name_out_of_the_configured_folder(tmp_path):
+    for name in ("libfish.so", "libfowl.so.2", "readme.txt"):
+        (tmp_path / name).touch()
+    compiler = TrtCompiler(plugins=[tmp_path])
+
+    assert compiler.capabilities().plugins == ("libfish.so", "libfowl.so.2")
+    assert compiler._chosen(()) == (tmp_path / "libfish.so", tmp_path / "libfowl.so.2")
+    assert compiler._chosen(("libfowl.so.2",)) == (tmp_path / "libfowl.so.2",)
+    with pytest.raises(UnsupportedRequest, match=r"names no plugin library 'libother\.so'"):
+        compiler._chosen(("libother.so",))
