@@ -104,18 +104,18 @@ def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
         streams=options.streams,
         threads=options.threads,
         cuda_graph=options.cuda_graph,
+        transfers=options.transfers,
     )
     model_id = bench.latency.model_of(subject_id)
-        transfers=options.transfers,
     return BenchSpec(
         subject_id=subject_id,
         request=request,
         backend=options.backend,
         batch=options.batch,
         data_id=data_id(bench, options.data, model_id),
+        program=options.program,
     )
 
-        program=options.program,
 
 def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> DivergeSpec:
     """The wish of `diverge`."""

@@ -72,6 +72,7 @@ class BenchSpec:
     backend: str = "ort"
     batch: int = 1
     data_id: str = ""
+    program: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,6 @@ class DivergeSpec:
     model_id: str
     against: tuple[Precision, ...]
     data_id: str = ""
-    program: str = ""
     samples: int = 16
     mode: str = "cumulative"
     rest: Precision = Precision.FP16
@@ -159,6 +159,49 @@ class TriageSpec:
             raise InvalidInput(
                 f"{self.max_evaluations} evaluations, {self.ranking_samples} ranking samples.",
                 remedy="Allow three evaluations or more, and at least one sample.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivitySpec:
+    """Every layer's errors in several precisions, and what each of them costs as a whole.
+
+    `ranking_samples` of the validation data give the layers' errors, all of them, or the first `samples`, the metric.
+    `leave_one_out` units of each precision are measured alone. With `ask_backends` each backend says what it makes of
+    each variant, with `with_builds` by building it for `target`.
+    """
+
+    model_id: str
+    against: tuple[Precision, ...]
+    validation_id: str
+    data_id: str = ""
+    labels_id: str = ""
+    metric: str = "top1"
+    tolerance: float = DEFAULT_TOLERANCE
+    rest: Precision = Precision.FP16
+    method: CalibrationMethod = CalibrationMethod.ENTROPY
+    percentile: float = 99.99
+    samples: int | None = None
+    ranking_samples: int = 16
+    leave_one_out: int = 10
+    ask_backends: bool = True
+    with_builds: bool = False
+    target: Sm | None = None
+
+    def __post_init__(self) -> None:
+        _check_metric(self.metric, self.tolerance, self.labels_id)
+        if not self.against:
+            raise InvalidInput("No precision to measure.", remedy="Name at least one, such as fp16,int8.")
+        if {Precision.FP32, Precision.TF32} & set(self.against):
+            raise InvalidInput("FP32 loses nothing here.", remedy="Measure fp16, bf16, int8, fp8 or int4.")
+        if any(Recipe(precision=item).needs_data for item in self.against) and not self.data_id:
+            raise InvalidInput(
+                "INT8 and FP8 quantize activations and need calibration data.",
+                remedy="Give an .npz with one array per input, 500 samples or more.",
+            )
+        if self.ranking_samples < 1 or self.leave_one_out < 0 or (self.samples is not None and self.samples < 1):
+            raise InvalidInput(
+                f"{self.ranking_samples} samples, {self.leave_one_out} layers alone.", remedy="Ask for one or more."
             )
 
 

@@ -18,6 +18,7 @@ from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.tensors import passed_through
+from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
 from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
 from trt_core.services.build_shelf import BuildShelf, Made
 from trt_core.services.context import Context, Stages, content_id
@@ -77,11 +78,11 @@ class Builds:
         self._check_ends(spec)
         if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
-        if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
         if reason := unsupported_option(spec.options, capabilities):
             raise UnsupportedRequest(reason, remedy="Leave it out, or build where it is there.")
         if reason := why_not_dla(spec.variant.recipe.precision, spec.options):
             raise UnsupportedRequest(reason, remedy="Build FP16 or INT8 for it, or leave the DLA core out.")
+        if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
             names = ", ".join(
                 item.value for item in Precision if not why_not_precision(item, capabilities, spec.target)
             )
@@ -204,7 +205,6 @@ class Builds:
         path = self._context.store.path(checked_id(build_id, ArtifactKind.BUILD), "build.log.gz")
         return gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
 
-    # Doing -------------------------------------------------------------------------------------------------------
     def wish_of(self, build_id: str) -> BuildSpec:
         """The wish that a build came from; NotFound when its calibration data are gone."""
         build = self.build(build_id)
@@ -228,6 +228,7 @@ class Builds:
         spec = self.wish_of(build_id)
         return self._compile_input(spec, self._variants.perform(self._file_of(spec), reporter), reporter)
 
+    # Doing -------------------------------------------------------------------------------------------------------
 
     def perform(self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None) -> Built:
         """Build in the calling process; the same wish again is answered from the store."""
@@ -250,6 +251,14 @@ class Builds:
         )
         return Built(record=self._shelf.keep(made, stages), cached=False)
 
+    def _check_ends(self, spec: BuildSpec) -> None:
+        model = self._library.model(spec.variant.model_id)
+        if names := passed_through(model.inputs, model.outputs):
+            raise UnsupportedRequest(
+                f"Output {names[0]!r} is an input of the model as well: the parser would rename that input.",
+                remedy="Leave that output out, or pass it through an Identity that writes another name.",
+            )
+
     def _check_shapes(self, spec: BuildSpec) -> None:
         from trt_core.onnx_graph.load import load_model
         from trt_core.onnx_graph.shapes import check_profiles
@@ -265,16 +274,20 @@ class Builds:
         stages.add("build", compiled.build_seconds)
         return compiled
 
-    def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
-        if not is_implicit(spec):
-    def _check_ends(self, spec: BuildSpec) -> None:
-        model = self._library.model(spec.variant.model_id)
-        if names := passed_through(model.inputs, model.outputs):
-            raise UnsupportedRequest(
-                f"Output {names[0]!r} is an input of the model as well: the parser would rename that input.",
-                remedy="Leave that output out, or pass it through an Identity that writes another name.",
-            )
+    def _compile_input(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CompileInput:
+        request = self._request(spec)
+        return CompileInput(
+            onnx_path=self._variants.path(variant.id),
+            target=request.target,
+            profiles=request.profiles,
+            options=request.options,
+            rest=rest_of(spec),
+            keep=kept_nodes(spec, variant, self._library.graph(variant.model_id)),
+            calibration=self._calibration(spec, variant, reporter),
+        )
 
+    def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
+        if not spec.is_implicit:
             return None
         return calibration_for(
             spec,
@@ -283,5 +296,3 @@ class Builds:
             runner=self._context.runner,
             reporter=reporter,
         )
-    def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
-        if not spec.is_implicit:
