@@ -7,25 +7,21 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.data_upload import choose_samples, upload_data
 from pages.ui.jobs import asked_already
-from pages.ui.links import link_to
-from pages.ui.pickers import variant_title
-from pages.ui.state import select, selected
+from pages.ui.latency_backend import choose_measurable, refusal_of
+from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
 from trt_core.domain.requests import BenchSpec
-from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
 
 _LARGEST = 1 << 20
-_SUBJECT = "latency.subject"
 
 
 def latency_form(bench: Workbench, model: ModelRecord) -> None:
     """Draw the form and its button; submitting puts the job into the address."""
-    subject = _subject(bench, model)
-    _backend(bench, subject)
+    chosen = choose_measurable(bench, model)
     shapes = _shapes(model)
     data_id = choose_samples(bench, model, key="latency.samples", label="Data")
     upload_data(bench, model, page="latency")
@@ -47,9 +43,22 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
             "Streams", 1, 64, 1, key="latency.streams", help="Inferences at once, each in a thread of its own."
         )
         threads = st.number_input(
-            "Threads", 0, 1024, 0, key="latency.threads", help="Inside one inference. 0: ONNX Runtime chooses."
+            "Threads", 0, 1024, 0, key="latency.threads", help="Inside one inference. 0: the library chooses."
         )
-    profile = st.toggle("Time each node in a separate run", value=True, key="latency.profile")
+    with st.container(horizontal=True, gap="large"):
+        profile = st.toggle("Time each node in a separate run", value=True, key="latency.profile")
+        transfers = st.toggle(
+            "Copies to the device and back in every sample",
+            key="latency.transfers",
+            disabled=not chosen.copies,
+            help=None if chosen.copies else "This computes in host memory: there are no copies to include.",
+        )
+        graph = st.toggle(
+            "CUDA graph",
+            key="latency.cuda_graph",
+            disabled=chosen.backend != "tensorrt",
+            help=None if chosen.backend == "tensorrt" else "Only TensorRT is measured with CUDA graphs.",
+        )
     request = LatencyRequest(
         shapes=shapes,
         warmup=warmup,
@@ -58,52 +67,17 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
         streams=streams,
         threads=threads,
         profile_layers=profile,
+        transfers=transfers and chosen.copies,
+        cuda_graph=graph and chosen.backend == "tensorrt",
     )
-    _submit(bench, BenchSpec(subject_id=subject, request=request, data_id=data_id))
-
-
-def _subject(bench: Workbench, model: ModelRecord) -> str:
-    variants = {record.id: record for record in bench.variants.variants(model.id)}
-    chosen = selected("variant")
-    st.session_state[_SUBJECT] = chosen if chosen in variants else model.id
-    subject: str = st.selectbox(
-        "What is measured",
-        [model.id, *variants],
-        key=_SUBJECT,
-        format_func=lambda item: variant_title(variants[item]) if item in variants else "The model as uploaded",
-        on_change=_remember_subject,
+    spec = BenchSpec(
+        subject_id=chosen.subject_id,
+        request=request,
+        backend=chosen.backend,
+        data_id=data_id,
+        program=chosen.program,
     )
-    if subject in variants:
-        st.caption(
-            "ONNX Runtime on the CPU computes a variant with casts and Q/DQ nodes in its own way: "
-            "its time says nothing about TensorRT."
-        )
-    if not variants:
-        link_to("build", label="Make a variant in another precision", icon=":material/construction:")
-    return subject
-
-
-def _remember_subject() -> None:
-    chosen = str(st.session_state[_SUBJECT])
-    select({"variant": chosen if chosen.startswith("v-") else ""})
-
-
-def _backend(bench: Workbench, subject: str) -> None:
-    refusal = refusal_of(bench, BenchSpec(subject_id=subject, request=LatencyRequest(), backend="tensorrt"))
-    with st.container(horizontal=True, gap="xsmall"):
-        st.button("ONNX Runtime", key="latency.backend.ort", type="primary", help="On this machine's processor.")
-        st.button("TensorRT", key="latency.backend.tensorrt", disabled=True, help=refusal or None)
-    if refusal:
-        st.caption(refusal)
-
-
-def refusal_of(bench: Workbench, spec: BenchSpec) -> str:
-    """Why a wish is refused, with what to do, as Markdown; "" when it is not."""
-    try:
-        bench.latency.resolved(spec)
-    except TrtCoreError as error:
-        return text.plain(f"{error.message} {error.remedy}".strip())
-    return ""
+    _submit(bench, spec)
 
 
 def _shapes(model: ModelRecord) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -139,7 +113,7 @@ def _submit(bench: Workbench, spec: BenchSpec) -> None:
         key="latency.submit",
         type="primary",
         disabled=bool(reason or busy),
-        help=reason or busy or "It waits until the processor is its own: two timings at once are both wrong.",
+        help=reason or busy or "It waits until the device is its own: two timings at once are both wrong.",
         icon=":material/timer:",
         width="stretch",
     )

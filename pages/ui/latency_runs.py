@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.theme import PRECISION_LABELS, precision_colour
-from trt_core.domain.latency import LatencyConditions, LatencyRun, LatencySummary
+from trt_core.domain.latency import METERS, ON_HOST, LatencyConditions, LatencyRun, LatencySummary
 from trt_core.domain.precision import Precision
 from trt_core.errors import NotFound
 from trt_core.workbench import Workbench
@@ -20,7 +20,6 @@ LETTERS = "ABCDEF"
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _SYMBOLS = ("circle", "diamond", "square", "cross", "x", "triangle-up")
 _SHADES = (0.0, -0.4, 0.45, -0.6, 0.65, -0.75)  # towards black and white, for further runs in one precision
-_BACKENDS = {"ort": "ONNX Runtime", "tensorrt": "TensorRT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def run_views(bench: Workbench, run_ids: Sequence[str]) -> list[RunView]:
     views = []
     for letter, run_id in zip(LETTERS, run_ids, strict=False):
         run, summary = _read(bench, run_id)
-        precision = subject_precision(bench, run.subject_id)
+        precision = run_precision(bench, run)
         views.append(RunView(run=run, summary=summary, precision=precision, letter=letter, order=used[precision]))
         used[precision] += 1
     return views
@@ -76,20 +75,27 @@ def _read(_bench: Workbench, run_id: str) -> tuple[LatencyRun, LatencySummary]:
     return _bench.latency.run(run_id), _bench.latency.summary(run_id)
 
 
+def run_precision(bench: Workbench, run: LatencyRun) -> Precision:
+    """The precision of what was measured; what a PyTorch program computes in is not known."""
+    return Precision.UNKNOWN if run.conditions.backend.startswith("pytorch") else _precision(bench, run.subject_id)
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
-def subject_precision(_bench: Workbench, subject_id: str) -> Precision:
-    """The precision of what was measured: a variant's, FP32 for a model as uploaded."""
-    if not subject_id.startswith("v-"):
-        return Precision.FP32
+def _precision(_bench: Workbench, subject_id: str) -> Precision:
+    """A variant's or an engine's, FP32 for a model as uploaded."""
     try:
-        return _bench.variants.variant(subject_id).recipe.precision
+        if subject_id.startswith("v-"):
+            return _bench.variants.variant(subject_id).recipe.precision
+        if subject_id.startswith("b-"):
+            return _bench.builds.build(subject_id).recipe.precision
     except NotFound:
         return Precision.UNKNOWN
+    return Precision.FP32
 
 
 def backend_title(conditions: LatencyConditions) -> str:
     """`ONNX Runtime 1.31.1`."""
-    return f"{_BACKENDS.get(conditions.backend, conditions.backend)} {conditions.backend_version}"
+    return f"{METERS.get(conditions.backend, conditions.backend)} {conditions.backend_version}"
 
 
 def no_tensorrt(conditions: LatencyConditions) -> str:
@@ -153,7 +159,7 @@ def _stamp(view: RunView) -> str:
         threads_text(conditions),
         text.counted(conditions.streams, "stream"),
         f"warm-up {conditions.warmup}",
-        "host wall time of one inference" if conditions.backend == "ort" else conditions.method,
+        "host wall time of one inference" if conditions.backend in ON_HOST else conditions.method,
     ]
     return " · ".join(part for part in parts if part)
 
@@ -161,8 +167,9 @@ def _stamp(view: RunView) -> str:
 def run_title(bench: Workbench, run: LatencyRun) -> str:
     """One line for a list of runs."""
     conditions = run.conditions
-    precision = PRECISION_LABELS[subject_precision(bench, run.subject_id)]
+    precision = PRECISION_LABELS[run_precision(bench, run)]
     return (
-        f"{precision} · {text.clean(shapes_text(conditions), 40)} · {threads_text(conditions)} · "
+        f"{precision} · {METERS.get(conditions.backend, conditions.backend)} · "
+        f"{text.clean(shapes_text(conditions), 40)} · {threads_text(conditions)} · "
         f"{text.clock(run.created_at)} · {run.id}"
     )

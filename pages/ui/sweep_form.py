@@ -5,14 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.latency_backend import refusal_of
 from pages.ui.pickers import build_title, variant_title
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.latency import METERS, ON_HOST, LatencyRequest
 from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.requests import BenchSpec
 from trt_core.domain.sweeps import Shapes, SweepSpec
 from trt_core.errors import InvalidInput, TrtCoreError
 from trt_core.workbench import Workbench
 
+_ORT = ("ort", "ort-cuda")
+_NO_COPIES = "ONNX Runtime on the processor computes in host memory: there are no copies to include."
 _BATCHES, _SIZES = "Batch × streams", "Sizes of one axis"
 
 
@@ -34,6 +39,13 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
     with right:
         streams = st.text_input("Streams", "1, 2", key="sweeps.streams", help="Inferences at once.")
         iterations = st.number_input("Iterations a point", 2, 1_000_000, 400, key="sweeps.iterations", step=100)
+    copies = backend not in ON_HOST
+    transfers = st.toggle(
+        "Copies to the device and back in every sample",
+        key="sweeps.transfers",
+        disabled=not copies,
+        help=None if copies else _NO_COPIES,
+    )
     try:
         values = numbers(sizes)
         shapes = _shapes(model, axis.key, values) if axis is not None else ()
@@ -44,31 +56,43 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
             shapes=shapes,
             backend=backend,
             iterations=iterations,
+            transfers=transfers and copies,
         )
         bench.sweeps.check(spec)
     except TrtCoreError as error:
         st.error(text.plain(str(error)), icon=":material/error:")
         return
     st.caption(
-        f"{text.counted(len(spec.settings), 'point')}. Copies between host and device are left out. A sweep that stops "
-        "keeps its points, and the same sweep goes on from there."
+        f"{text.counted(len(spec.settings), 'point')}. {_copies(backend, spec)} A sweep that stops keeps its points, "
+        "and the same sweep goes on from there."
     )
     if st.button("Sweep", key="sweeps.submit", type="primary", icon=":material/grid_on:", width="stretch"):
         select({"job": bench.sweeps.submit(spec).id})
         st.rerun()
 
 
+def _copies(backend: str, spec: SweepSpec) -> str:
+    if backend in ON_HOST:
+        return _NO_COPIES
+    return f"Copies to the device and back are {'in every sample' if spec.transfers else 'left out'}."
+
+
 def _subject(bench: Workbench, model: ModelRecord) -> tuple[str, str]:
-    titles = {model.id: "The model as uploaded, in ONNX Runtime"}
-    titles |= {item.id: f"{variant_title(item)}, in ONNX Runtime" for item in bench.variants.variants(model.id)}
+    files = {model.id: "The model as uploaded"}
+    files |= {item.id: variant_title(item) for item in bench.variants.variants(model.id)}
     engines = [item for item in bench.builds.builds(model.id) if item.request.backend == "tensorrt"]
-    titles |= {item.id: f"{build_title(item)}, in TensorRT" for item in engines}
-    subject: str = st.selectbox(
+    cuda = refusal_of(bench, BenchSpec(subject_id=model.id, request=LatencyRequest(), backend="ort-cuda"))
+    titles = {(item, backend): f"{title}, in {METERS[backend]}" for item, title in files.items() for backend in _ORT}
+    titles = {key: title for key, title in titles.items() if key[1] == "ort" or not cuda}
+    titles |= {(item.id, "tensorrt"): f"{build_title(item)}, in {METERS['tensorrt']}" for item in engines}
+    subject: tuple[str, str] = st.selectbox(
         "What is measured", list(titles), key="sweeps.subject", format_func=lambda item: text.clean(titles[item], 90)
     )
+    if cuda:
+        st.caption(f"{METERS['ort-cuda']}: {cuda}")
     if not engines:
         st.caption("TensorRT: there is no engine of this model that this machine could run.")
-    return subject, "tensorrt" if subject.startswith("b-") else "ort"
+    return subject
 
 
 def numbers(words: str) -> tuple[int, ...]:

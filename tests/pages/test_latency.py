@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
-from pages.ui.latency_runs import run_views
+from pages.ui.latency_runs import run_precision, run_views
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_bytes
 from tests.pages.conftest import words
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
-from trt_core.domain.requests import BenchSpec, QuantizeSpec
+from trt_core.domain.requests import BenchSpec, BuildSpec, QuantizeSpec
 from trt_core.testing import CollectingReporter
 
 
@@ -184,3 +185,45 @@ def test_a_failed_measurement_says_what_to_do(bench, mlp, open_page):
 
     assert not app.exception
     assert app.button("latency.submit")
+
+
+def test_every_baseline_that_does_not_run_here_says_why(mlp, open_page):
+    app = open_page("latency", model=mlp.id)
+    said = words(app).replace("\\", "")
+
+    for name, reason in (("ort-cuda", "onnxruntime-gpu"), ("pytorch", "pip install torch"), ("tensorrt", "NVIDIA GPU")):
+        assert app.button(f"latency.backend.{name}").disabled
+        assert reason in said
+    assert app.toggle("latency.transfers").disabled
+    assert "no copies to include" in app.toggle("latency.transfers").help
+
+
+def test_a_program_in_the_operators_folder_is_offered_once_pytorch_is_there(
+    bench, mlp, open_page, tmp_path, monkeypatch
+):
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "net.pt2").write_bytes(b"program")
+    monkeypatch.setenv("ENGINESCOPE_TORCH_PROGRAMS", str(tmp_path / "programs"))
+    monkeypatch.setattr("trt_core.backends.pytorch.meter.TorchMeter.check", lambda self: None)
+    app = open_page("latency", model=mlp.id)
+    app.button("latency.backend.pytorch").click().run()
+
+    assert app.selectbox("latency.program").value == "net.pt2"
+    assert "may carry code" in words(app)
+    app.button("latency.submit").click().run()
+    (job,) = bench.jobs.jobs()
+    bench.jobs.cancel(job.id)
+    spec = job.request["spec"]
+    assert (spec["backend"], spec["program"]) == ("pytorch", "net.pt2")
+
+
+def test_a_run_of_an_engine_has_the_engines_precision_and_library_in_its_name(bench, mlp):
+    wish = BuildSpec(variant=QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.FP16)))
+    build = bench.builds.perform(wish, CollectingReporter()).record
+    run = measured(bench, mlp.id)
+    on_gpu = replace(run, subject_id=build.id, conditions=replace(run.conditions, backend="tensorrt"))
+
+    assert run_precision(bench, run) is Precision.FP32
+    assert run_precision(bench, on_gpu) is Precision.FP16
+    eager = replace(run, conditions=replace(run.conditions, backend="pytorch"))
+    assert run_precision(bench, eager) is Precision.UNKNOWN

@@ -23,6 +23,13 @@ def test_a_model_without_a_sweep_offers_one(open_page, mlp):
     assert not app.button("sweeps.submit").disabled
 
 
+def test_copies_are_no_choice_where_there_are_none(open_page, mlp):
+    app = open_page("sweeps", model=mlp.id)
+    assert app.toggle("sweeps.transfers").disabled
+    assert "there are no copies to include" in words(app)
+    assert "onnxruntime-gpu" in words(app).replace("\\", "")
+
+
 def test_sizes_that_are_no_numbers_are_refused_before_anything_runs(open_page, mlp):
     app = open_page("sweeps", model=mlp.id)
     app.text_input("sweeps.streams").set_value("two").run()

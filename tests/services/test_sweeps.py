@@ -125,3 +125,10 @@ def test_every_point_spells_its_shapes_out(bench, model, monkeypatch):
     bench.sweeps.perform(_spec(model, streams=(1,)), CollectingReporter())
 
     assert [shapes[0][1][0] for shapes in asked] == [1, 2, 4]
+
+
+def test_copies_make_another_sweep_and_are_refused_where_there_are_none(bench, model):
+    plain, copied = _spec(model), _spec(model, transfers=True)
+    assert bench.sweeps.id_of(plain) != bench.sweeps.id_of(copied)
+    with pytest.raises(UnsupportedRequest, match="no copies to include"):
+        bench.sweeps.submit(copied)
