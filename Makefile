@@ -59,9 +59,10 @@ $(VENV)/.installed: requirements.txt scripts/bootstrap.sh
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+$(VENV)/.installed-test: requirements-test.txt scripts/judges.py $(VENV)/.installed
 	@echo "Installing what the tests need into $(VENV)."
 	@$(PIP) -r requirements-test.txt
+	@$(BIN)/python scripts/judges.py
 	@touch $@
 
 $(VENV)/.installed-gpu: requirements-gpu.txt $(VENV)/.installed

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = sorted(path.name for path in ROOT.glob("requirements*.txt"))
 HASHED = ("requirements.txt", "requirements-test.txt", "requirements-gpu86.txt")
-PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[A-Za-z0-9.]+)( ; (?P<marker>[^\\]+?))?( \\)?$")
+PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>(\d+!)?[A-Za-z0-9.]+)( ; (?P<marker>[^\\]+?))?( \\)?$")
 HEAVY = ("streamlit", "tensorrt", "tensorrt_rtx", "onnx", "onnxruntime", "polygraphy", "pandas", "plotly")
 
 
@@ -186,6 +186,21 @@ def test_a_browser_that_does_not_start_is_an_error_of_one_line(tmp_path):
     assert answer.returncode == 3
     assert answer.stderr.count("\n") == 1
     assert answer.stderr.startswith(f"error: ENGINESCOPE_CHROMIUM={tmp_path / 'none'} does not start.")
+
+
+def test_where_tools_cannot_be_brought_their_names_are_told_and_nothing_fails(tmp_path):
+    (tmp_path / "python").symlink_to(sys.executable)
+
+    answer = subprocess.run(
+        [tmp_path / "python", ROOT / "scripts/judges.py"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert [line.split()[0] for line in answer.stdout.splitlines()] == ["kubectl", "promtool", "docker-compose"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda path: path.stem)
