@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.backends.pytorch.meter import TorchMeter
 from trt_core.backends.tensorrt.compiler import TrtCompiler
 from trt_core.backends.tensorrt.meter import TrtMeter
+from trt_core.backends.tensorrt.observer import TrtObserver
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.codec import from_plain
+from trt_core.domain.engine_divergence import InsideSpec
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.requests import (
     BenchSpec,
@@ -30,6 +32,7 @@ from trt_core.jobs.processes import ProcessLauncher
 from trt_core.jobs.pruning import JobShelf, KeepRule, job_files
 from trt_core.jobs.queue import JobQueue
 from trt_core.jobs.sqlite_log import SqliteJobLog
+from trt_core.observing import EngineObserver
 from trt_core.protocols import Compiler, Launcher, Meter, Reporter, Runner
 from trt_core.services.builds import Builds
 from trt_core.services.calibrations import Calibrations
@@ -37,6 +40,7 @@ from trt_core.services.context import Context
 from trt_core.services.deploy import Deployments
 from trt_core.services.divergence import Divergences
 from trt_core.services.engines import Engines
+from trt_core.services.inside import EngineDivergences
 from trt_core.services.jobs import Jobs
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
@@ -66,6 +70,7 @@ class Workbench:
     outlook: Outlooks
     latency: Latencies
     divergence: Divergences
+    inside: EngineDivergences
     deploy: Deployments
     registry: Registry
     calibrations: Calibrations
@@ -88,6 +93,7 @@ def open_workbench(
     compilers: Mapping[str, Compiler] | None = None,
     runner: Runner | None = None,
     launcher: Launcher | None = None,
+    observers: Mapping[str, EngineObserver] | None = None,
     scratch: str = "",
 ) -> Workbench:
     """The workbench of a workspace, which is made when it is not there; what is not handed in is the real thing."""
@@ -95,7 +101,9 @@ def open_workbench(
     settings.workspace.mkdir(parents=True, exist_ok=True)
     real = runner or OrtRunner()
     found = _compilers(settings) if compilers is None else compilers
-    return _wired(_context(settings, compilers=found, runner=real, launcher=launcher, scratch=scratch))
+    looking = _observers(settings, real) if observers is None else observers
+    context = _context(settings, compilers=found, runner=real, launcher=launcher, scratch=scratch)
+    return _wired(replace(context, observers=looking))
 
 
 def _context(
@@ -139,6 +147,7 @@ def _wired(context: Context) -> Workbench:
         outlook=Outlooks(builds, variants),
         latency=latency,
         divergence=Divergences(context, library, variants),
+        inside=EngineDivergences(context, library, variants, builds),
         deploy=Deployments(context, library, variants, builds, latency),
         registry=Registry(context, library, variants, builds, latency),
         calibrations=calibrations,
@@ -165,6 +174,13 @@ def _meters(runner: Runner) -> dict[str, Meter]:
         return {}
     meters: list[Meter] = [OrtMeter(runner), OrtMeter(OrtRunner("cuda")), TorchMeter(), TorchMeter("cuda")]
     return {meter.name: meter for meter in [*meters, *([TrtMeter()] if _has_tensorrt() else [])]}
+
+
+def _observers(settings: Settings, runner: Runner) -> dict[str, EngineObserver]:
+    if not isinstance(runner, OrtRunner) or not _has_tensorrt():
+        return {}
+    folder = settings.workspace / TENSORRT_FOLDER
+    return {"tensorrt": TrtObserver(folder, plugins=settings.tensorrt_plugins)}
 
 
 def _has_tensorrt() -> bool:
@@ -213,6 +229,11 @@ def _sweep(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     return {"sweep": sweep.head.id, "model": sweep.head.model_id}
 
 
+def _inside(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.inside.perform(from_plain(InsideSpec, spec), reporter)
+    return {"inside": run.id, "model": run.model_id, "build": run.build_id}
+
+
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
     JobKind.INSPECT: _inspect,
     JobKind.QUANTIZE: _quantize,
@@ -222,6 +243,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.TRIAGE: _triage,
     JobKind.VALIDATE: _validate,
     JobKind.SWEEP: _sweep,
+    JobKind.INSIDE: _inside,
 }
 
 

@@ -59,7 +59,9 @@ RESULT_PAGE: dict[JobKind, str] = {
     JobKind.DIVERGE: "divergence",
     JobKind.TRIAGE: "triage",
     JobKind.VALIDATE: "triage",
+    JobKind.SENSITIVITY: "triage",
     JobKind.SWEEP: "sweeps",
+    JobKind.INSIDE: "divergence",
 }
 
 

@@ -19,12 +19,26 @@ KINDS: dict[str, ArtifactKind] = {
     "latency": ArtifactKind.LATENCY,
     "divergence": ArtifactKind.DIVERGENCE,
     "triage": ArtifactKind.TRIAGE,
+    "sensitivity": ArtifactKind.SENSITIVITY,
     "validation": ArtifactKind.VALIDATION,
     "sweep": ArtifactKind.SWEEP,
+    "inside": ArtifactKind.INSIDE,
 }
 # What goes along from page to page, in this order. `job` and `runs` belong to the page that set them.
-TRAVELLING = ("model", "variant", "target", "build", "data", "latency", "divergence", "triage")
-_MADE_FROM_A_MODEL = ("variant", "build", "latency", "divergence", "triage", "validation", "sweep", "job", "runs")
+TRAVELLING = ("model", "variant", "target", "build", "data", "latency", "divergence", "triage", "sensitivity")
+_MADE_FROM_A_MODEL = (
+    "variant",
+    "build",
+    "latency",
+    "divergence",
+    "triage",
+    "sensitivity",
+    "validation",
+    "sweep",
+    "inside",
+    "job",
+    "runs",
+)
 _JOB_ID = re.compile(r"j-[0-9a-f]{12}")
 
 

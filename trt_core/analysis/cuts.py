@@ -27,11 +27,12 @@ def cuts_before(graph: Graph, output: str, allowed: Collection[str]) -> tuple[st
 def _cuts_of(graph: Graph, source: str, needed: frozenset[int]) -> list[str]:
     live = depending_on(graph, {source})
     nodes = [node for node in graph.nodes if node.index in needed and any(name in live for name in _read(node))]
-    left = {}
+    left: dict[str, int] = {}
     for node in nodes:
         for name in set(_read(node)) & live:
             left[name] = left.get(name, 0) + 1
-    opened, cuts = {source}, []
+    opened = {source}
+    cuts: list[str] = []
     for node in nodes:
         opened.update(name for name in node.outputs if left.get(name))
         for name in set(_read(node)) & live:

@@ -56,8 +56,9 @@ def _fusions(plain: EngineRecord, marked: EngineRecord) -> tuple[Observation, in
         if copies > 0:
             said = f"{said[:-1]}; {copies} copies hand the marked tensors out."
         return Observation(changed=False, sentence=said), max(copies, 0), tactics[0] == tactics[1]
-    evidence = [f"only without marks: {_named(what)}" for what in list(lost)[:_SHOWN]]
-    evidence += [f"only with marks: {_named(what)}" for what in list(new)[:_SHOWN]]
+    shown = {_what(layer): _named(layer) for record in (plain, marked) for layer in _computing(record)}
+    evidence = [f"only without marks: {shown[what]}" for what in list(lost)[:_SHOWN]]
+    evidence += [f"only with marks: {shown[what]}" for what in list(new)[:_SHOWN]]
     sentence = (
         f"Marking changed the fusions: {lost.total()} of {before.total()} computing layers are gone, "
         f"{new.total()} others are there."
@@ -81,10 +82,10 @@ def _what(layer: EngineLayer) -> _What:
     return tuple(sorted(layer.source_names)) or (layer.name,), layer.precision.value
 
 
-def _named(what: _What) -> str:
-    names, precision = what
+def _named(layer: EngineLayer) -> str:
+    names = layer.source_names or (layer.name,)
     listed = " + ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return f"{listed} in {precision}"
+    return f"{listed} in {layer.precision.value}"
 
 
 def _output(plain: TensorError, marked: TensorError) -> Observation:

@@ -30,9 +30,11 @@ class ArtifactKind(Enum):
     VALIDATION = "e"  # an evaluation
     RECORDING = "r"
     SWEEP = "w"
+    SENSITIVITY = "y"  # s is taken
+    INSIDE = "i"  # a look into an engine
 
 
-_ID = re.compile(r"[mvbldsnctperwk]-[0-9a-f]{12}(-[0-9]{1,4})?")
+_ID = re.compile(r"[mvbldsnctperwkiy]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:
@@ -107,6 +109,27 @@ class CalibrationRecord:
     percentile: float
     samples: int
     ranges: tuple[TensorRange, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheRecord:
+    """A calibration cache of TensorRT 8.6 or 10 for a model, from elsewhere or of a build here.
+
+    `known` of its `tensors` are tensors of the uploaded file; `without_scale` counts those that have no scale.
+    """
+
+    id: str
+    model_id: str
+    sha256: str
+    name: str
+    created_at: float
+    version: str  # of the TensorRT that wrote it
+    method: CalibrationMethod
+    tensors: int
+    without_scale: int
+    known: int
+    size_bytes: int
     findings: tuple[Finding, ...] = ()
 
 

@@ -7,6 +7,7 @@ from enum import Enum
 
 from trt_core.domain.divergence import LayerDivergence, OutputDivergence, TensorError
 from trt_core.domain.findings import Finding
+from trt_core.errors import InvalidInput
 
 # Noise a thousandth of the signal's power: a healthy FP16 network stays far above, INT8 with good ranges near it.
 INTACT_DB = 30.0
@@ -204,3 +205,34 @@ class EngineDivergence:
         """True where every output reaches `intact_db`."""
         worst = self.worst_output
         return worst is None or worst[1].sqnr_db >= self.intact_db
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsideSpec:
+    """A look into an engine that was built here.
+
+    `tensors`: "borders" are those that the plain engine writes between layers, "all" every inner tensor. `search`:
+    "groups" reads inner tensors, "bisect" cuts the engine, "auto" reads where that is possible and cuts where nothing
+    could be concluded, "none" compares outputs only. At most `max_builds` engines are built on the way.
+    """
+
+    build_id: str
+    data_id: str = ""
+    samples: int = 16
+    tensors: str = "borders"
+    search: str = "auto"
+    budget_mb: int = 512
+    intact_db: float = INTACT_DB
+    max_builds: int = 8
+    square: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("Tensors", self.tensors, ("borders", "all")),
+            ("Search", self.search, ("auto", "groups", "bisect", "none")),
+        ):
+            if value not in known:
+                raise InvalidInput(f"{name} {value!r}.", remedy=f"Use {', '.join(known)}.")
+        for name, count in (("samples", self.samples), ("MB", self.budget_mb), ("builds", self.max_builds)):
+            if count < 1:
+                raise InvalidInput(f"{count} {name}.", remedy="Ask for at least one.")

@@ -45,6 +45,8 @@ class JobKind(Enum):
     TRIAGE = "triage"
     VALIDATE = "validate"
     SWEEP = "sweep"
+    SENSITIVITY = "sensitivity"
+    INSIDE = "inside"  # a look into an engine
 
 
 class Use(Enum):

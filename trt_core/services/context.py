@@ -16,6 +16,7 @@ from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
 from trt_core.errors import DependencyMissing, UnsupportedRequest
 from trt_core.jobs.queue import JobQueue
+from trt_core.observing import EngineObserver
 from trt_core.protocols import ArtifactStore, Compiler, JobLog, Meter, Runner
 from trt_core.services.decoded import Decoded
 from trt_core.settings import Settings
@@ -32,6 +33,7 @@ class Context:
     compilers: Mapping[str, Compiler]
     runner: Runner
     meters: Mapping[str, Meter]
+    observers: Mapping[str, EngineObserver] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
 
     @cached_property

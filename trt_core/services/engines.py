@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
@@ -10,7 +10,6 @@ from trt_core.domain.engine import EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job
 from trt_core.domain.recordings import EngineStudy, LayerFacts
-from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import NotFound
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context
@@ -95,23 +94,7 @@ class Engines:
 
     def another_attempt(self, build_id: str) -> Job:
         """Queue one more attempt at the request of a build; NotFound when its calibration data are gone."""
-        build = self._builds.build(build_id)
-        recipe, data_id = build.recipe, ""
-        if recipe.needs_data:
-            known = {item.sha256: item.id for item in self._library.data_sets(build.model_id)}
-            if recipe.data_sha256 not in known:
-                raise NotFound("The calibration data of this build are gone.", remedy="Bring them in again.")
-            data_id = known[recipe.data_sha256]
-        request = build.request
-        wish = BuildSpec(
-            variant=QuantizeSpec(model_id=build.model_id, recipe=recipe, data_id=data_id),
-            backend=request.backend,
-            target=request.target,
-            profiles=request.profiles,
-            options=request.options,
-            rebuild=True,
-        )
-        return self._builds.submit(wish)
+        return self._builds.submit(replace(self._builds.wish_of(build_id), rebuild=True))
 
 
 def _stem(build_id: str) -> str:

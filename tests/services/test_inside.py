@@ -1,0 +1,233 @@
+"""Looking into engines, over a fake TensorRT that runs ONNX Runtime and goes wrong where a fault was planted."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper, numpy_helper
+
+from tests import models
+from trt_core.domain.engine_divergence import Blame, CutOutcome, InsideSpec, Marking
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.profiles import OptimizationProfile, range_from_text
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.errors import GpuUnavailable, JobCancelled, UnsupportedRequest
+from trt_core.settings import settings_from
+from trt_core.testing import CollectingReporter, FakeObserver, FakeTensorRT, Plant
+from trt_core.workbench import open_workbench
+
+
+def scaled(name: str, shape: tuple[int, int], *, seed: int):
+    """Weights that leave the size of what they multiply about the same."""
+    values = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    return numpy_helper.from_array(values / np.float32(np.sqrt(shape[0])), name)
+
+
+def tower(blocks: int = 6):
+    """x (batch, 16) through residual blocks: every block's sum is a single tensor that parts the model."""
+    nodes, weights, here = [], [], "x"
+    for block in range(blocks):
+        names = {part: f"b{block}_{part}" for part in ("up", "act", "down")}
+        there = f"b{block}_sum"
+        weights += [scaled(f"w{block}u", (16, 32), seed=2 * block), scaled(f"w{block}d", (32, 16), seed=2 * block + 1)]
+        nodes += [
+            helper.make_node("MatMul", [here, f"w{block}u"], [names["up"]], name=f"up{block}"),
+            helper.make_node("Relu", [names["up"]], [names["act"]], name=f"act{block}"),
+            helper.make_node("MatMul", [names["act"], f"w{block}d"], [names["down"]], name=f"down{block}"),
+            helper.make_node("Add", [here, names["down"]], [there], name=f"sum{block}"),
+        ]
+        here = there
+    weights.append(models.tensor("head", (16, 4), seed=99))
+    nodes.append(helper.make_node("MatMul", [here, "head"], ["y"], name="head"))
+    return models.model(nodes, [models.value("x", ["batch", 16])], [models.value("y", ["batch", 4])], weights)
+
+
+class Bench:
+    """A workbench over a fake TensorRT, and one engine built there."""
+
+    def __init__(self, folder: Path, engines: FakeTensorRT, *, precision=Precision.FP16, **observer) -> None:
+        self.engines = engines
+        self.work = open_workbench(
+            settings_from({}, workspace=folder / "workspace"),
+            compilers={"tensorrt": engines},
+            observers={"tensorrt": FakeObserver(engines, **observer)},
+        )
+        upload = {"tower.onnx": io.BytesIO(tower().SerializeToString())}
+        self.model = self.work.library.add_upload(upload)
+        profile = OptimizationProfile(ranges=(range_from_text("x=1x16:4x16:8x16"),))
+        wish = BuildSpec(
+            variant=QuantizeSpec(model_id=self.model.id, recipe=Recipe(precision=precision)),
+            backend="tensorrt",
+            profiles=(profile,),
+        )
+        self.build = self.work.builds.perform(wish, CollectingReporter()).record
+        engines.built.clear()
+
+    def look(self, *, reporter=None, **wish):
+        spec = InsideSpec(build_id=self.build.id, **{"samples": 8} | wish)
+        return self.work.inside.perform(spec, reporter or CollectingReporter())
+
+
+@pytest.fixture
+def made(tmp_path):
+    return lambda *plants, **others: Bench(
+        tmp_path,
+        FakeTensorRT(
+            plants, **{name: others.pop(name) for name in ("opaque", "nervous", "unbuildable") if name in others}
+        ),
+        **others,
+    )
+
+
+def test_the_layer_with_the_fault_is_named_and_everything_before_it_is_clean(made):
+    run = made(Plant(tensor="b3_sum", factor=1.5)).look()
+    assert run.origin == ("sum3",)
+    assert not run.is_intact
+    errors = {layer.tensor: layer.error("fp16").sqnr_db for layer in run.layers}
+    assert errors["b2_sum"] > 50
+    assert errors["b3_sum"] < 10
+    assert set(run.believed) == set(errors)
+    assert run.bisection is None
+
+
+def test_an_intact_engine_has_no_origin_and_is_not_cut(made):
+    run = made().look()
+    assert run.is_intact
+    assert run.origin == ()
+    assert run.bisection is None
+    assert all(group.concludes for group in run.groups)
+
+
+def test_only_tensors_between_the_plain_engines_layers_are_read_unless_all_are_asked_for(made):
+    bench = made()
+    borders = {layer.tensor for layer in bench.look().layers}
+    assert "b0_sum" in borders
+    assert "b0_up" not in borders  # inside the fusion of a product with its activation
+    assert "b0_up" in {layer.tensor for layer in bench.look(tensors="all").layers}
+
+
+def test_marking_what_was_fused_changes_the_fusions_and_nothing_is_concluded(made):
+    run = made(Plant(tensor="b3_sum", factor=1.5)).look(tensors="all", search="groups")
+    (group,) = run.groups
+    assert group.check.fusions.changed
+    assert "up0 + act0" in " ".join(group.check.fusions.evidence)
+    assert not group.concludes
+    assert run.believed == ()
+    assert run.origin == ()
+    assert run.layers  # what was read is shown, and not believed
+
+
+def test_an_engine_that_splits_its_fusions_when_watched_is_refused_with_the_reason(made):
+    run = made(nervous=True).look()
+    assert run.believed == ()
+    assert "Marking changed the fusions" in run.groups[0].check.reasons[0]
+
+
+def test_a_fault_that_goes_away_when_watched_is_refused_with_the_reason(made):
+    run = made(Plant(tensor="b3_sum", factor=1.5, cured_by=frozenset({"b2_sum"}))).look(search="groups")
+    assert run.groups[0].check.output.changed
+    assert not run.groups[0].check.fusions.changed
+    assert run.believed == ()
+
+
+def test_groups_stay_inside_the_budget_and_the_rest_is_said(made):
+    bench = made()
+    run = bench.look(budget_mb=1)
+    assert all(group.size_bytes <= 1 << 20 for group in run.groups)
+    assert len(bench.engines.built) == len(run.groups) + 1  # and the FP32 engine of the square
+
+
+def test_debug_tensors_are_taken_where_the_library_has_them(made):
+    run = made(debug=True).look()
+    assert {group.marking for group in run.groups} == {Marking.DEBUG}
+
+
+def test_an_opaque_engine_is_bisected_to_the_block_with_the_fault(made):
+    bench = made(Plant(tensor="b3_down", factor=2.0), opaque=True)
+    run = bench.look()
+    assert "none is written in between" in run.opaque
+    found = run.bisection
+    assert (found.clean, found.faulty) == ("b2_sum", "b3_sum")
+    assert set(found.between) == {"up3", "act3", "down3", "sum3"}
+    assert len(found.steps) <= 3  # of six cuts
+    assert found.stopped == ""
+    assert {step.outcome for step in found.steps} == {CutOutcome.BEFORE, CutOutcome.AFTER}
+    assert bench.engines.built[-len(found.steps) :] == [(step.tensor,) for step in found.steps]
+
+
+def test_a_cut_that_cures_the_engine_is_told_and_the_search_goes_on_around_it(made):
+    run = made(Plant(tensor="b3_down", factor=2.0, cured_by=frozenset({"b2_sum"})), opaque=True).look()
+    assert run.bisection.gone == ("b2_sum",)
+    assert run.bisection.clean == "b1_sum"
+    assert run.bisection.faulty == "b3_sum"
+    assert "gave no answer" in run.bisection.stopped
+
+
+def test_a_cut_that_cannot_be_built_is_a_step_without_an_answer(made):
+    run = made(Plant(tensor="b3_down", factor=2.0), opaque=True, unbuildable=["b2_sum"]).look()
+    (failed,) = [step for step in run.bisection.steps if step.outcome is CutOutcome.NO_BUILD]
+    assert failed.tensor == "b2_sum"
+    assert "No implementation" in failed.reason
+    assert run.bisection.faulty == "b3_sum"
+
+
+def test_bisecting_ends_when_its_builds_are_used_up(made):
+    run = made(Plant(tensor="b3_down", factor=2.0), opaque=True).look(max_builds=1)
+    assert len(run.bisection.steps) == 1
+    assert "1 builds are allowed" in run.bisection.stopped
+
+
+def test_a_look_can_be_cancelled_between_two_builds(made):
+    class Impatient(CollectingReporter):
+        """Asks to stop once the second cut is about to be built."""
+
+        def progress(self, progress):
+            super().progress(progress)
+            if progress.phase.startswith("Building with an output at") and progress.step == 2:
+                self.cancel_after = 0
+
+    bench = made(Plant(tensor="b3_down", factor=2.0), opaque=True)
+    reporter = Impatient()
+    with pytest.raises(JobCancelled):
+        bench.look(reporter=reporter, square=False)
+    assert len(bench.engines.built) == 1
+    assert bench.work.inside.heads(bench.model.id) == []
+
+
+def test_the_square_blames_the_engine_for_what_onnx_runtime_does_not_lose(made):
+    square = made(Plant(tensor="b3_sum", factor=1.5)).look().square
+    assert square.blame is Blame.BOTH or square.blame is Blame.ENGINE
+    assert square.cell("ONNX Runtime", "fp16").error.sqnr_db > 50
+
+
+def test_an_fp32_engine_has_no_square(made):
+    assert made(precision=Precision.FP32).look().square is None
+
+
+def test_what_was_seen_is_kept_and_listed(made):
+    bench = made()
+    run = bench.look()
+    assert bench.work.inside.run(run.id) == run
+    (head,) = bench.work.inside.heads(bench.model.id)
+    assert head.id == run.id
+    assert head.layers == ()
+
+
+def test_without_a_gpu_the_reason_is_given(tmp_path):
+    bench = Bench(tmp_path, FakeTensorRT(), absent="No NVIDIA driver on this machine.")
+    with pytest.raises(GpuUnavailable, match="No NVIDIA driver"):
+        bench.look()
+    nobody = open_workbench(settings_from({}, workspace=tmp_path / "workspace"))
+    assert "needs an NVIDIA GPU" in nobody.inside.why_not()
+
+
+def test_an_engine_of_another_backend_is_refused(tmp_path):
+    bench = open_workbench(settings_from({}, workspace=tmp_path / "workspace"))
+    model = bench.library.add_upload({"tower.onnx": io.BytesIO(tower(1).SerializeToString())})
+    wish = BuildSpec(variant=QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP32)))
+    built = bench.builds.perform(wish, CollectingReporter())
+    with pytest.raises(UnsupportedRequest, match="a plan of rtx"):
+        bench.inside.check(InsideSpec(build_id=built.record.id))
