@@ -24,6 +24,7 @@ from trt_core.domain.requests import (
     DivergeSpec,
     InspectSpec,
     QuantizeSpec,
+    SensitivitySpec,
     TriageSpec,
     ValidateSpec,
 )
@@ -48,6 +49,7 @@ from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
 from trt_core.services.recordings import Recordings
 from trt_core.services.registry import Registry
+from trt_core.services.sensitivity import Sensitivities
 from trt_core.services.support import Support
 from trt_core.services.sweeps import Sweeps
 from trt_core.services.triage import Triages
@@ -76,6 +78,7 @@ class Workbench:
     calibrations: Calibrations
     triage: Triages
     validation: Validations
+    sensitivity: Sensitivities
     recordings: Recordings
     engines: Engines
     sweeps: Sweeps
@@ -152,6 +155,7 @@ def _wired(context: Context) -> Workbench:
         registry=Registry(context, library, variants, builds, latency),
         calibrations=calibrations,
         triage=Triages(context, library, variants, calibrations),
+        sensitivity=Sensitivities(context, library, variants, calibrations, builds),
         validation=Validations(context, library, variants, builds),
         recordings=recordings,
         engines=Engines(context, library, builds, recordings),
@@ -219,6 +223,11 @@ def _triage(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     return {"triage": run.id, "model": run.model_id}
 
 
+def _sensitivity(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.sensitivity.perform(from_plain(SensitivitySpec, spec), reporter)
+    return {"sensitivity": run.id, "model": run.model_id}
+
+
 def _validate(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     run = bench.validation.perform(from_plain(ValidateSpec, spec), reporter)
     return {"validation": run.id, "model": run.model_id}
@@ -242,6 +251,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.DIVERGE: _diverge,
     JobKind.TRIAGE: _triage,
     JobKind.VALIDATE: _validate,
+    JobKind.SENSITIVITY: _sensitivity,
     JobKind.SWEEP: _sweep,
     JobKind.INSIDE: _inside,
 }

@@ -46,9 +46,9 @@ class Trial:
 
         began = perf_counter()
         self._count += 1
-        recipe = self._subject.keeping(kept)
-        path = self._folder / "plan.onnx"
-        write_model(self._subject.twin(recipe), path)
+        path = self._folder / "plan.onnx" if kept else self._trunk[0]
+        if kept:
+            write_model(self._subject.twin(self._subject.keeping(kept)), path)
         phase = f"Evaluation {self._count} of at most {self._most}: {step}"
         measured = self._scoring.measure(path, self._reporter, phase=phase)
         lowered = sum(unit.macs for unit in self._subject.units) - sum(unit.macs for unit in kept)
