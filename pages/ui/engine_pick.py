@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.errors import show_error
 from pages.ui.links import link_to
 from pages.ui.state import select
 from trt_core.domain.artifacts import ArtifactKind, checked_id
@@ -33,27 +34,38 @@ def selected_engine(name: str) -> str:
 
 
 def pick_engine(entries: Sequence[EngineEntry], *, name: str, label: str, optional: bool = False) -> str:
-    """One engine of the list, remembered in the address under `name`; "" when none is chosen."""
+    """One engine of the list, remembered in the address under `name`; "" when none is chosen.
+
+    One that the address names and that is not there is told, and never replaced: NotFound, or a box where it is
+    `optional`.
+    """
     by_id = {entry.id: entry for entry in entries}
     chosen = selected_engine(name)
-    if chosen and chosen not in by_id:
-        st.warning("This link names an engine that is not here. It may have been deleted.")
-        chosen = ""
+    dead = chosen if chosen not in by_id else ""
     if not chosen and not optional:
         chosen = _first(entries)
         select({name: chosen})
     key = f"engines.{name}"
-    st.session_state[key] = chosen or None
+    st.session_state[key] = None if dead else chosen or None
     st.selectbox(
         label,
         list(by_id),
         key=key,
-        index=None if optional else 0,
+        index=None if optional or dead else 0,
         format_func=lambda item: _title(by_id[item]),
         on_change=lambda: select({name: st.session_state[key] or ""}),
         placeholder="None" if optional else "Choose",
     )
-    return chosen
+    if not dead:
+        return chosen
+    gone = NotFound(
+        f"The address names the engine {dead}, which is not in this workspace.",
+        remedy="Choose one in the list. It may have been deleted, or the link may come from another server.",
+    )
+    if not optional:
+        raise gone
+    show_error(gone)
+    return ""
 
 
 def _first(entries: Sequence[EngineEntry]) -> str:

@@ -22,8 +22,8 @@ from trt_core.errors import NotFound
 from trt_core.workbench import Workbench
 
 _USUAL_TARGET = Sm(major=8, minor=6)  # what a build takes when no target is named
-_NEVER_REPLACED = ("model", "build")
-Record = TypeVar("Record", ModelRecord, VariantRecord, BuildRecord, DataRecord)
+_PLACES = {"model": "this workspace", "build": "this model's builds"}  # variant and data have their box at the model
+Record = TypeVar("Record", ModelRecord, BuildRecord, DataRecord)
 
 
 def pick_model(bench: Workbench, *, page: str, label: str = "Model") -> ModelRecord | None:
@@ -33,18 +33,17 @@ def pick_model(bench: Workbench, *, page: str, label: str = "Model") -> ModelRec
         st.info("There is no model in the workspace yet. Upload one, or load a sample with one click.")
         link_to("models", label="Go to Models", icon=":material/deployed_code:")
         return None
-    return pick(found, name="model", page=page, label=label, title=model_title, required=True)
-
-
-def pick_variant(bench: Workbench, model_id: str, *, page: str) -> VariantRecord | None:
-    """One variant of the model; None when there is none, or none is chosen."""
-    found = bench.variants.variants(model_id)
-    return pick(found, name="variant", page=page, label="Variant", title=variant_title) if found else None
+    model = pick(found, name="model", page=page, label=label, title=model_title, required=True)
+    if model is not None:
+        _say_missing(bench, model, page=page)
+    return model
 
 
 def pick_build(bench: Workbench, model_id: str, *, page: str) -> BuildRecord | None:
     """One build of the model, the newest unless the address names another; None when there is none."""
     found = bench.builds.builds(model_id)
+    if not found and (chosen := selected("build")):
+        say_gone("build", chosen, "this model's builds")
     return pick(found, name="build", page=page, label="Build", title=build_title, required=True) if found else None
 
 
@@ -53,6 +52,9 @@ def pick_data(
 ) -> DataRecord | None:
     """One set of samples whose arrays are named like the model's inputs; None when there is none."""
     found = bench.library.data_sets(model_id)
+    chosen = selected("data")
+    if chosen and chosen not in {item.id for item in found} and _has_data(bench, chosen):
+        select({"data": ""})  # it is another model's: no dead link, and nothing to complain of
     return pick(found, name="data", page=page, label=label, title=data_title, required=required) if found else None
 
 
@@ -67,18 +69,13 @@ def pick(
 ) -> Record | None:
     """One of several records, remembered in the address under `name`; with `required` the first when none is named.
 
-    A model or build that the address names and that is not there is a box with what to do, and None: another one in
-    its place would be taken for it.
+    What the address names and is not there is a box with what to do, and None: another one in its place would be taken
+    for it.
     """
     by_id = {record.id: record for record in found}
     chosen = selected(name)
-    is_dead = bool(chosen) and chosen not in by_id
-    if is_dead and name in _NEVER_REPLACED:
-        _say_gone(name, chosen)
-    elif is_dead:
-        st.warning(f"This link names {name} `{chosen}`, which is not here. It may have been deleted.")
-        chosen = next(iter(by_id)) if required else ""
-        select({name: chosen})
+    if chosen and chosen not in by_id and name in _PLACES:
+        say_gone(name, chosen, _PLACES[name])
     if not chosen and required:
         select({name: next(iter(by_id))})
         st.rerun()  # so that the chips above show it, too
@@ -106,10 +103,35 @@ def check_run(run_id: str, known: Collection[str]) -> None:
         )
 
 
-def _say_gone(name: str, chosen: str) -> None:
-    where = "this workspace" if name == "model" else "this model's builds"
+def say_gone(name: str, chosen: str, where: str) -> None:
+    """A red box for what the address names and is not there, with what to do."""
     remedy = f"Choose a {name} below. The one named may have been deleted, or the link may come from another server."
     show_error(NotFound(f"The address names the {name} {chosen}, which is not in {where}.", remedy=remedy))
+
+
+def _say_missing(bench: Workbench, model: ModelRecord, *, page: str) -> None:
+    """A box for a variant or data that the address names and that is not there; it stays until the reader decides."""
+    variant, data = selected("variant"), selected("data")
+    known = {item.id for item in bench.variants.variants(model.id)} if variant else set()
+    missing = [("variant", variant, "this model's variants")] if variant and variant not in known else []
+    if data and not _has_data(bench, data):
+        missing.append(("data", data, "this workspace"))
+    for name, chosen, where in missing:
+        said = f"The address names the {name} {chosen}, which {'are' if name == 'data' else 'is'} not in {where}."
+        show_error(
+            NotFound(said, remedy="Leave it out, or ask for a new link: it was deleted, or comes from another server.")
+        )
+        st.button(
+            f"Leave the {name} out of the address", key=f"{page}.without_{name}", on_click=select, args=({name: ""},)
+        )
+
+
+def _has_data(bench: Workbench, data_id: str) -> bool:
+    try:
+        bench.library.data(data_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _remember(name: str, key: str) -> None:

@@ -6,7 +6,8 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.links import link_to
-from pages.ui.state import select
+from pages.ui.pickers import say_gone
+from pages.ui.state import select, selected
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -17,6 +18,8 @@ SAMPLE = "digits_cnn"
 
 def offer_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> None:
     """Say what the page will hold, and load a sample with one click."""
+    if chosen := selected("model"):
+        say_gone("model", chosen, "this workspace")
     st.info(f"{promise} There is no model in the workspace yet.")
     has_sample = any(known.key == sample for known in bench.library.samples())
     if has_sample and st.button(

@@ -1,0 +1,65 @@
+"""A link to what is not there says so, stays as it is, and is never answered with something else."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from tests import models
+from tests.pages.conftest import words
+
+
+def told(app) -> str:
+    return "\n".join(box.value for box in app.error).replace("\\", "")
+
+
+@pytest.fixture
+def data(bench, mlp):
+    """Samples that fit the small model."""
+    target = io.BytesIO()
+    np.savez(target, x=np.zeros((4, 8), np.float32))
+    target.seek(0)
+    return bench.library.add_data(target, name="few.npz", model_id=mlp.id)
+
+
+@pytest.mark.parametrize("page", ["fusion", "build", "latency", "divergence", "triage"])
+def test_a_dead_model_is_told_in_a_workspace_without_models_too(page, open_page):
+    assert "the model m-00000000dead, which is not in this workspace" in told(open_page(page, model="m-00000000dead"))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        ("variant", "v-00000000dead", "names the variant v-00000000dead, which is not in this model's variants"),
+        ("data", "n-00000000dead", "names the data n-00000000dead, which are not in this workspace"),
+    ],
+)
+@pytest.mark.parametrize("page", ["build", "latency", "divergence", "support"])
+def test_a_dead_variant_or_data_stays_told_until_the_reader_leaves_it_out(page, link, mlp, open_page):
+    name, dead, said = link
+    app = open_page(page, **{"model": mlp.id, name: dead})
+    assert said in told(app)
+    assert said in told(app.run()), "a second look must not make it vanish"
+    assert app.query_params[name] in (dead, [dead])
+
+    app.button(f"{page}.without_{name}").click().run()
+
+    assert said not in told(app)
+    assert name not in app.query_params
+
+
+def test_data_of_another_model_are_no_dead_link(bench, mlp, data, open_page):
+    other = bench.library.add_upload({"conv.onnx": io.BytesIO(models.conv_block().SerializeToString())})
+
+    app = open_page("build", model=other.id, data=data.id)
+
+    assert told(app) == ""
+
+
+def test_a_dead_build_of_a_model_without_builds_is_told(mlp, open_page):
+    app = open_page("fusion", model=mlp.id, build="b-00000000dead")
+
+    assert "the build b-00000000dead, which is not in this model's builds" in told(app)
+    assert "became" not in words(app)
