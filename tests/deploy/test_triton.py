@@ -13,7 +13,7 @@ from tests.deploy.triton_proto import parsed, type_name
 from tests.pages.engines import stocked
 from trt_core.deploy.batching import preferred_sizes
 from trt_core.domain.deployment import DeployWish
-from trt_core.domain.engine import Sm
+from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.passport import Passport
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
@@ -155,6 +155,51 @@ def test_64_bit_integers_are_32_bit_ones_before_tensorrt_10(bench, version, kind
     assert type_name(config.input[0].data_type) == kind
     assert list(config.input[0].dims) == [-1]
     assert config.model_warmup[0].inputs["ids"].zero_data
+
+
+@pytest.mark.parametrize(("triton", "kind"), [("23.12", "INT32"), ("25.01", "INT64")])
+def test_an_engine_that_is_built_anew_has_the_types_of_the_tensorrt_that_builds_it(bench, triton, kind):
+    build = add_engine(bench, add_model(bench, integers()), profiles=(profile("ids=1x1:2x16:4x32"),))
+
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id, triton=triton))
+    config = parsed(files_of(bundle)["model_repository/mlp/config.pbtxt"].content)
+
+    assert type_name(config.input[0].data_type) == f"TYPE_{kind}"
+    smoke = json.loads(files_of(bundle)["smoke/tensors.json"].content)
+    assert smoke["inputs"][0]["datatype"] == kind
+    assert kind in files_of(bundle)["clients/http_client.py"].content.decode()
+
+
+def starts(bench, build) -> dict[str, str]:
+    """How each destination starts Triton."""
+    texts = {}
+    for to, path in (
+        ("triton", "run_triton.sh"), ("triton", "Dockerfile"), ("compose", "docker-compose.yml"),
+        ("kubernetes", "base/deployment.yaml"),
+    ):  # fmt: skip
+        texts[path] = files_of(bench.deploy.bundle(DeployWish(build_id=build.id, to=to)))[path].content.decode()
+    return texts
+
+
+def test_a_version_compatible_engine_is_served_with_leave_to_run_its_code_and_no_other_is(bench):
+    model = add_model(bench)
+    build = add_engine(bench, model, profiles=DYNAMIC, options=BuilderOptions(version_compatible=True))
+    plain = add_engine(bench, model, profiles=DYNAMIC, number=2)
+
+    assert all("--backend-config=tensorrt,version-compatible=true" in text for text in starts(bench, build).values())
+    assert not any("--backend-config" in text for text in starts(bench, plain).values())
+    found = bench.deploy.bundle(DeployWish(build_id=build.id)).findings
+    assert any(item.rule == "host-code-allowed" for item in found)
+
+
+def test_plugin_libraries_are_named_to_the_server_and_asked_for(bench):
+    options = BuilderOptions(plugins=("liba.so", "libb b.so"))
+    build = add_engine(bench, add_model(bench), profiles=DYNAMIC, options=options)
+
+    assert all("tensorrt,plugins=/plugins/liba.so;/plugins/libb b.so" in text for text in starts(bench, build).values())
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id))
+    assert "- libb b.so" in files_of(bundle)["plugins/README.md"].content.decode()
+    assert any(item.rule == "plugin-libraries-wanted" for item in bundle.findings)
 
 
 def test_a_tensor_of_rank_one_is_reshaped_because_triton_has_no_empty_dims(bench):

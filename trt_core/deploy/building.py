@@ -32,7 +32,8 @@ def trtexec_flags(order: Order) -> list[str]:
     line = trtexec_line(order.spec, FileNames(), trtexec_release(order.target.tensorrt))
     if line.refused:
         raise UnsupportedRequest(line.refused, remedy="Choose another target, precision or profile.")
-    return [word for word in shlex.split(line.text)[1:] if not word.startswith(("--onnx=", "--saveEngine="))]
+    words = [word for word in shlex.split(line.text)[1:] if not word.startswith(("--onnx=", "--saveEngine="))]
+    return [word.replace("--staticPlugins=", "--staticPlugins=plugins/", 1) for word in words]
 
 
 def build_script(order: Order) -> GeneratedFile:

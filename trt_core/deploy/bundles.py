@@ -8,6 +8,7 @@ from trt_core.deploy.command_set import commands_bundle
 from trt_core.deploy.compose import compose_bundle
 from trt_core.deploy.kubernetes import kubernetes_bundle
 from trt_core.deploy.order import Order
+from trt_core.deploy.serving import serving_findings
 from trt_core.deploy.triton import batching_findings, triton_bundle
 from trt_core.domain.deployment import GeneratedFile
 from trt_core.domain.findings import Finding, Severity
@@ -27,7 +28,13 @@ def bundle_files(order: Order) -> list[GeneratedFile]:
 
 def bundle_findings(order: Order) -> tuple[Finding, ...]:
     """Whether the engine loads, what batching cannot do, and which facts nobody recorded."""
-    return (*_load_findings(order), *batching_findings(order), *_missing_findings(order), *_rebuild_findings(order))
+    return (
+        *_load_findings(order),
+        *batching_findings(order),
+        *serving_findings(order),
+        *_missing_findings(order),
+        *_rebuild_findings(order),
+    )
 
 
 def _rebuild_findings(order: Order) -> list[Finding]:

@@ -44,7 +44,7 @@ def _described(spec: TensorSpec, order: Order, *, batched: bool) -> dict[str, ob
     return {
         "name": spec.name,
         "shape": (1, *shape) if batched else shape,
-        "datatype": triton_type(spec, order.passport.tensorrt).removeprefix("TYPE_"),
+        "datatype": triton_type(spec, order.served_by).removeprefix("TYPE_"),
     }
 
 

@@ -7,6 +7,7 @@ import json
 from trt_core.deploy.grafana import dashboard
 from trt_core.deploy.metrics import alert_rules
 from trt_core.deploy.order import Order
+from trt_core.deploy.serving import plugin_files, plugin_mounts, server_words
 from trt_core.deploy.triton import common_files, readme_text, repository_files
 from trt_core.deploy.yaml_text import Node, yaml_text
 from trt_core.domain.deployment import GeneratedFile
@@ -27,6 +28,7 @@ def compose_bundle(order: Order) -> list[GeneratedFile]:
         GeneratedFile(path=".env.example", content=b"GRAFANA_PASSWORD=\n"),
         *monitoring_files(order),
         *repository_files(order),
+        *plugin_files(order),
         *common_files(order),
         GeneratedFile(path="README.md", content=readme_text(order, "Docker Compose", steps)),
     ]
@@ -43,11 +45,11 @@ def _triton(order: Order) -> Node:
     gpus = {"driver": "nvidia", "count": order.wish.gpus, "capabilities": ["gpu"]}
     return {
         "image": order.target.image,
-        "command": ["tritonserver", "--model-repository=/models", "--strict-readiness=true"],
+        "command": ["tritonserver", *server_words(order)],
         "restart": "unless-stopped",
         "shm_size": "1gb",
         "ports": [f"127.0.0.1:{port}:{port}" for port in (8000, 8001, 8002)],
-        "volumes": ["./model_repository:/models:ro"],
+        "volumes": ["./model_repository:/models:ro", *plugin_mounts(order)],
         "deploy": {"resources": {"reservations": {"devices": [gpus]}}},
         "healthcheck": _health("curl -fsS http://localhost:8000/v2/health/ready", start="120s"),
     }

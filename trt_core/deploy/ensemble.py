@@ -44,7 +44,7 @@ def _tensors(order: Order, inputs: Specs, outputs: Specs, *, out_prefix: str = "
     for field, specs, prefix in (("input", inputs, ""), ("output", outputs, out_prefix)):
         for spec in specs:
             dims = ", ".join(map(str, served_dims(spec, batched=batched) or (1,)))
-            kind = triton_type(spec, order.passport.tensorrt)
+            kind = triton_type(spec, order.served_by)
             lines.append(f"{field} {{ name: {quoted(prefix + spec.name)} data_type: {kind} dims: [ {dims} ] }}")
     return lines
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from trt_core.deploy.kubernetes_build import build_files, node_selector
 from trt_core.deploy.metrics import AUTOSCALER_METRIC, adapter_rules
 from trt_core.deploy.order import Order
+from trt_core.deploy.serving import server_words
 from trt_core.deploy.triton import common_files, readme_text
 from trt_core.deploy.triton_config import model_config
 from trt_core.deploy.yaml_text import Node, yaml_text
@@ -141,7 +142,7 @@ def _triton(order: Order) -> Node:
         "name": "triton",
         "image": order.target.image,
         "command": ["tritonserver"],
-        "args": ["--model-repository=/models", "--strict-readiness=true"],
+        "args": server_words(order),
         "ports": [{"name": name, "containerPort": port} for name, port in _PORTS.items()],
         "resources": {
             "requests": {"cpu": "2", "memory": "4Gi"},

@@ -34,6 +34,11 @@ class Order:
     measured: tuple[tuple[str, LatencySummary], ...] = ()  # (label, summary) of runs of this model
 
     @property
+    def served_by(self) -> str:
+        """The TensorRT that makes the served engine: its own where the plan goes along, else that of the target."""
+        return self.passport.tensorrt if self.plan is not None else self.target.tensorrt
+
+    @property
     def options(self) -> BuilderOptions:
         """The builder options of the build."""
         return self.spec.options

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 from trt_core.deploy.batching import batching_of, chosen_batch
 from trt_core.deploy.building import build_script, docker_build_script, source_files
 from trt_core.deploy.clients import client_files, smoke_files
 from trt_core.deploy.ensemble import ensemble_files
 from trt_core.deploy.order import Order
+from trt_core.deploy.serving import plugin_files, server_words
 from trt_core.deploy.templating import filled
 from trt_core.deploy.triton_config import model_config
 from trt_core.domain.codec import to_plain
@@ -43,12 +45,17 @@ def triton_bundle(order: Order) -> list[GeneratedFile]:
         image=target.image,
         cuda=target.cuda,
         sm_text=str(target.sm) if target.sm else "the architecture of the engine",
+        words=shlex.join(server_words(order)),
+        has_plugins=bool(order.options.plugins),
     )
+    command = json.dumps(["tritonserver", *server_words(order)])
+    image = filled("Dockerfile", image=target.image, command=command, has_plugins=bool(order.options.plugins))
     readme = readme_text(order, "Triton", ["`./run_triton.sh` starts the server on 127.0.0.1."])
     return [
         *repository_files(order),
+        *plugin_files(order),
         GeneratedFile(path="run_triton.sh", content=start, executable=True),
-        GeneratedFile(path="Dockerfile", content=filled("Dockerfile", image=target.image)),
+        GeneratedFile(path="Dockerfile", content=image),
         *common_files(order),
         GeneratedFile(path="README.md", content=readme),
     ]

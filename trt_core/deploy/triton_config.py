@@ -63,7 +63,7 @@ def _tensor(field: str, spec: TensorSpec, order: Order, *, batched: bool) -> Lin
     lines = [
         f"{field} {{",
         f"  name: {quoted(spec.name)}",
-        f"  data_type: {triton_type(spec, order.passport.tensorrt)}",
+        f"  data_type: {triton_type(spec, order.served_by)}",
         f"  dims: [ {', '.join(map(str, dims or (1,)))} ]",
     ]
     if not dims:
@@ -99,7 +99,7 @@ def _warmup(order: Order, batch: int) -> Lines:
             "  inputs {",
             f"    key: {quoted(spec.name)}",
             "    value {",
-            f"      data_type: {triton_type(spec, order.passport.tensorrt)}",
+            f"      data_type: {triton_type(spec, order.served_by)}",
             f"      dims: [ {', '.join(map(str, shape or (1,)))} ]",
             f"      {content}",
             "    }",

@@ -90,7 +90,7 @@ def _npz(feeds: Feeds, outputs: dict[str, Array]) -> bytes:
 
 def _names(order: Order, feeds: Feeds, outputs: dict[str, Array], reference: str) -> bytes:
     passport = order.passport
-    kinds = {spec.name: triton_type(spec, passport.tensorrt) for spec in (*passport.inputs, *passport.outputs)}
+    kinds = {spec.name: triton_type(spec, order.served_by) for spec in (*passport.inputs, *passport.outputs)}
     facts = {
         "model": order.name,
         "reference": reference,
