@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trt_core.domain.engine import EngineRecord
+from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.engine_divergence import TensorGroup
 from trt_core.domain.graph import Graph
 
@@ -69,6 +69,11 @@ def border_tensors(record: EngineRecord, tensors: Iterable[str]) -> tuple[str, .
     """Those of `tensors` that the plain engine writes between two layers: marking them splits no fusion by itself."""
     written = {tensor.name for layer in record.working_layers for tensor in layer.outputs}
     return tuple(name for name in tensors if name in written)
+
+
+def is_opaque(layer: EngineLayer) -> bool:
+    """True for a block that the compiler made of many nodes and does not take apart in its record."""
+    return layer.name.startswith("{ForeignNode[") and not layer.source_names
 
 
 def depending_on(graph: Graph, sources: set[str]) -> frozenset[str]:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from trt_core.analysis.origins import origins
 from trt_core.analysis.session_errors import Errors
-from trt_core.analysis.tensor_groups import border_tensors, comparable_tensors
+from trt_core.analysis.tensor_groups import border_tensors, comparable_tensors, is_opaque
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import LayerDivergence, OutputDivergence
-from trt_core.domain.engine_divergence import Bisection, EngineDivergence, FourWay, InsideSpec, Marking
+from trt_core.domain.engine_divergence import EngineDivergence, FourWay, InsideSpec, Marking
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobKind, Progress, Use
@@ -157,21 +157,20 @@ class EngineDivergences:
         square = square_of(look, self._builds, self._variants) if look.spec.square else None
         inner = comparable_tensors(look.file_graph, look.graph)
         borders = border_tensors(look.record, inner)
-        opaque = _opaque(look, len(inner)) if not borders else ""
+        opaque = _opaque(look, len(borders), len(inner))
         # Debug tensors exist for engines like this one; outputs would only cut it.
         readable = inner if look.spec.tensors == "all" or (opaque and look.marking is Marking.DEBUG) else borders
         reading = Reading()
         if look.spec.search in ("auto", "groups") and readable:
             reading = read_groups(look, readable)
-        bisection = None
-        faulty = look.worst_output[1].sqnr_db < look.spec.intact_db
-        if faulty and (look.spec.search == "bisect" or (look.spec.search == "auto" and not reading.believed)):
-            bisection = bisect(look, inner)
-        return self._made(look, reading, bisection, square, opaque)
+        run = self._made(look, reading, square, opaque)
+        # Behind an opaque block, the first tensor that can be read is wrong wherever in the block the fault is.
+        unsettled = look.spec.search == "auto" and (opaque or not run.origin)
+        if not run.is_intact and (look.spec.search == "bisect" or unsettled):
+            run = replace(run, bisection=bisect(look, inner))
+        return run
 
-    def _made(
-        self, look: Look, reading: Reading, bisection: Bisection | None, square: FourWay | None, opaque: str
-    ) -> EngineDivergence:
+    def _made(self, look: Look, reading: Reading, square: FourWay | None, opaque: str) -> EngineDivergence:
         label = look.build.recipe.precision.value
         layers = _layers(look.graph, reading.tensors, label)
         believed = [layer for layer in layers if layer.tensor in reading.believed]
@@ -194,7 +193,6 @@ class EngineDivergences:
             believed=reading.believed,
             origin=tuple(item.name for item in origins(look.graph, believed, label)),
             groups=tuple(reading.groups),
-            bisection=bisection,
             square=square,
             opaque=opaque,
             data=look.sampling.data,
@@ -202,10 +200,17 @@ class EngineDivergences:
         )
 
 
-def _opaque(look: Look, inner: int) -> str:
-    layers = len(look.record.working_layers)
-    held = "layer holds" if layers == 1 else "layers hold"
-    return f"The engine's {layers} {held} all {inner} inner tensors of the model: none is written in between."
+def _opaque(look: Look, borders: int, inner: int) -> str:
+    """Why inner tensors of the plain engine are out of sight; empty where its layers are open."""
+    layers = look.record.working_layers
+    closed = sum(is_opaque(layer) for layer in layers)
+    if not closed and (borders or not inner):
+        return ""
+    blocks = "is an opaque block" if closed == 1 else "are opaque blocks"
+    what = f"{closed} of {len(layers)} engine layers {blocks} of the compiler (Myelin)"
+    if not closed:
+        what = f"The engine's {len(layers)} layers name none of the tensors between them"
+    return f"{what}: {borders} of {inner} inner tensors are written in between."
 
 
 def _method(look: Look, version: str) -> str:
