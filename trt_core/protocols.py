@@ -45,13 +45,14 @@ class CalibrationInput:
     """What implicit calibration needs.
 
     `batches` gives the samples, `data_sha256` names them: a cache is used again for the same file, data and method.
-    `ranges`, where given, are taken as they are and no data are run.
+    `ranges`, where given, are taken as they are and no data are run; so is `cache`, a calibration cache's text.
     """
 
     batches: Callable[[int], Iterator[Feeds]]  # samples in one batch -> every batch of the data
     data_sha256: str
     method: CalibrationMethod
     ranges: tuple[TensorRange, ...] = ()
+    cache: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

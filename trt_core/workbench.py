@@ -36,6 +36,7 @@ from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.observing import EngineObserver
 from trt_core.protocols import Compiler, Launcher, Meter, Reporter, Runner
 from trt_core.services.builds import Builds
+from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
 from trt_core.services.deploy import Deployments
@@ -76,6 +77,7 @@ class Workbench:
     deploy: Deployments
     registry: Registry
     calibrations: Calibrations
+    caches: CalibrationCaches
     triage: Triages
     validation: Validations
     sensitivity: Sensitivities
@@ -138,9 +140,10 @@ def _wired(context: Context) -> Workbench:
     library = Library(context)
     calibrations = Calibrations(context, library)
     variants = Variants(context, library, calibrations)
-    builds = Builds(context, library, variants)
-    latency = Latencies(context, library, variants)
     recordings = Recordings(context)
+    caches = CalibrationCaches(context, library, recordings)
+    builds = Builds(context, library, variants, caches)
+    latency = Latencies(context, library, variants)
     return Workbench(
         settings=context.settings,
         library=library,
@@ -154,11 +157,12 @@ def _wired(context: Context) -> Workbench:
         deploy=Deployments(context, library, variants, builds, latency),
         registry=Registry(context, library, variants, builds, latency),
         calibrations=calibrations,
+        caches=caches,
         triage=Triages(context, library, variants, calibrations),
         sensitivity=Sensitivities(context, library, variants, calibrations, builds),
         validation=Validations(context, library, variants, builds),
         recordings=recordings,
-        engines=Engines(context, library, builds, recordings),
+        engines=Engines(context, library, builds, recordings, caches),
         sweeps=Sweeps(context, library, latency),
         jobs=Jobs(context),
         machine=MachineReport(context),

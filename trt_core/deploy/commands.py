@@ -7,7 +7,6 @@ import shlex
 from trt_core.deploy.command_words import CommandLine, FileNames, allows_tf32, path_word, shape_word
 from trt_core.deploy.polygraphy import polygraphy_line
 from trt_core.deploy.trtexec import TRTEXEC_RELEASES, trtexec_line
-from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import BuildSpec
 
@@ -20,7 +19,14 @@ def command_lines(spec: BuildSpec, names: FileNames) -> tuple[CommandLine, ...]:
 
 def cli_line(spec: BuildSpec, names: FileNames) -> CommandLine:
     """Our own command line, which starts from the uploaded model."""
-    words = ["python", "-m", "trt_core", "build", path_word(names.model), *_recipe_words(spec.variant.recipe, names)]
+    words = [
+        "python",
+        "-m",
+        "trt_core",
+        "build",
+        path_word(names.model),
+        *_recipe_words(spec.variant.recipe, names, has_cache=spec.variant.has_cache),
+    ]
     words += ["--backend", spec.backend]
     if spec.target is not None:
         words += ["--sm", str(spec.target.number)]
@@ -48,7 +54,7 @@ def _cli_switches(spec: BuildSpec, names: FileNames) -> list[str]:
     words = ["--tf32"] if allows_tf32(spec) and spec.variant.recipe.precision is not Precision.TF32 else []
     if spec.is_implicit:
         words += ["--calibration", "implicit"]
-    if spec.is_implicit and spec.variant.data_id.startswith(ArtifactKind.CACHE.value):
+    if spec.is_implicit and spec.variant.has_cache:
         words += ["--calibration-cache", path_word(names.calibration)]
     if options.timing_cache:
         words += ["--timing-cache", "timing.cache"]
@@ -60,11 +66,11 @@ def _cli_switches(spec: BuildSpec, names: FileNames) -> list[str]:
     return words + [f"--plugin={name}" for name in options.plugins]
 
 
-def _recipe_words(recipe: Recipe, names: FileNames) -> list[str]:
+def _recipe_words(recipe: Recipe, names: FileNames, *, has_cache: bool) -> list[str]:
     words = ["--precision", recipe.precision.value]
     if recipe.precision.is_quantized:
         words += ["--rest", recipe.rest.value]
-    if recipe.needs_data:
+    if recipe.needs_data and not has_cache:
         words += ["--data", path_word(names.data), "--method", recipe.method.value]
         if recipe.method is CalibrationMethod.PERCENTILE:
             words += ["--percentile", f"{recipe.percentile:g}"]

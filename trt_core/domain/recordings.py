@@ -82,6 +82,7 @@ class EngineStudy:
     samples_ms: tuple[float, ...] = ()
     tuning: Tuning | None = None
     said: tuple[str, ...] = ()  # the builder's own warnings and errors
+    calibration_cache: str = ""  # as the library wrote it; empty where nothing was calibrated
 
     @cached_property
     def has_times(self) -> bool:

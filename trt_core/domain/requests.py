@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
@@ -25,7 +26,10 @@ class InspectSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizeSpec:
-    """A variant of a model. `data_id` is calibration data where the recipe needs it."""
+    """A variant of a model. `data_id` is calibration data where the recipe needs it.
+
+    For TensorRT's implicit calibration it may be a calibration cache instead: then no data are run.
+    """
 
     model_id: str
     recipe: Recipe
@@ -37,6 +41,11 @@ class QuantizeSpec:
                 f"{self.recipe.precision.value} quantizes activations and needs calibration data.",
                 remedy="Give an .npz with one array per input, 500 samples or more.",
             )
+
+    @property
+    def has_cache(self) -> bool:
+        """True where `data_id` names a calibration cache."""
+        return self.data_id.startswith(ArtifactKind.CACHE.value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,15 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job, JobKind, Use
-from trt_core.domain.option_support import unsupported_option, why_not_dla
 from trt_core.domain.precision import Precision
-from trt_core.domain.precision_support import why_not_precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.tensors import passed_through
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
 from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput, Reporter
+from trt_core.services.build_limits import check_limits
 from trt_core.services.build_shelf import BuildShelf, Made
+from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
 from trt_core.services.typing_plan import (
@@ -46,8 +46,9 @@ class Built:
 class Builds:
     """Turn a variant into a stored engine with its fusion map."""
 
-    def __init__(self, context: Context, library: Library, variants: Variants) -> None:
+    def __init__(self, context: Context, library: Library, variants: Variants, caches: CalibrationCaches) -> None:
         self._context = context
+        self._caches = caches
         self._library = library
         self._variants = variants
         self._shelf = BuildShelf(context, library, variants)
@@ -78,15 +79,9 @@ class Builds:
         self._check_ends(spec)
         if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
-        if reason := unsupported_option(spec.options, capabilities):
-            raise UnsupportedRequest(reason, remedy="Leave it out, or build where it is there.")
-        if reason := why_not_dla(spec.variant.recipe.precision, spec.options):
-            raise UnsupportedRequest(reason, remedy="Build FP16 or INT8 for it, or leave the DLA core out.")
-        if reason := why_not_precision(spec.variant.recipe.precision, capabilities, spec.target):
-            names = ", ".join(
-                item.value for item in Precision if not why_not_precision(item, capabilities, spec.target)
-            )
-            raise UnsupportedRequest(reason, remedy=f"Build {names}, or choose another target.")
+        else:
+            self._variants.require_samples(spec.variant)
+        check_limits(spec, capabilities)
         self._check_shapes(spec)
 
     def _able(self, backend: str) -> Capabilities:
@@ -210,7 +205,8 @@ class Builds:
         build = self.build(build_id)
         recipe, data_id = build.recipe, ""
         if recipe.needs_data:
-            known = {item.sha256: item.id for item in self._library.data_sets(build.model_id)}
+            known = {item.sha256: item.id for item in self._caches.caches(build.model_id)}
+            known |= {item.sha256: item.id for item in self._library.data_sets(build.model_id)}
             if recipe.data_sha256 not in known:
                 raise NotFound("The calibration data of this build are gone.", remedy="Bring them in again.")
             data_id = known[recipe.data_sha256]
@@ -289,10 +285,12 @@ class Builds:
     def _calibration(self, spec: BuildSpec, variant: VariantRecord, reporter: Reporter) -> CalibrationInput | None:
         if not spec.is_implicit:
             return None
+        has_cache = spec.variant.has_cache
         return calibration_for(
             spec,
             model=self._variants.path(variant.id),
-            data=self._library.data_path(spec.variant.data_id),
+            data=None if has_cache else self._library.data_path(spec.variant.data_id),
+            cache=self._caches.text(spec.variant.data_id) if has_cache else "",
             runner=self._context.runner,
             reporter=reporter,
         )

@@ -12,6 +12,7 @@ from trt_core.domain.jobs import Job
 from trt_core.domain.recordings import EngineStudy, LayerFacts
 from trt_core.errors import NotFound
 from trt_core.services.builds import Builds
+from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.recordings import Recordings
@@ -34,8 +35,11 @@ class EngineEntry:
 class Engines:
     """What the engine explorer can open."""
 
-    def __init__(self, context: Context, library: Library, builds: Builds, recordings: Recordings) -> None:
+    def __init__(
+        self, context: Context, library: Library, builds: Builds, recordings: Recordings, caches: CalibrationCaches
+    ) -> None:
         self._context = context
+        self._caches = caches
         self._library = library
         self._builds = builds
         self._recordings = recordings
@@ -81,6 +85,7 @@ class Engines:
             facts=_facts(record, fusion, {node.index: node.macs for node in self._library.graph(build.model_id).nodes}),
             tuning=tuning if tuning.timing_count else None,
             said=builder_words(log),
+            calibration_cache=self._caches.text(build.id) if self._caches.has(build.id) else "",
         )
 
     def rebuilds(self, build_id: str) -> RebuildSpread:

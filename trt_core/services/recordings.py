@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(
     r"^(?P<project>.+?)[_.\- ]+(?P<precision>fp32|tf32|fp16|bf16|int8|fp8|int4)(?:$|[_.\- ])", re.IGNORECASE
 )
-_ENDINGS = (".json", ".json.gz", ".log", ".log.gz", ".txt")
+_ENDINGS = (".json", ".json.gz", ".log", ".log.gz", ".txt", ".calib", ".calib.gz")
 
 
 class Recordings:
@@ -80,7 +80,10 @@ class Recordings:
 
     def _keep(self, raw: Raw, device: str, version: str) -> Recording:
         study = study_of(raw, device=device, version=version)
-        content = json.dumps(to_plain(study), separators=(",", ":")).encode()
+        plain = to_plain(study)
+        if not study.calibration_cache:
+            del plain["calibration_cache"]  # a field that came later: recordings without it keep their ids
+        content = json.dumps(plain, separators=(",", ":")).encode()
         recording_id = content_id(ArtifactKind.RECORDING, {"study": hashlib.sha256(content).hexdigest()})
         head = _head(recording_id, raw, study, version, self._context.clock())
         files: dict[str, Path | bytes | memoryview] = {"study.json.gz": gzip.compress(content, 3, mtime=0)}
@@ -116,6 +119,7 @@ def study_of(raw: Raw, *, device: str = "", version: str = "") -> EngineStudy:
         samples_ms=tuple(raw.samples_ms),
         tuning=tuning,
         said=builder_words(raw.log),
+        calibration_cache=raw.calibration,
     )
 
 

@@ -70,12 +70,19 @@ def kept_nodes(spec: BuildSpec, variant: VariantRecord, graph: Graph) -> tuple[K
 
 
 def calibration_for(
-    spec: BuildSpec, *, model: Path, data: Path, runner: Runner, reporter: Reporter
+    spec: BuildSpec, *, model: Path, data: Path | None, cache: str, runner: Runner, reporter: Reporter
 ) -> CalibrationInput | None:
-    """What the library calibrates with; percentile ranges are worked out here: its own calibrators have none."""
+    """What the library calibrates with: `data`, or the text of a `cache`.
+
+    Percentile ranges are worked out here: its own calibrators have none.
+    """
     if not spec.is_implicit:
         return None
     recipe = spec.variant.recipe
+    if data is None:
+        return CalibrationInput(
+            batches=lambda _: iter(()), data_sha256=recipe.data_sha256, method=recipe.method, cache=cache
+        )
     ranges: tuple[TensorRange, ...] = ()
     if recipe.method is CalibrationMethod.PERCENTILE:
         ranges = _percentile_ranges(recipe, model, data, runner, reporter)

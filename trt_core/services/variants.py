@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
+from trt_core.domain.artifacts import ArtifactKind, CacheRecord, VariantRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import CalibrationMethod, Recipe, TensorRange
 from trt_core.domain.requests import QuantizeSpec
-from trt_core.errors import InvalidInput
+from trt_core.errors import InvalidInput, UnsupportedRequest
 from trt_core.protocols import Reporter
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context, Stages, content_id
@@ -37,7 +37,10 @@ class Variants:
     def resolved(self, spec: QuantizeSpec) -> QuantizeSpec:
         """The same wish with the data's hash in the recipe, and nothing in it that the precision ignores."""
         recipe = spec.recipe
-        if recipe.needs_data:
+        if recipe.needs_data and spec.has_cache:
+            cache = self._context.decoded.record(CacheRecord, checked_id(spec.data_id, ArtifactKind.CACHE))
+            recipe = replace(recipe, data_sha256=cache.sha256, method=cache.method)
+        elif recipe.needs_data:
             recipe = replace(recipe, data_sha256=self._library.data(spec.data_id).sha256)
         else:
             plain = Recipe(precision=recipe.precision)
@@ -97,8 +100,17 @@ class Variants:
         variant_id = self.id_of(spec)
         return self.variant(variant_id) if self._context.store.has(variant_id) else None
 
+    def require_samples(self, spec: QuantizeSpec) -> None:
+        """Refuse a calibration cache where samples are run: its scales are symmetric and TensorRT's alone."""
+        if spec.has_cache and spec.recipe.needs_data:
+            raise UnsupportedRequest(
+                "A calibration cache serves implicit calibration; Q/DQ pairs are calibrated on samples.",
+                remedy="Give an .npz, or build with --calibration implicit where the backend has it.",
+            )
+
     def submit(self, spec: QuantizeSpec) -> Job:
         """Queue the making of a variant."""
+        self.require_samples(spec)
         resolved = self.resolved(spec)
         title = f"{resolved.recipe.precision.value.upper()} variant of {self._library.model(spec.model_id).name}"
         job = Job(id="", kind=JobKind.QUANTIZE, title=title, request={"spec": to_plain(resolved)})
@@ -106,6 +118,7 @@ class Variants:
 
     def perform(self, spec: QuantizeSpec, reporter: Reporter, *, stages: Stages | None = None) -> VariantRecord:
         """Make a variant, in the calling process; one that the store has is answered from there."""
+        self.require_samples(spec)
         stages = stages or Stages()
         spec = self.resolved(spec)
         found = self.find(spec)

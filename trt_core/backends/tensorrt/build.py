@@ -18,6 +18,7 @@ from trt_core.backends.phases import monitor_for
 from trt_core.backends.tensorrt.bindings import numpy_name
 from trt_core.backends.tensorrt.build_log import read_log
 from trt_core.backends.tensorrt.calibration_cache import read_cache
+from trt_core.backends.tensorrt.calibration_notes import cache_notes, scale_findings
 from trt_core.backends.tensorrt.calibrator import CalibrationFeed, calibrator_for, known_cache
 from trt_core.backends.tensorrt.device import Gpu, this_gpu
 from trt_core.backends.tensorrt.engines import deserialized
@@ -97,7 +98,7 @@ def build_engine(
         parse_seconds=parsed_s,
         build_seconds=built_s,
         backend_version=trt.__version__,
-        findings=(*work.findings, *timing_findings(read_log(said).cache, said)),
+        findings=(*work.findings, *timing_findings(read_log(said).cache, said), *scale_findings(said)),
         calibration_cache=work.calibration_cache,
         ranges=_ranges(work.calibration_cache),
     )
@@ -213,6 +214,7 @@ def _calibration(work: _Work, network: Any, config: Any, profiles: Sequence[Any]
     assert asked is not None  # noqa: S101 - the caller looked
     path = work.kept.calibration(work.request.onnx_path, asked, version) if work.kept is not None else None
     known = known_cache(asked, version, read_kept(path).decode() if path else "")
+    work.findings.extend(cache_notes(asked.cache, version))
     feed = None
     if not known:
         feed = CalibrationFeed(asked, _usual_inputs(work, network), work.reporter)

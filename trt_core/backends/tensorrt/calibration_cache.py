@@ -14,12 +14,16 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trt_core.domain.precision import TensorRange
+from trt_core.domain.precision import CalibrationMethod, TensorRange
 from trt_core.errors import InvalidData
 
 _HEADER = re.compile(r"^TRT-(?P<version>\d{4,6})-(?P<algorithm>\w{1,40})$")
 _HEX = re.compile(r"^[0-9a-fA-F]{1,8}$")
 _LARGEST = 127.0
+_GIVE = "Give the file that a calibrator, or trtexec --calib, wrote."
+MOST_BYTES = 16 << 20  # of one cache; the largest networks have some ten thousand tensors of a hundred bytes
+_MOST_NAME = 4_000
+USABLE = {"EntropyCalibration2": CalibrationMethod.ENTROPY, "MinMaxCalibration": CalibrationMethod.MINMAX}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,10 @@ class CalibrationCache:
 
 
 def read_cache(text: str) -> CalibrationCache:
-    """Decode a cache; InvalidData for a text that is none, or holds a scale that is not finite and positive."""
+    """Decode a cache.
+
+    InvalidData for a text that is none, names a tensor twice, or holds a scale that is negative or not finite.
+    """
     first, _, rest = text.partition("\n")
     header = _HEADER.match(first.strip())
     if not header:
@@ -42,12 +49,16 @@ def read_cache(text: str) -> CalibrationCache:
         )
     ranges: list[TensorRange] = []
     without: list[str] = []
+    known: set[str] = set()
     for number, line in enumerate(rest.split("\n"), start=2):
         if not line.strip():
             continue
         name, split, code = line.rpartition(": ")
-        if not split or not _HEX.match(code.strip()):
+        if not split or not name or len(name) > _MOST_NAME or not _HEX.match(code.strip()):
             raise InvalidData(f"Line {number} of the calibration cache cannot be read.", remedy="Calibrate again.")
+        if name in known:
+            raise InvalidData(f"Line {number} names {name[:120]!r} a second time.", remedy="Calibrate again.")
+        known.add(name)
         scale = struct.unpack(">f", bytes.fromhex(code.strip().zfill(8)))[0]
         if not math.isfinite(scale) or scale < 0:
             raise InvalidData(f"Tensor {name[:120]!r} has the scale {scale}.", remedy="Calibrate again.")
@@ -58,6 +69,49 @@ def read_cache(text: str) -> CalibrationCache:
     return CalibrationCache(
         version=header["version"], algorithm=header["algorithm"], ranges=tuple(ranges), without_scale=tuple(without)
     )
+
+
+def cache_text(content: bytes) -> str:
+    """The text of a cache from elsewhere, as text alone: InvalidData for a file that is too large or no text."""
+    if len(content) > MOST_BYTES:
+        raise InvalidData(
+            f"The calibration cache is larger than {MOST_BYTES >> 20} MiB.", remedy="Give the file that TensorRT wrote."
+        )
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidData("The file is no text, so that it is no calibration cache.", remedy=_GIVE) from error
+    if "\0" in text:
+        raise InvalidData("The file holds zero bytes, so that it is no calibration cache.", remedy=_GIVE)
+    return text.replace("\r\n", "\n")
+
+
+def usable_cache(text: str) -> CalibrationCache:
+    """Decode a cache that a build can be given.
+
+    InvalidData as of `read_cache`, for one without any scale, and for an algorithm whose calibrator is not used here.
+    """
+    cache = read_cache(text)
+    if cache.algorithm not in USABLE:
+        raise InvalidData(
+            f"The cache is of {cache.algorithm}, which no build here reads.", remedy=f"Use {' or '.join(USABLE)}."
+        )
+    if not cache.ranges:
+        raise InvalidData("The calibration cache holds no scale.", remedy="Calibrate again, with data.")
+    return cache
+
+
+def for_version(text: str, version: str) -> str:
+    """The same scales under the header of another version, which the library would turn away otherwise."""
+    first, _, rest = text.partition("\n")
+    found = _HEADER.match(first.strip())
+    return f"TRT-{cache_version(version)}-{found['algorithm']}\n{rest}" if found else text
+
+
+def release_text(header: str) -> str:
+    """The version that a header's number stands for: 8600 is 8.6.0, 101401 is 10.14.1."""
+    number, step = int(header), 1_000 if len(header) < 5 else 10_000
+    return f"{number // step}.{number % step // 100}.{number % 100}"
 
 
 def write_cache(ranges: Iterable[TensorRange], *, version: str, algorithm: str) -> str:

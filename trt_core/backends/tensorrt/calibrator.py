@@ -12,7 +12,7 @@ from typing import Any
 
 from trt_core.backends.names import lookup
 from trt_core.backends.tensorrt.bindings import prepared
-from trt_core.backends.tensorrt.calibration_cache import cache_version, read_cache, write_cache
+from trt_core.backends.tensorrt.calibration_cache import cache_version, for_version, read_cache, write_cache
 from trt_core.backends.tensorrt.cuda import DeviceBuffer, PinnedBuffer, Stream, copy_to_device
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import CalibrationMethod
@@ -131,11 +131,14 @@ def _calibrator_class(trt: Any, base_name: str) -> Any:
 
 
 def known_cache(request: CalibrationInput, version: str, stored: str) -> str:
-    """A cache to start from: the ranges that were handed in, or what an earlier calibration of the same data left.
+    """A cache to start from: what was handed in, or what an earlier calibration of the same data left.
 
-    A cache of another version or algorithm is not used: the library would reject it.
+    A kept cache of another version or algorithm is not used: the library would reject it. One that was handed in is
+    used under this version's header: a scale means the same in all of them.
     """
     algorithm = ALGORITHMS[request.method]
+    if request.cache:
+        return for_version(request.cache, version)
     if request.ranges:
         return write_cache(request.ranges, version=version, algorithm=algorithm)
     if not stored:

@@ -1,8 +1,9 @@
 """Files that tell of engines on other machines, told apart by what is in them.
 
 Read are: an inspector's dump (`trtexec --exportLayerInfo`, TREx's `*.graph.json`), a layer profile (`--exportProfile`),
-times of inferences (`--exportTimes`), a verbose build log, and a table of results that this project's own recordings
-use. Contents come from strangers: everything is checked by type and size, and names are labels only.
+times of inferences (`--exportTimes`), a verbose build log, a calibration cache (`--calib`), and a table of results that
+this project's own recordings use. Contents come from strangers: everything is checked by type and size, and names are
+labels only.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from trt_core.backends.tensorrt.calibration_cache import cache_text, read_cache
 from trt_core.errors import InvalidData
 
 FILE_BYTES = 64 << 20  # of one file, unpacked
 TOTAL_BYTES = 256 << 20
 MOST_FILES = 400
 MOST_SAMPLES = 2_000_000
-_ENDING = re.compile(r"(?:\.(?:gz|json|log|txt))+$", re.IGNORECASE)
+_ENDING = re.compile(r"(?:\.(?:gz|json|log|txt|calib|cache))+$", re.IGNORECASE)
 _ROLE = re.compile(
-    r"[._-]?(?:layers|layer[_-]?info|graph|profile|timings?|times|build|engine|log|metadata|export)$", re.IGNORECASE
+    r"[._-]?(?:layers|layer[_-]?info|graph|profile|timings?|times|build|engine|log|metadata|export)$",
+    re.IGNORECASE,
 )
 _SAID = re.compile(r"^(?:[WE] |(?:\[[^\]]{1,40}\] )*\[[WE]\] (?:\[TRT\] )?)(?P<text>.+)$")
 
@@ -40,6 +43,7 @@ class Raw:
     samples_ms: list[float] = field(default_factory=list)
     enqueue_ms: list[float] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
+    calibration: str = ""
     source: str = ""
 
 
@@ -53,11 +57,16 @@ def read_recordings(files: Mapping[str, BinaryIO]) -> tuple[Raw, ...]:
         raise InvalidData(f"{len(files)} files; {MOST_FILES} are read at once.", remedy="Give fewer.")
     room = TOTAL_BYTES
     found: dict[str, Raw] = {}
+    caches: dict[str, str] = {}
     for name in sorted(files):
-        text = _unpacked(name, files[name], min(FILE_BYTES, room))
-        room -= len(text)
-        _take(name, text.decode("utf-8", "replace"), found)
+        content = _unpacked(name, files[name], min(FILE_BYTES, room))
+        room -= len(content)
+        if content.startswith(b"TRT-"):
+            caches[stem_of(name)] = _cache_of(name, content)
+        else:
+            _take(name, content.decode("utf-8", "replace"), found)
     engines = _joined(found)
+    _give_caches(caches, engines)
     if not engines:
         raise InvalidData(
             "None of the files describes an engine.",
@@ -86,6 +95,24 @@ def _unpacked(name: str, file: BinaryIO, limit: int) -> bytes:
     if len(content) > limit:
         raise InvalidData(f"{name[:80]!r} is larger than {limit >> 20} MiB.", remedy="Give a smaller recording.")
     return content
+
+
+def _cache_of(name: str, content: bytes) -> str:
+    try:
+        text = cache_text(content)
+        read_cache(text)
+    except InvalidData as error:
+        raise InvalidData(f"{name[:80]!r}: {error.message}", remedy=error.remedy) from error
+    return text
+
+
+def _give_caches(caches: Mapping[str, str], engines: Sequence[Raw]) -> None:
+    """A cache belongs to the engine of its name, else to the only one that its name begins and that was calibrated."""
+    for stem, text in caches.items():
+        named = [raw for raw in engines if raw.name == stem]
+        likely = [raw for raw in engines if raw.name.startswith(stem) and "calib" in raw.name.lower()]
+        for raw in named or (likely if len(likely) == 1 else engines if len(engines) == 1 else ()):
+            raw.calibration = text
 
 
 def _take(name: str, text: str, found: dict[str, Raw]) -> None:
