@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
+from trt_core.cli.inside import inside_arguments
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.shipping import deploy_arguments
@@ -117,7 +118,8 @@ def _bench(command: argparse.ArgumentParser) -> None:
 
 
 def _diverge(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL")
+    command.add_argument("model", metavar="MODEL", nargs="?")
+    inside_arguments(command)
     command.add_argument("--against", default="fp16,int8", help="precisions, separated by commas")
     command.add_argument("--data", type=Path, help="samples, .npz with one array per input")
     command.add_argument("--calibration-data", type=Path, help="default: the same data")

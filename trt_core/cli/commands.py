@@ -8,7 +8,8 @@ from collections.abc import Callable
 from trt_core.cli import present
 from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
-from trt_core.cli.lab import compare, sweep, tactics, take_in
+from trt_core.cli.inside import inside
+from trt_core.cli.lab import compare, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.shipping import deploy
@@ -99,7 +100,13 @@ def bench_command(bench: Workbench, options: argparse.Namespace, console: Consol
 
 
 def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """A divergence run."""
+    """A divergence run, or a look into an engine."""
+    if options.inside is not None:
+        if options.model is not None:
+            raise InvalidInput("diverge was given a model and a build.", remedy="Leave MODEL out with --inside.")
+        return inside(bench, options, console)
+    if options.model is None:
+        raise InvalidInput("diverge was given no model.", remedy="Name one, or an engine with --inside BUILD_ID.")
     spec = diverge_spec(bench, options, model_record(bench, options.model).id)
     job = finished(bench, bench.divergence.submit(spec), console)
     run = bench.divergence.run(str((job.result or {})["divergence"]))
