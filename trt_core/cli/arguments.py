@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from trt_core.cli.inside import inside_arguments
+from trt_core.cli.accuracy import add_judged
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
+from trt_core.cli.sensitivity import sensitivity_arguments
 from trt_core.cli.shipping import deploy_arguments
 from trt_core.cli.switches import switch_arguments
 from trt_core.domain.latency import METERS
@@ -26,9 +28,9 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The grammar of every command."""
-    top = _Parser(prog="enginescope", description="See what TensorRT does with a model.")
+    top: argparse.ArgumentParser = _Parser(prog="enginescope", description="See what TensorRT does with a model.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on standard output")
     common.add_argument("--workspace", type=Path, help="default $ENGINESCOPE_WORKSPACE, else ./workspace")
     common.add_argument("--quiet", action="store_true", help="no progress on standard error")
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     _bench(command("bench", "Measure latency; every sample is kept."))
     _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
     _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
+    sensitivity_arguments(command("sensitivity", "Every layer's errors in several precisions, beside each other."))
     _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
     deploy_arguments(
         command("deploy", "Make the files that run a build in production, and say whether it loads there.")
@@ -139,7 +142,7 @@ def _triage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
     command.add_argument("--validation-data", type=Path, required=True, help="samples to validate on, .npz")
-    _judged(command)
+    add_judged(command)
     command.add_argument("--max-evaluations", type=int, default=20)
     command.add_argument("--leave-one-out", type=int, default=0, metavar="N", help="measure the N first-ranked alone")
     command.add_argument("--lab", action="store_true", help="compare calibration methods, too")
@@ -151,7 +154,7 @@ def _validate(command: argparse.ArgumentParser) -> None:
     command.add_argument("subject", metavar="MODEL|BUILD_ID")
     command.add_argument("--against", metavar="VARIANT.onnx|BUILD_ID", help="the candidate")
     command.add_argument("--data", type=Path, required=True, help="samples, .npz with one array per input")
-    _judged(command)
+    add_judged(command)
 
 
 def _plan(command: argparse.ArgumentParser) -> None:
@@ -159,20 +162,6 @@ def _plan(command: argparse.ArgumentParser) -> None:
     command.add_argument("plan", type=Path, metavar="PLAN")
     command.add_argument("other", metavar="MODEL|PLAN", help="the model to apply to, or the plan to compare with")
     command.add_argument("-o", "--output", type=Path, help="write the applied plan here")
-
-
-def _judged(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--labels",
-        type=Path,
-        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV",
-    )
-    command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
-    command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
-    command.add_argument("--std", type=float, nargs="+", default=[1.0])
-    command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
-    command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
-    command.add_argument("--samples", type=int, help="only the first ones")
 
 
 class NextProfile(argparse.Action):
