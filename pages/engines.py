@@ -6,17 +6,18 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui.engine_attempts import attempted, show_attempts
+from pages.ui.engine_attempts import show_attempts
 from pages.ui.engine_pick import intake, offer_recordings, pick_engine, study_of
 from pages.ui.engine_samples import show_samples
 from pages.ui.engine_tactics import show_tactics
 from pages.ui.engine_two import show_comparison
 from pages.ui.engine_view import show_answer, show_layers, show_lint, show_memory, show_time
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel
+from pages.ui.jobs import job_panel, result_query
 from pages.ui.report import report_button
 from pages.ui.report_engine import engine_report
-from pages.ui.state import selected
+from pages.ui.state import select, selected
+from trt_core.domain.jobs import Job
 from trt_core.domain.recordings import EngineStudy
 
 _PROMISE = "Here an engine is taken apart: time by layer, tactics, memory, and why another one is faster."
@@ -30,7 +31,14 @@ _VIEWS: dict[str, Callable[[EngineStudy], None]] = {
 }
 _COMPARE, _ATTEMPTS = "Why they differ", "Attempts"
 
+
+def _finished(job: Job) -> None:
+    select({"job": ""} | result_query(job))
+    st.rerun()
+
+
 with frame("Engines", page="engines") as bench:
+    job_panel(bench, selected("job"), on_success=_finished)
     entries = bench.engines.entries()
     if not entries:
         offer_recordings(bench, promise=_PROMISE)
@@ -50,7 +58,6 @@ with frame("Engines", page="engines") as bench:
             show_comparison(study, other)
         elif shown == _ATTEMPTS and attempts:
             show_answer(study)
-            job_panel(bench, selected("job"), on_success=attempted)
             show_attempts(bench, study.id)
         else:
             show_answer(study)

@@ -14,10 +14,12 @@ from trt_core.backends.pytorch.meter import TorchMeter
 from trt_core.backends.tensorrt.compiler import TrtCompiler
 from trt_core.backends.tensorrt.meter import TrtMeter
 from trt_core.backends.tensorrt.observer import TrtObserver
+from trt_core.backends.tensorrt.runner import TrtRunner
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.domain.codec import from_plain
 from trt_core.domain.engine_divergence import InsideSpec
 from trt_core.domain.jobs import Job, JobKind
+from trt_core.domain.rebuilds import RebuildSpec
 from trt_core.domain.requests import (
     BenchSpec,
     BuildSpec,
@@ -48,6 +50,7 @@ from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
+from trt_core.services.rebuilds import Rebuilds
 from trt_core.services.recordings import Recordings
 from trt_core.services.registry import Registry
 from trt_core.services.sensitivity import Sensitivities
@@ -83,6 +86,7 @@ class Workbench:
     sensitivity: Sensitivities
     recordings: Recordings
     engines: Engines
+    rebuilds: Rebuilds
     sweeps: Sweeps
     jobs: Jobs
     machine: MachineReport
@@ -163,6 +167,7 @@ def _wired(context: Context) -> Workbench:
         validation=Validations(context, library, variants, builds),
         recordings=recordings,
         engines=Engines(context, library, builds, recordings, caches),
+        rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context.runner)),
         sweeps=Sweeps(context, library, latency),
         jobs=Jobs(context),
         machine=MachineReport(context),
@@ -189,6 +194,11 @@ def _observers(settings: Settings, runner: Runner) -> dict[str, EngineObserver]:
         return {}
     folder = settings.workspace / TENSORRT_FOLDER
     return {"tensorrt": TrtObserver(folder, plugins=settings.tensorrt_plugins)}
+
+
+def _engine_runners(runner: Runner) -> dict[str, Runner]:
+    """What runs engines of this machine; nothing beside a runner that was handed in."""
+    return {"tensorrt": TrtRunner()} if isinstance(runner, OrtRunner) and _has_tensorrt() else {}
 
 
 def _has_tensorrt() -> bool:
@@ -247,6 +257,11 @@ def _inside(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     return {"inside": run.id, "model": run.model_id, "build": run.build_id}
 
 
+def _rebuild(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    run = bench.rebuilds.perform(from_plain(RebuildSpec, spec), reporter)
+    return {"engine": run.attempts[-1], "rebuild": run.id, "model": run.model_id}
+
+
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
     JobKind.INSPECT: _inspect,
     JobKind.QUANTIZE: _quantize,
@@ -257,6 +272,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.VALIDATE: _validate,
     JobKind.SENSITIVITY: _sensitivity,
     JobKind.SWEEP: _sweep,
+    JobKind.REBUILD: _rebuild,
     JobKind.INSIDE: _inside,
 }
 

@@ -61,6 +61,7 @@ RESULT_PAGE: dict[JobKind, str] = {
     JobKind.VALIDATE: "triage",
     JobKind.SENSITIVITY: "triage",
     JobKind.SWEEP: "sweeps",
+    JobKind.REBUILD: "engines",
     JobKind.INSIDE: "divergence",
 }
 

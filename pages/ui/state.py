@@ -24,6 +24,7 @@ KINDS: dict[str, ArtifactKind] = {
     "sweep": ArtifactKind.SWEEP,
     "inside": ArtifactKind.INSIDE,
 }
+ENGINES = ("engine", "against")  # of two kinds each: recordings and builds
 # What goes along from page to page, in this order. `job` and `runs` belong to the page that set them.
 TRAVELLING = ("model", "variant", "target", "build", "data", "latency", "divergence", "triage", "sensitivity")
 _MADE_FROM_A_MODEL = (

@@ -73,3 +73,17 @@ def test_a_sweep_answers_no_when_no_point_keeps_the_limit(tmp_path, capsys):
     assert "sweet spot" in capsys.readouterr().out
     assert main([*arguments, "--limit-ms", "0"]) == 1
     assert main([*arguments, "--streams", "a"]) == 2
+
+
+def test_a_request_is_built_again_and_the_attempts_are_compared(tmp_path, capsys):
+    path = tmp_path / "mlp.onnx"
+    path.write_bytes(models.mlp().SerializeToString())
+    where = ("--workspace", str(tmp_path / "workspace"))
+    build = _json(capsys, "build", str(path), "--precision", "fp16", *where)["build"]["id"]
+    said = _json(capsys, "rebuild", build, "--times", "2", *where)
+
+    assert said["attempts"] == [build, f"{build}-2", f"{build}-3"]
+    assert len(said["plans"]["seconds"]) == 3
+    assert said["latency_spread"] is None
+    assert "compiled ahead of time" in said["not_run"]
+    assert main(["rebuild", build, "--times", "0", *where, "--quiet"]) == 2

@@ -131,7 +131,15 @@ def test_a_build_shows_its_attempts_and_queues_one_more(open_page, bench, mlp):
     assert not app.exception
     assert "2 attempts" in words(app)
 
+    app.number_input("engines.times").set_value(1).run()
     app.button("engines.again").click().run()
     assert not app.exception
     job = bench.jobs.jobs()[0]
-    assert bench.jobs.wait(job.id, on_look=lambda _: None).result["build"] == f"{builds[0].id[:14]}-3"
+    result = bench.jobs.wait(job.id, on_look=lambda _: None).result
+    assert result["engine"] == f"{builds[0].id[:14]}-3"
+
+    app = open_page("engines", job=job.id)
+    app.segmented_control("engines.view").set_value("Attempts").run()
+    said = words(app).replace("\\", "")
+    assert "3 attempts" in said
+    assert "compiled ahead of time and do not run here" in said

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from statistics import mean, pstdev
+
+import numpy as np
+import numpy.typing as npt
 
 from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.engine import EngineRecord
+from trt_core.domain.rebuilds import AttemptLatency, OutputSpread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,67 @@ def spread(attempts: Sequence[tuple[BuildRecord, EngineRecord]]) -> RebuildSprea
         same_layers=not changes,
         changes=changes,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencySpread:
+    """How far attempts lie apart: medians in ms, and the two spreads as shares of the lowest median.
+
+    `between` is the highest median over the lowest, less one, each attempt counted with the mean over its rounds;
+    `within` is the largest difference between two rounds of one attempt: what a build's change must exceed to mean
+    anything. None with one round.
+    """
+
+    lowest_ms: float
+    highest_ms: float
+    between: float
+    within: float | None
+
+    @property
+    def is_told(self) -> bool | None:
+        """True when the attempts differ by more than one of them differs from itself; None with one round."""
+        return None if self.within is None else self.between > self.within
+
+
+def latency_spread(attempts: Sequence[AttemptLatency]) -> LatencySpread | None:
+    """The spread of the medians over attempts; None for fewer than two."""
+    if len(attempts) < 2:
+        return None
+    medians = [[item.p50_ms for item in attempt.rounds] for attempt in attempts]
+    means = [mean(rounds) for rounds in medians]
+    lowest, highest = min(means), max(means)
+    again = [max(rounds) - min(rounds) for rounds in medians if len(rounds) > 1]
+    return LatencySpread(
+        lowest_ms=lowest,
+        highest_ms=highest,
+        between=highest / lowest - 1.0,
+        within=max(again) / lowest if again else None,
+    )
+
+
+def output_spread(name: str, attempts: Sequence[npt.NDArray[np.generic]]) -> OutputSpread:
+    """One output over attempts on the same input, against the first one's; distances are infinite where shapes differ.
+
+    Relative L2 is the norm of the difference over the norm of the first.
+    """
+    first = np.asarray(attempts[0])
+    same = [_same_bits(first, np.asarray(other)) for other in attempts]
+    others = [np.asarray(other) for other, equal in zip(attempts, same, strict=True) if not equal]
+    if any(other.shape != first.shape for other in others):
+        return OutputSpread(name=name, identical=sum(same), rel_l2=inf, max_abs=inf)
+    base = first.astype(np.float64)
+    differences = [other.astype(np.float64) - base for other in others]
+    norm = float(np.linalg.norm(base)) or 1.0
+    return OutputSpread(
+        name=name,
+        identical=sum(same),
+        rel_l2=max((float(np.linalg.norm(item)) / norm for item in differences), default=0.0),
+        max_abs=max((float(np.abs(item).max(initial=0.0)) for item in differences), default=0.0),
+    )
+
+
+def _same_bits(one: npt.NDArray[np.generic], other: npt.NDArray[np.generic]) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
 def _changes(records: Sequence[EngineRecord]) -> tuple[LayerChange, ...]:

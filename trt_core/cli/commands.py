@@ -12,6 +12,7 @@ from trt_core.cli.inside import inside
 from trt_core.cli.lab import compare, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
+from trt_core.cli.sensitivity import sensitivity
 from trt_core.cli.shipping import deploy
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
 from trt_core.errors import InvalidInput, JobError
@@ -194,6 +195,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "bench": bench_command,
     "diverge": diverge,
     "triage": triage,
+    "sensitivity": sensitivity,
     "plan": plan,
     "validate": validate,
     "deploy": deploy,
@@ -204,6 +206,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "import-recordings": take_in,
     "compare": compare,
     "tactics": tactics,
+    "rebuild": rebuild,
     "sweep": sweep,
     "runs": runs,
     "jobs": jobs,

@@ -10,6 +10,7 @@ from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
+from trt_core.domain.rebuilds import RebuildSpec
 from trt_core.domain.recordings import EngineStudy
 from trt_core.domain.sweeps import SweepSpec
 from trt_core.domain.tactics import Tuning
@@ -30,6 +31,13 @@ def lab_arguments(command: AddCommand) -> None:
     two.add_argument("second", metavar="ENGINE")
     tactics = command("tactics", "Every tactic that auto-tuning timed for an engine.")
     tactics.add_argument("engine", metavar="ENGINE")
+    rebuild = command("rebuild", "Build a request again and again, and say how far the attempts spread.")
+    rebuild.add_argument("build_id", metavar="BUILD_ID")
+    rebuild.add_argument("--times", type=int, default=5, help="further builds")
+    rebuild.add_argument("--keep-timings", action="store_true", help="let the timing cache hand out the same tactics")
+    rebuild.add_argument("--no-measure", action="store_true", help="build only: no latency, no outputs")
+    rebuild.add_argument("--iterations", type=int, default=500)
+    rebuild.add_argument("--rounds", type=int, default=2, help="measurements of each attempt, in turn")
     sweep = command("sweep", "Measure batches and streams, and name the sweet spot under a latency limit.")
     sweep.add_argument("model", metavar="MODEL|BUILD_ID")
     sweep.add_argument("--batches", default="1,2,4,8")
@@ -115,6 +123,35 @@ def tactics(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     layers = [to_plain(item) | {"gap": item.gap} for item in found]
     plain = {"timings": tuning.timing_count, "timing_s": spent, "layers": layers}
     return Answer(plain=plain | {"findings": _plain_findings(findings)}, lines=lines + finding_lines(findings))
+
+
+def rebuild(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """N further attempts at the request of a build, compared."""
+    from trt_core.analysis.rebuilds import latency_spread
+
+    spec = RebuildSpec(
+        build_id=options.build_id,
+        times=options.times,
+        fresh_timings=not options.keep_timings,
+        measure=not options.no_measure,
+        iterations=options.iterations,
+        rounds=options.rounds,
+    )
+    done = finished(bench, bench.rebuilds.submit(spec), console)
+    run = bench.rebuilds.run(str((done.result or {})["rebuild"]))
+    plans = bench.engines.rebuilds(run.build_id)
+    apart = latency_spread(run.latency)
+    same = "every layer the same" if plans.same_layers else f"{len(plans.changes)} layers differ"
+    made = f"{len(plans.attempts)} attempts, {plans.distinct_engines} distinct engines"
+    lines = [f"{made}, {same}; {plans.mean_s:.3g} ± {plans.std_s:.2g} s a build"]
+    lines += [f"  {item.build_id}  p50 {', '.join(f'{r.p50_ms:.4f}' for r in item.rounds)} ms" for item in run.latency]
+    if apart is not None:
+        within = f", one engine measured again {apart.within:.1%}" if apart.within is not None else ""
+        lines.append(f"p50 {apart.lowest_ms:.4f} to {apart.highest_ms:.4f} ms: {apart.between:.1%} apart{within}")
+    lines += [f"  {item.name}: {item.identical} with the same bits, rel L2 {item.rel_l2:.2g}" for item in run.outputs]
+    lines += [f"no latency and no outputs: {run.not_run}"] if run.not_run else []
+    plain = to_plain(run) | {"plans": to_plain(plans), "latency_spread": to_plain(apart)}
+    return Answer(plain=plain, lines=lines)
 
 
 def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:

@@ -30,11 +30,12 @@ class ArtifactKind(Enum):
     VALIDATION = "e"  # an evaluation
     RECORDING = "r"
     SWEEP = "w"
+    REBUILD = "a"  # attempts at one request, compared
     SENSITIVITY = "y"  # s is taken
     INSIDE = "i"  # a look into an engine
 
 
-_ID = re.compile(r"[mvbldsnctperwkiy]-[0-9a-f]{12}(-[0-9]{1,4})?")
+_ID = re.compile(r"[mvbldsnctperwkiya]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:

@@ -45,6 +45,7 @@ class JobKind(Enum):
     TRIAGE = "triage"
     VALIDATE = "validate"
     SWEEP = "sweep"
+    REBUILD = "rebuild"
     SENSITIVITY = "sensitivity"
     INSIDE = "inside"  # a look into an engine
 

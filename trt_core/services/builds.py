@@ -164,6 +164,10 @@ class Builds:
         attempts = self._attempts(self.id_of(spec))
         return self.build(attempts[-1]) if attempts and not spec.rebuild else None
 
+    def attempts(self, spec: BuildSpec) -> tuple[str, ...]:
+        """Ids of every attempt at a resolved wish, the first one first."""
+        return tuple(self._attempts(self.id_of(spec)))
+
     def _attempts(self, build_id: str) -> list[str]:
         found = []
         attempt = build_id

@@ -15,6 +15,7 @@ from trt_core.services.baselines import device_of
 from trt_core.services.context import Context, content_id
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
+from trt_core.services.quiet import QuietReporter
 
 
 class Sweeps:
@@ -62,7 +63,7 @@ class Sweeps:
             reporter.progress(
                 Progress(phase=words, fraction=number / len(settings), step=number + 1, steps=len(settings))
             )
-            point = self._measure(spec, setting, _Quiet(reporter))
+            point = self._measure(spec, setting, QuietReporter(reporter))
             self._context.store.put(ArtifactKind.SWEEP, _point_id(sweep_id, number), point, {}, parents=(sweep_id,))
         return self.sweep(sweep_id)
 
@@ -126,21 +127,3 @@ _HEAD_LENGTH = len("w-") + 12
 
 def _point_id(sweep_id: str, number: int) -> str:
     return f"{sweep_id}-{number + 1}"
-
-
-class _Quiet:
-    """Passes cancellation on, and keeps a point's own progress from the sweep's."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-
-    def progress(self, progress: Progress) -> None:
-        """Leave it out: the sweep says where it is."""
-
-    def log(self, text: str) -> None:
-        """Pass it on."""
-        self._reporter.log(text)
-
-    def check(self) -> None:
-        """Pass it on."""
-        self._reporter.check()
