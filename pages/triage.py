@@ -8,19 +8,66 @@ from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query
 from pages.ui.pickers import pick_model
 from pages.ui.sample_offer import offer_sample
+from pages.ui.sensitivity_form import sensitivity_form
+from pages.ui.sensitivity_view import choose_sensitivity, sensitivity_view, show_sensitivity
 from pages.ui.state import select, selected
 from pages.ui.triage_form import triage_form
 from pages.ui.triage_plans import plan_upload
 from pages.ui.triage_view import choose_run, show_run
 from pages.ui.validation_card import show_validations
-from trt_core.domain.jobs import Job
+from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.jobs import Job, JobKind
+from trt_core.workbench import Workbench
 
 _PROMISE = "Here a model that loses accuracy in INT8 or FP16 gets a plan: the few nodes to keep, proven on labels."
+_BESIDE = "Here every layer's errors in FP16, INT8 and more stand beside each other, with each backend's answer."
+_VIEWS = {"plan": "Find a plan", "beside": "Precisions side by side"}
+_VIEW = "triage.view"
 
 
 def _finished(job: Job) -> None:
+    st.session_state["triage.next_view"] = "beside" if job.kind is JobKind.SENSITIVITY else "plan"
     select({"job": ""} | result_query(job))
     st.rerun()
+
+
+def _chosen_view() -> str:
+    if "triage.next_view" in st.session_state:
+        st.session_state[_VIEW] = st.session_state.pop("triage.next_view")
+    elif _VIEW not in st.session_state:
+        st.session_state[_VIEW] = "beside" if selected("sensitivity") and not selected("triage") else "plan"
+    st.segmented_control("View", list(_VIEWS), key=_VIEW, format_func=_VIEWS.__getitem__, required=True)
+    return str(st.session_state[_VIEW])
+
+
+def _beside(bench: Workbench, model: ModelRecord) -> None:
+    heads = bench.sensitivity.heads(model.id)
+    with st.expander("New measurement", icon=":material/view_column:", expanded=not heads):
+        sensitivity_form(bench, model)
+    job_panel(bench, selected("job"), on_success=_finished)
+    if not heads:
+        st.info(f"{_BESIDE} There is no measurement of this model yet: press Measure side by side.")
+        return
+    chosen = selected("sensitivity") or heads[0].id
+    choose_sensitivity(heads, chosen)
+    show_sensitivity(bench, sensitivity_view(bench, chosen))
+
+
+def _plan(bench: Workbench, model: ModelRecord) -> None:
+    heads = bench.triage.heads(model.id)
+    with st.expander("New search", icon=":material/troubleshoot:", expanded=not heads):
+        triage_form(bench, model)
+    job_panel(bench, selected("job"), on_success=_finished)
+    run = None
+    if not heads:
+        st.info(f"{_PROMISE} There is no search of this model yet: press Find a plan.")
+    else:
+        chosen = selected("triage") or heads[0].id
+        choose_run(heads, chosen)
+        run = bench.triage.run(chosen)
+        show_run(bench, run)
+    plan_upload(bench, model, run)
+    show_validations(bench, model)
 
 
 with frame("Triage", page="triage") as bench:
@@ -30,17 +77,4 @@ with frame("Triage", page="triage") as bench:
     else:
         offer_sample(bench, page="triage", promise=_PROMISE, sample="digits_transformer")
     if model is not None:
-        heads = bench.triage.heads(model.id)
-        with st.expander("New search", icon=":material/troubleshoot:", expanded=not heads):
-            triage_form(bench, model)
-        job_panel(bench, selected("job"), on_success=_finished)
-        run = None
-        if not heads:
-            st.info(f"{_PROMISE} There is no search of this model yet: press Find a plan.")
-        else:
-            chosen = selected("triage") or heads[0].id
-            choose_run(heads, chosen)
-            run = bench.triage.run(chosen)
-            show_run(bench, run)
-        plan_upload(bench, model, run)
-        show_validations(bench, model)
+        (_beside if _chosen_view() == "beside" else _plan)(bench, model)

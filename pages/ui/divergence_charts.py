@@ -56,7 +56,7 @@ def sqnr_figure(
     if chosen is not None:
         figure.add_vline(x=chosen, line={"color": _PICKED, "width": 1.5}, row=1, col=1)
     if levels:
-        _brackets(figure, spans, levels)
+        draw_brackets(figure, spans, levels, row=2)
     figure.update_layout(**plot_layout(height=470 + 26 * levels, clickmode="event+select", hovermode="closest"))
     figure.update_layout(margin_r=48)
     figure.update_xaxes(range=[-0.8, len(run.layers) - 0.2], showgrid=False, zeroline=False)
@@ -215,7 +215,8 @@ def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) 
         )
 
 
-def _brackets(figure: Any, spans: Sequence[Bracket], levels: int) -> None:
+def draw_brackets(figure: Any, spans: Sequence[Bracket], levels: int, *, row: int) -> None:
+    """Blocks of layers as brackets with their names, in a row of their own below a figure's others."""
     last = max(item.last for item in spans) + 1
     for item in spans:
         label = text.chart(item.label, 26)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.data_upload import upload_data
 from pages.ui.pickers import data_title
+from pages.ui.picture_upload import upload_pictures
 from pages.ui.state import select
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
@@ -19,6 +22,18 @@ from trt_core.workbench import Workbench
 
 _PRECISIONS = (Precision.INT8, Precision.FP16, Precision.BF16, Precision.FP8, Precision.INT4)
 _FLOORS = {"sqnr": 30.0, "cosine": 0.999}
+_METHODS = {"entropy": "Entropy", "minmax": "MinMax", "percentile": "Percentile"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """How candidates are made and judged."""
+
+    metric: str
+    tolerance: float
+    method: CalibrationMethod
+    percentile: float
+    rest: Precision
 
 
 def triage_form(bench: Workbench, model: ModelRecord) -> None:
@@ -32,30 +47,22 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     )
     precision = Precision(value or Precision.INT8.value)
     sets = bench.library.data_sets(model.id)
-    calibration, validation, labels = _three_sets(bench, sets)
-    upload_data(bench, model, page="triage")
-    metric, tolerance, method, rest = _judged(bench)
+    calibration, validation, labels = three_sets(bench, model, sets, key="triage")
+    how = judged(bench, key="triage")
     reason, spec = "", None
     try:
-        recipe = Recipe(precision=precision, rest=rest, method=method)
+        recipe = Recipe(precision=precision, rest=how.rest, method=how.method, percentile=how.percentile)
         lab = st.toggle("Compare calibration methods", key="triage.lab_wanted", help="Two more passes over the data.")
         spec = TriageSpec(
             model_id=model.id,
             recipe=recipe,
             data_id=calibration if recipe.needs_data else "",
             validation_id=validation,
-            labels_id="" if metric in FLOOR_METRICS else labels,
-            metric=metric,
-            tolerance=tolerance,
+            labels_id="" if how.metric in FLOOR_METRICS else labels,
+            metric=how.metric,
+            tolerance=how.tolerance,
             with_lab=lab,
-            leave_one_out=st.number_input(
-                "Layers to measure alone",
-                0,
-                50,
-                0,
-                key="triage.leave_one_out",
-                help="Leave-one-out: what the metric gains when one layer alone goes back. One evaluation each.",
-            ),
+            leave_one_out=_alone(),
         )
         bench.triage.check(spec)
     except TrtCoreError as error:
@@ -63,16 +70,29 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     _submit(bench, spec, reason if sets else "Upload validation samples first.")
 
 
-def _three_sets(bench: Workbench, sets: list[DataRecord]) -> tuple[str, str, str]:
+def _alone() -> int:
+    return st.number_input(
+        "Layers to measure alone",
+        0,
+        50,
+        0,
+        key="triage.leave_one_out",
+        help="Leave-one-out: what the metric gains when one layer alone goes back. One evaluation each.",
+    )
+
+
+def three_sets(bench: Workbench, model: ModelRecord, sets: list[DataRecord], *, key: str) -> tuple[str, str, str]:
     """The ids of the calibration data, the validation data and the labels, which may be uploaded below."""
     left, middle, right = st.columns(3)
     with left:
-        calibration = _data("Calibration data", sets, "triage.calibration", first="calib")
+        calibration = _data("Calibration data", sets, f"{key}.calibration", first="calib")
     with middle:
-        validation = _data("Validation data", sets, "triage.validation", first="test")
+        validation = _data("Validation data", sets, f"{key}.validation", first="test")
     with right:
-        labels = _data("Labels", bench.library.label_sets(), "triage.labels", first="label")
-    _upload_labels(bench)
+        labels = _data("Labels", bench.library.label_sets(), f"{key}.labels", first="label")
+    _upload_labels(bench, key=key)
+    upload_data(bench, model, page=key)
+    upload_pictures(bench, model, key=key)
     return calibration, validation, labels
 
 
@@ -89,30 +109,48 @@ def _data(label: str, sets: list[DataRecord], key: str, *, first: str) -> str:
     return str(chosen or "")
 
 
-def _upload_labels(bench: Workbench) -> None:
+def _upload_labels(bench: Workbench, *, key: str) -> None:
     with st.expander("Upload labels", icon=":material/upload:"):
         file = st.file_uploader(
             "An .npz with the array labels: one class number a sample. Samples of one original: add the array groups.",
             type=["npz"],
-            key="triage.file",
+            key=f"{key}.file",
         )
-        if file is not None and st.button("Use these labels", key="triage.labels_add"):
+        if file is not None and st.button("Use these labels", key=f"{key}.labels_add"):
             bench.library.add_data(file, name=file.name)
             st.rerun()
 
 
-def _judged(bench: Workbench) -> tuple[str, float, CalibrationMethod, Precision]:
+def judged(bench: Workbench, *, key: str) -> Judged:
+    """Metric and tolerance, calibration method with its percentile, and the precision of what is kept."""
     with st.container(horizontal=True):
-        metric = st.selectbox("Metric", metric_names(bench.settings), key="triage.metric")
+        metric = st.selectbox("Metric", metric_names(bench.settings), key=f"{key}.metric")
         if metric in FLOOR_METRICS:
-            tolerance = st.number_input("Floor", value=_FLOORS[metric], key=f"triage.floor.{metric}")
+            tolerance = st.number_input("Floor", value=_FLOORS[metric], key=f"{key}.floor.{metric}")
         else:
-            percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key="triage.tolerance")
+            percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key=f"{key}.tolerance")
             tolerance = percent / 100
         methods = [item.value for item in (CalibrationMethod.ENTROPY, CalibrationMethod.MINMAX)]
-        method = st.selectbox("Calibration method", methods, key="triage.method", format_func=str.capitalize)
-        rest = st.selectbox("What is kept runs in", ["fp16", "fp32"], key="triage.rest", format_func=str.upper)
-    return str(metric), float(tolerance), CalibrationMethod(method), Precision(rest)
+        methods.append(CalibrationMethod.PERCENTILE.value)
+        method = st.selectbox("Calibration method", methods, key=f"{key}.method", format_func=_METHODS.__getitem__)
+        percentile = st.number_input(
+            "Percentile",
+            90.0,
+            100.0,
+            99.99,
+            0.01,
+            format="%.3f",
+            key=f"{key}.percentile",
+            disabled=method != CalibrationMethod.PERCENTILE.value,
+        )
+        rest = st.selectbox("What is kept runs in", ["fp16", "fp32"], key=f"{key}.rest", format_func=str.upper)
+    return Judged(
+        metric=str(metric),
+        tolerance=float(tolerance),
+        method=CalibrationMethod(method),
+        percentile=float(percentile),
+        rest=Precision(rest),
+    )
 
 
 def _submit(bench: Workbench, spec: TriageSpec | None, reason: str) -> None:

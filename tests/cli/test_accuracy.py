@@ -195,3 +195,20 @@ def test_a_folder_of_pictures_with_a_csv_is_labelled_data(run: Run, tmp_path: Pa
 
     assert plain["samples"] == 40, err
     assert plain["baseline"] > 0.85
+
+
+def test_sensitivity_puts_precisions_beside_each_other_and_writes_the_layers(run: Run, tmp_path: Path):
+    table = tmp_path / "layers.csv"
+    code, out, _ = run(
+        "sensitivity", MODEL, "--against", "fp16,int8", "--method", "minmax", "--data", CALIBRATION,
+        "--validation-data", TEST, "--labels", LABELS, "--samples", 256, "--leave-one-out", 1, "-o", table,
+    )  # fmt: skip
+
+    assert code == 0
+    fp16, int8 = out["precisions"]
+    assert (fp16["precision"], int8["precision"]) == ("fp16", "int8")
+    assert int8["units"][0]["gain_is_measured"] and int8["units"][0]["weights_db"] is not None
+    assert {"TensorRT 8.6", "TensorRT 10", "TensorRT 11"} < {one["backend"] for one in int8["backends"]}
+    written = table.read_text().splitlines()
+    assert len(written) == 1 + len(out["layers"])
+    assert written[0].startswith("#,Block,Layer,Op,FP16 accumulated")

@@ -15,12 +15,27 @@ from trt_core.domain.images import ImageSettings
 from trt_core.domain.plans import diff_plans, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec, ValidateSpec
-from trt_core.domain.triage import Evaluation, TriageRun
+from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
 from trt_core.domain.validation import Judgement, Measured, Verdict
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
 _EXIT = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
+
+
+def add_judged(command: argparse.ArgumentParser) -> None:
+    """Labels, pictures, metric and tolerance: what every command that judges takes."""
+    command.add_argument(
+        "--labels",
+        type=Path,
+        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV",
+    )
+    command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
+    command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
+    command.add_argument("--std", type=float, nargs="+", default=[1.0])
+    command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
+    command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
+    command.add_argument("--samples", type=int, help="only the first ones")
 
 
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -55,7 +70,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
     if options.lab and options.data is None:
         raise InvalidInput("--lab compares calibrations and was given no calibration data.", remedy="Give --data.")
     model = model_record(bench, options.model)
-    validation, labels = _labelled(bench, options, options.validation_data, model.id)
+    validation, labels = labelled(bench, options, options.validation_data, model.id)
     return TriageSpec(
         model_id=model.id,
         recipe=Recipe(
@@ -79,7 +94,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
 def validate(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """A candidate against its model."""
     model_id, subject_id = _pair(bench, options.subject, options.against)
-    data, labels = _labelled(bench, options, options.data, model_id)
+    data, labels = labelled(bench, options, options.data, model_id)
     spec = ValidateSpec(
         model_id=model_id,
         subject_id=subject_id,
@@ -165,7 +180,7 @@ def _model_of(bench: Workbench, made_id: str) -> str:
     return bench.variants.variant(made_id).model_id
 
 
-def _labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
+def labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
     """Samples and labels: two .npz, or a folder of pictures with a CSV."""
     if not path.is_dir():
         stored = options.labels and bench.library.add_data(options.labels, name=options.labels.name)
@@ -192,24 +207,26 @@ def _triage_plain(run: TriageRun) -> present.Plain:
         "verdict": run.after.judgement.verdict.value,
         "int8_share": run.after.low_share,
         "evaluations": len(run.evaluations),
-        "sensitivity": [
-            {
-                "node": item.unit.node,
-                "op_type": item.unit.op_type,
-                "macs": item.unit.macs,
-                "isolated_db": item.isolated_db,
-                "accumulated_db": item.accumulated_db,
-                "weights_db": item.weights_db,
-                "activations_db": item.activations_db,
-                "gain": item.gain,
-                "gain_is_measured": item.is_measured,
-            }
-            for item in run.sensitivities
-        ],
+        "sensitivity": [unit_plain(item) for item in run.sensitivities],
         "samples": run.samples,
         "seconds": run.seconds,
         "lab": None if run.lab is None else {**to_plain(run.lab), "best_method": run.lab.best_method().value},
         "findings": present.findings(run.findings),
+    }
+
+
+def unit_plain(item: UnitSensitivity) -> present.Plain:
+    """One unit with its three errors, never mixed up."""
+    return {
+        "node": item.unit.node,
+        "op_type": item.unit.op_type,
+        "macs": item.unit.macs,
+        "isolated_db": item.isolated_db,
+        "accumulated_db": item.accumulated_db,
+        "weights_db": item.weights_db,
+        "activations_db": item.activations_db,
+        "gain": item.gain,
+        "gain_is_measured": item.is_measured,
     }
 
 

@@ -41,7 +41,7 @@ def data_id(bench: Workbench, path: Path | None, model_id: str) -> str:
 def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
     """The wish of `inspect`."""
     model_id = model_record(bench, options.model).id
-    return InspectSpec(model_id=model_id, backend=options.backend, target=_target(options.sm), prove=options.prove)
+    return InspectSpec(model_id=model_id, backend=options.backend, target=target(options.sm), prove=options.prove)
 
 
 def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> QuantizeSpec:
@@ -68,7 +68,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
     return BuildSpec(
         variant=quantize_spec(bench, options, model_id),
         backend=options.backend,
-        target=_target(options.sm),
+        target=target(options.sm),
         profiles=_profiles(options.profile_words),
         options=BuilderOptions(
             optimization_level=options.optimization_level,
@@ -121,7 +121,7 @@ def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -
     """The wish of `diverge`."""
     return DivergeSpec(
         model_id=model_id,
-        against=tuple(dict.fromkeys(_precision(name) for name in options.against.split(",") if name.strip())),
+        against=precisions(options.against),
         data_id=data_id(bench, options.data, model_id),
         calibration_id=data_id(bench, options.calibration_data, model_id),
         samples=options.samples,
@@ -133,7 +133,8 @@ def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -
     )
 
 
-def _target(text: str | None) -> Sm | None:
+def target(text: str | None) -> Sm | None:
+    """The architecture that `--sm` names."""
     return sm_from_text(text) if text else None
 
 
@@ -142,6 +143,11 @@ def percentile(value: float) -> float:
     if not 50.0 < value <= 100.0:
         raise InvalidInput(f"Percentile {value}.", remedy="Choose one above 50 and up to 100, such as 99.99.")
     return value
+
+
+def precisions(names: str) -> tuple[Precision, ...]:
+    """Precisions in a list separated by commas, each once."""
+    return tuple(dict.fromkeys(_precision(name) for name in names.split(",") if name.strip()))
 
 
 def _precision(name: str) -> Precision:

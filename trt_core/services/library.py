@@ -237,23 +237,25 @@ class Library:
         return [record for record in found if {spec.name for spec in record.arrays} == wanted]
 
     def add_images(
-        self, folder: Path, labels: Path, settings: ImageSettings, *, model_id: str
+        self, folder: Path, labels: Path, settings: ImageSettings, *, model_id: str, name: str = ""
     ) -> tuple[DataRecord, DataRecord]:
         """Bring in a folder of pictures with its label file (name,class); the samples and their labels."""
-        import numpy as np
-
-        from trt_core.store.images import read_label_file, write_images
-
-        inputs = self.model(model_id).inputs
-        if len(inputs) != 1:
-            raise InvalidData(f"The model has {len(inputs)} inputs.", remedy="Give the samples as .npz.")
-        files, classes = read_label_file(labels, folder)
         scratch = self._context.store.scratch_folder()
         try:
-            write_images(files, inputs[0], settings, scratch / "images.npz")
-            np.savez(scratch / "labels.npz", labels=np.asarray(classes, np.int64))
-            data = self.add_data(scratch / "images.npz", name=folder.name, model_id=model_id)
-            return data, self.add_data(scratch / "labels.npz", name=labels.name)
+            written = written_pictures(self.model(model_id).inputs, folder, labels, settings, scratch)
+            data = self.add_data(written.samples, name=name or folder.name, model_id=model_id)
+            return data, self.add_data(written.labels, name=labels.name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def add_pictures(
+        self, pictures: Mapping[str, BinaryIO], labels: bytes, settings: ImageSettings, *, model_id: str
+    ) -> tuple[DataRecord, DataRecord]:
+        """Bring in pictures that were uploaded, by name, with the content of their label file."""
+        scratch = self._context.store.scratch_folder()
+        try:
+            listed = staged_pictures(pictures, labels, scratch)
+            return self.add_images(scratch, listed, settings, model_id=model_id, name="pictures")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

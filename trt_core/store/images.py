@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,40 @@ def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[i
     if not files:
         raise InvalidData(f"{path.name} names no picture.", remedy="Write name.jpg,3 on each line.")
     return tuple(files), tuple(labels)
+
+
+def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path) -> Path:
+    """Write uploaded pictures under names of our own, and a label file that uses them; its path.
+
+    No name of the upload becomes a path. A line may leave out the folder that a browser puts before its files' names.
+    Raises InvalidData for a line that names no picture of the upload.
+    """
+    if len(labels) > _LABEL_BYTES:
+        raise InvalidData("The label file is too large.", remedy="Give a CSV: name,label.")
+    ours: dict[str, str] = {}
+    for number, name in enumerate(pictures):
+        ours[name] = f"{number:07d}"
+        ours.setdefault(name.partition("/")[2], ours[name])
+    listed = folder / "pictures.csv"
+    used: dict[str, str] = {}
+    with listed.open("w", newline="", encoding="utf-8") as target:
+        writer = csv.writer(target)
+        for number, row in enumerate(csv.reader(labels.decode("utf-8-sig", "replace").splitlines()), start=1):
+            if not row or (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
+                continue
+            name = row[0].strip().removeprefix("./")
+            if name not in ours:
+                raise InvalidData(
+                    f"Line {number} names {name[:120]!r}, which was not uploaded.",
+                    remedy="Give names relative to the folder of pictures.",
+                )
+            used[ours[name]] = name
+            writer.writerow([ours[name], *row[1:]])
+    for name, stream in pictures.items():
+        if ours[name] in used:
+            with (folder / ours[name]).open("wb") as file:
+                shutil.copyfileobj(stream, file)
+    return listed
 
 
 def write_images(files: Sequence[Path], spec: TensorSpec, settings: ImageSettings, target: Path) -> None:

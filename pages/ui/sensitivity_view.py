@@ -1,0 +1,200 @@
+"""What a sensitivity run says: the precisions beside each other, layer by layer, and what backends make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.divergence_charts import sqnr
+from pages.ui.findings import show_findings
+from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.report import Plot, Report, Table, model_facts, report_button, versions
+from pages.ui.sensitivity_charts import map_figure
+from pages.ui.state import select
+from pages.ui.tables import show_table
+from pages.ui.theme import PRECISION_LABELS, plot_config
+from trt_core.analysis.divergence_pictures import Bracket, brackets
+from trt_core.analysis.sensitivity_map import map_rows
+from trt_core.domain.findings import Finding
+from trt_core.domain.sensitivity import Outcome, PrecisionSensitivity, SensitivityRun
+from trt_core.domain.validation import Verdict
+from trt_core.workbench import Workbench
+
+_RUN = "sensitivity.run"
+_WORDS = {
+    Verdict.NOT_WORSE: "stays within the tolerance",
+    Verdict.WORSE: "loses more than the tolerance",
+    Verdict.TOO_FEW: "cannot be told from these samples",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityView:
+    """A run with the blocks of its layers, read once."""
+
+    run: SensitivityRun
+    spans: tuple[Bracket, ...]
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def sensitivity_view(_bench: Workbench, run_id: str) -> SensitivityView:
+    """The view of a run; runs do not change, so that each is read once."""
+    run = _bench.sensitivity.run(run_id)
+    return SensitivityView(run=run, spans=brackets(_bench.library.graph(run.model_id), run.layers))
+
+
+def choose_sensitivity(heads: Sequence[SensitivityRun], chosen: str) -> None:
+    """One run of the model, remembered in the address."""
+    by_id = {head.id: head for head in heads}
+    st.session_state[_RUN] = chosen if chosen in by_id else None
+    st.selectbox(
+        "Run",
+        list(by_id),
+        index=None,
+        key=_RUN,
+        format_func=lambda item: f"{_against(by_id[item])} · {text.clock(by_id[item].created_at)} · {item}",
+        on_change=lambda: select({"sensitivity": st.session_state[_RUN] or ""}),
+        placeholder="Choose",
+    )
+
+
+def _against(run: SensitivityRun) -> str:
+    return ", ".join(PRECISION_LABELS[part.precision] for part in run.precisions)
+
+
+def show_sensitivity(bench: Workbench, view: SensitivityView) -> None:
+    """Verdict, cards, the map of all layers, the precisions with every backend's answer, the tables."""
+    run = view.run
+    verdict(answer(run, name=text.code))
+    st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
+    metrics([_card(run, part) for part in run.precisions])
+    if run.layers:
+        st.plotly_chart(map_figure(run, view.spans), key="sensitivity.map", config=plot_config(f"{run.id}-map"))
+        st.caption(
+            "One colour scale for all strips: dark is lost. Accumulated: the whole model low. Isolated: this layer "
+            "low, its inputs exact. Bars: what the metric gains when this layer alone goes back; hollow ones are "
+            "estimated from the layer's share of the noise."
+        )
+    st.markdown("**What backends make of each precision**")
+    show_table(precision_rows(run), key="sensitivity.precisions", filename=f"{run.id}-precisions.csv")
+    layers, answers, found = st.tabs(
+        [f"Layers ({len(run.layers)})", "Backends, with their reasons", f"Findings ({len(all_findings(run))})"]
+    )
+    with layers:
+        show_table(_rows(view), key="sensitivity.layers", filename=f"{run.id}-layers.csv", height=480)
+    with answers:
+        show_table(answer_rows(run), key="sensitivity.answers", filename=f"{run.id}-backends.csv")
+    with found:
+        show_findings(all_findings(run))
+    report_button(lambda: sensitivity_report(bench, view), page="sensitivity", name=run.id)
+
+
+def _rows(view: SensitivityView) -> list[dict[str, Any]]:
+    return [
+        {
+            key: text.figure(value) if isinstance(value, float) and abs(value) == float("inf") else value
+            for key, value in row.items()
+        }
+        for row in map_rows(view.run, view.spans)
+    ]
+
+
+def answer(run: SensitivityRun, *, name: Any = str) -> str:
+    """One sentence a precision: what it costs as a whole, and where it loses most by itself."""
+    said = []
+    for part in run.precisions:
+        label = PRECISION_LABELS[part.precision]
+        if part.plain is None:
+            said.append(f"{label}: {name(part.refusal)}")
+            continue
+        worst = part.units[0] if part.units else None
+        where = f"; most at {name(worst.unit.node)} ({sqnr(worst.isolated_db)} by itself)" if worst else ""
+        said.append(f"{label} {_WORDS[part.plain.judgement.verdict]}{where}.")
+    return " ".join(said)
+
+
+def _card(run: SensitivityRun, part: PrecisionSensitivity) -> Metric:
+    label = f"{PRECISION_LABELS[part.precision]} {run.metric}"
+    if part.plain is None:
+        return Metric(label=label, value="–", how=text.plain(part.refusal))
+    judged = part.plain.judgement
+    how = f"{judged.verdict.value}; {text.percent(part.plain.low_share_of_all)} of all MACs lowered. {judged.method}."
+    return Metric(label=label, value=text.figure(part.plain.metric, digits=4), how=how)
+
+
+def precision_rows(run: SensitivityRun) -> list[dict[str, Any]]:
+    """One row a precision: its figures, then one column a backend with its answer in short."""
+    backends = list(dict.fromkeys(answer.backend for part in run.precisions for answer in part.answers))
+    return [_precision_row(run, part, backends) for part in run.precisions]
+
+
+def _precision_row(run: SensitivityRun, part: PrecisionSensitivity, backends: Sequence[str]) -> dict[str, Any]:
+    plain, worst = part.plain, part.units[0] if part.units else None
+    drop = plain.judgement.relative_drop if plain else None
+    said = {answer.backend: answer for answer in part.answers}
+    outputs = [layer.error(part.precision.value) for layer in run.layers[-1:]]
+    return {
+        "Precision": PRECISION_LABELS[part.precision],
+        run.metric: plain.metric if plain else None,
+        "Relative drop": "" if drop is None else text.percent(drop),
+        "Verdict": plain.judgement.verdict.value if plain else part.refusal,
+        "MACs lowered, of all": text.percent(plain.low_share_of_all) if plain else "",
+        "Last layer, accumulated": next((sqnr(error.sqnr_db) for error in outputs if error), ""),
+        "Worst layer, isolated": sqnr(worst.isolated_db) if worst else "",
+        "Worst layer": worst.unit.node if worst else "",
+        **{name: _short(said[name].outcome, said[name].precisions) if name in said else "" for name in backends},
+    }
+
+
+def _short(outcome: Outcome, precisions: Sequence[tuple[str, int]]) -> str:
+    counts = ", ".join(f"{count} {name.upper()}" for name, count in precisions if count)
+    return f"{outcome.value}: {counts}" if counts else outcome.value
+
+
+def answer_rows(run: SensitivityRun) -> list[dict[str, Any]]:
+    """One row a precision and backend, with the reason in full."""
+    return [
+        {
+            "Precision": PRECISION_LABELS[part.precision],
+            "Backend": one.backend,
+            "Answer": one.outcome.value,
+            "Says": one.says,
+            "Build": one.build_id,
+        }
+        for part in run.precisions
+        for one in part.answers
+    ]
+
+
+def all_findings(run: SensitivityRun) -> tuple[Finding, ...]:
+    """Every precision's findings, which say whose they are."""
+    return tuple(
+        replace(finding, message=f"{PRECISION_LABELS[part.precision]}: {finding.message}")
+        for part in run.precisions
+        for finding in part.findings
+    )
+
+
+def sensitivity_report(bench: Workbench, view: SensitivityView) -> Report:
+    """Everything the page shows of this run."""
+    run = view.run
+    model = bench.library.model(run.model_id)
+    parts: list[Plot | Table] = [
+        Plot(title="Precisions beside each other, layer by layer", figure=map_figure(run, view.spans)),
+        Table(title="What backends make of each precision", rows=precision_rows(run)),
+        Table(title="Backends, with their reasons", rows=answer_rows(run)),
+        Table(title="All layers", rows=map_rows(run, view.spans)),
+    ]
+    return Report(
+        title=f"Sensitivity of {model.name}",
+        verdict=answer(run),
+        stamp=run.method,
+        facts=model_facts(model) | {"Data": run.data, "Took": text.seconds(run.seconds)},
+        parts=parts,
+        findings=all_findings(run),
+        versions=versions(bench),
+    )
