@@ -228,7 +228,7 @@ def draw_brackets(figure: Any, spans: Sequence[Bracket], levels: int, *, row: in
             showlegend=False,
             hovertext=f"{label}: layers {item.first} to {item.last}",
             hoverinfo="text",
-            row=2,
+            row=row,
             col=1,
         )
         room = int(150 * (item.last - item.first + 1) / last)
@@ -239,8 +239,8 @@ def draw_brackets(figure: Any, spans: Sequence[Bracket], levels: int, *, row: in
                 text=text.chart(item.label, max(room, 3)),
                 showarrow=False,
                 font={"size": 10},
-                row=2,
+                row=row,
                 col=1,
             )
-    figure.update_yaxes(visible=False, range=[-levels, 0.1], fixedrange=True, row=2, col=1)
-    figure.update_xaxes(zeroline=False, row=2, col=1)
+    figure.update_yaxes(visible=False, range=[-levels, 0.1], fixedrange=True, row=row, col=1)
+    figure.update_xaxes(zeroline=False, row=row, col=1)

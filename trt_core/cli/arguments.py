@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from trt_core.cli.inside import inside_arguments
-from trt_core.cli.inside import inside_arguments
 from trt_core.cli.accuracy import add_judged
+from trt_core.cli.inside import inside_arguments
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.sensitivity import sensitivity_arguments

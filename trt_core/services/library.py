@@ -21,6 +21,7 @@ from trt_core.hashing import file_sha256
 from trt_core.jobs.pruning import job_files
 from trt_core.services.context import Context, Stages
 from trt_core.services.jobs import mentions
+from trt_core.services.pictures import staged_pictures, written_pictures
 from trt_core.services.samples import Sample, read_catalog
 from trt_core.store.sizes import disk_bytes
 
