@@ -8,6 +8,7 @@ from pages.ui.deploy_bundle import show_bundle
 from pages.ui.deploy_passport import show_passport
 from pages.ui.deploy_targets import show_foreign_engine, show_targets
 from pages.ui.deploy_topologies import show_topologies
+from pages.ui.errors import boundary
 from pages.ui.frame import frame
 from pages.ui.links import link_to
 from pages.ui.pickers import pick_build, pick_model
@@ -22,6 +23,7 @@ with frame("Deploy", page="deploy") as bench:
         passport = bench.deploy.passport(build.id)
         show_passport(bench, passport)
         show_targets(bench, passport)
-        show_bundle(bench, passport)
+        with boundary("deploy"):
+            show_bundle(bench, passport)
         show_topologies(bench, build.id)
     show_foreign_engine(bench)

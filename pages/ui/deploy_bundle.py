@@ -9,6 +9,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from trt_core.deploy.batching import batching_of
+from trt_core.deploy.targets import triton_releases
 from trt_core.domain.deployment import Bundle, DeployWish, GeneratedFile
 from trt_core.domain.passport import Passport
 from trt_core.services.deploy import zipped
@@ -59,7 +60,7 @@ def _form(passport: Passport) -> DeployWish:
         "For", list(_TITLES), format_func=lambda item: _TITLES[item], default="triton", key="deploy.to"
     )
     batching = batching_of(passport)
-    columns = st.columns(4)
+    columns = st.columns(5)
     with columns[0]:
         batch = st.number_input(
             "Largest batch",
@@ -76,10 +77,14 @@ def _form(passport: Passport) -> DeployWish:
         count = st.number_input("GPUs", 1, 64, 1, key="deploy.gpus")
     with columns[3]:
         delay = st.number_input("Queue delay (µs)", 0, 1_000_000, 100, step=50, key="deploy.delay")
+    with columns[4]:
+        releases = [item.release for item in reversed(triton_releases())]
+        release = st.selectbox("Triton", releases, index=None, key="deploy.triton", placeholder="The engine's own")
     ensemble = st.toggle("Add pre- and post-processing models as stubs", key="deploy.ensemble")
     return DeployWish(
         build_id=passport.build_id,
         to=to or "triton",
+        triton=release or "",
         gpu=st.session_state.get("deploy.gpu") or "",
         max_batch=int(batch) if batching.largest else None,
         instances=int(instances),
@@ -120,6 +125,7 @@ def _preview(item: GeneratedFile) -> None:
 
 def _line(wish: DeployWish) -> str:
     words = ["python -m trt_core deploy", wish.build_id, "--to", wish.to]
+    words += ["--triton-release", wish.triton] if wish.triton else []
     words += ["--gpu", f"'{wish.gpu}'"] if wish.gpu else []
     words += ["--max-batch", str(wish.max_batch)] if wish.max_batch is not None else []
     words += ["--instances", str(wish.instances)] if wish.instances > 1 else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -17,26 +18,35 @@ _WORDS = {True: ("green", "loads"), False: ("red", "does not load"), None: ("ora
 
 
 def show_targets(bench: Workbench, passport: Passport) -> None:
-    """The engine's own place, and up to three that the reader names."""
+    """The engine's own place, and those that the reader names."""
     st.subheader("Will it load there?", anchor=False)
-    left, right = st.columns(2)
+    left, middle, right = st.columns(3)
     with left:
         releases = [item.release for item in reversed(triton_releases())]
         chosen = st.multiselect(
             "Triton releases", releases, key="deploy.releases", max_selections=3, placeholder="Choose"
         )
+    with middle:
+        version = st.text_input("TensorRT version", key="deploy.tensorrt", placeholder="10.7 or 8.6.1", max_chars=20)
     with right:
         names = [item.name for item in gpus()]
         gpu_name = st.selectbox("GPU", names, index=None, key="deploy.gpu", placeholder="The engine's own")
-    places = [bench.deploy.target_of_home(passport)]
-    places += [bench.deploy.named(passport, triton=release, gpu=gpu_name or "") for release in chosen]
-    if gpu_name and not chosen:
-        library = passport.backend
-        places.append(named_target(tensorrt=passport.tensorrt, gpu_name=gpu_name, runtime=library))
-    for column, place in zip(st.columns(max(2, len(places))), places, strict=False):
-        with column:
-            _show_answer(place, bench.deploy.will_it_load(passport.build_id, place))
+    with boundary("deploy"):
+        places = [bench.deploy.target_of_home(passport)]
+        places += [bench.deploy.named(passport, triton=release, gpu=gpu_name or "") for release in chosen]
+        if version.strip() or (gpu_name and not chosen):
+            places.append(_unnamed(passport, version.strip(), gpu_name or ""))
+        for column, place in zip(st.columns(max(2, len(places))), places, strict=False):
+            with column:
+                _show_answer(place, bench.deploy.will_it_load(passport.build_id, place))
     st.caption(f"Tables from {', '.join(f'<{address}>' for address in sources()[:2])} and others.")
+
+
+def _unnamed(passport: Passport, version: str, gpu_name: str) -> Target:
+    """A place that is a version and a GPU and nothing more; what is not named is the engine's own."""
+    runtime = "tensorrt" if version else passport.backend
+    place = named_target(tensorrt=version or passport.tensorrt, gpu_name=gpu_name, runtime=runtime)
+    return place if gpu_name or not passport.targets else replace(place, sm=passport.targets[0], gpu=passport.gpu)
 
 
 def _show_answer(place: Target, answer: LoadAnswer) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
 from pages.ui.links import link_to
 from pages.ui.tables import show_table
+from trt_core.domain.artifacts import BuildRecord
+from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.registry import EngineState, Entry, Measurement
 from trt_core.workbench import Workbench
 
@@ -35,14 +39,42 @@ def _parents(entry: Entry) -> list[dict[str, str]]:
         "Model sha256": entry.model_sha256,
         "Variant": f"{build.recipe.precision.value} ({build.request.variant_id})",
         "Variant sha256": entry.variant_sha256,
+        "Precision plan": _plan(build),
+        "Precision plan sha256": entry.plan_sha256,
         "Calibration data sha256": entry.data_sha256 or "none needed",
-        "Timing cache": entry.timing_cache or "none",
+        "Build request": _request(build),
+        "Timing cache sha256": _timing_cache(entry),
         "Compiler": f"{build.request.backend} {build.backend_version}",
         "Built on": ", ".join(f"{name} {value}" for name, value in build.host) or "not recorded",
         "Attempt": str(build.attempt),
         "Engine sha256": build.engine_sha256,
     }
     return [{"Fact": name, "Value": value} for name, value in facts.items()]
+
+
+def _plan(build: BuildRecord) -> str:
+    recipe = build.recipe
+    kept = f", {text.counted(len(recipe.keep), 'node')} kept higher" if recipe.keep else ""
+    rest = f", the rest {recipe.rest.value}" if recipe.precision.is_quantized else ""
+    return f"{recipe.precision.value}{rest}{kept}"
+
+
+def _request(build: BuildRecord) -> str:
+    """The profiles and the options that are not the library's own choice."""
+    options, plain = build.request.options, BuilderOptions()
+    chosen = [
+        f"{item.name.replace('_', ' ')} {getattr(options, item.name)}"
+        for item in fields(options)
+        if item.name != "timing_cache" and getattr(options, item.name) != getattr(plain, item.name)
+    ]
+    profiles = [text.counted(len(build.request.profiles), "profile")] if build.request.profiles else []
+    return ", ".join([*profiles, *chosen]) or "the library's defaults"
+
+
+def _timing_cache(entry: Entry) -> str:
+    if entry.timing_cache:
+        return "none: every tactic was timed anew" if entry.timing_cache == "off" else entry.timing_cache
+    return "the machine's own, not recorded" if entry.build.request.backend == "tensorrt" else "none"
 
 
 def _figures(title: str, found: tuple[Measurement, ...], empty: str) -> None:

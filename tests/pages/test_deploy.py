@@ -7,6 +7,7 @@ import streamlit as st
 
 from tests.deploy.stock import add_engine, add_model, plan_bytes, profile
 from tests.pages.engines import opened, stocked, words
+from trt_core.domain.precision import Precision
 from trt_core.workbench import workspace_of
 
 
@@ -64,6 +65,43 @@ def test_places_that_the_reader_names_are_answered_with_the_rule(tensorrt, monke
     app.selectbox("deploy.gpu").set_value("A100").run()
     assert not app.exception
     assert "A100 is SM 8.0" in words(app)
+
+
+def test_a_version_that_the_reader_names_is_answered_and_none_is_refused_in_place(tensorrt, monkeypatch):
+    app = page(tensorrt, monkeypatch)
+
+    app.text_input("deploy.tensorrt").set_value("10.8").run()
+    assert "It was built with 10.7.0.23; the target has 10.8." in words(app)
+
+    app.text_input("deploy.tensorrt").set_value("ten").run()
+    assert not app.exception
+    assert "'ten' is not a TensorRT version" in words(app)
+    assert "Files for production" in [item.value for item in app.subheader]
+
+
+def test_files_can_be_made_for_another_release_than_the_engines_own(tensorrt, monkeypatch):
+    app = page(tensorrt, monkeypatch)
+
+    app.selectbox("deploy.triton").set_value("26.08").run()
+
+    shown = words(app)
+    assert "nvcr.io/nvidia/tritonserver:26.08-py3" in shown
+    assert "--triton-release 26.08" in shown
+    assert "The engine does not load in Triton 26.08" in shown
+
+
+def test_what_a_release_cannot_build_is_told_in_place_and_the_rest_stays(tmp_path, monkeypatch):
+    bench = workspace_of(tmp_path)
+    model = add_model(bench)
+    build = add_engine(bench, model, precision=Precision.BF16, profiles=(profile("x=1x8:4x8:16x8"),))
+    app = page((bench, model, build), monkeypatch)
+
+    app.selectbox("deploy.triton").set_value("23.12").run()
+
+    assert not app.exception
+    shown = words(app)
+    assert "TensorRT 8.6 has no BF16" in shown
+    assert "In your own process, one GPU" in shown
 
 
 @pytest.mark.parametrize(

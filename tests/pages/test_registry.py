@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import streamlit as st
 
-from tests.deploy.stock import add_engine, add_model
+from tests.deploy.stock import add_engine, add_model, profile
 from tests.pages.engines import opened, words
+from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.registry import EngineState
 from trt_core.workbench import workspace_of
 
@@ -39,6 +40,26 @@ def test_the_only_engine_shows_its_parents(bench):
     values = app.dataframe[1].value["Value"].tolist()
     assert model.sha256 in values
     assert build.engine_sha256 in values
+
+
+def test_parents_name_the_plan_the_request_and_the_timing_cache(bench):
+    options = BuilderOptions(optimization_level=5, timing_cache="ab" * 32)
+    add_engine(bench, add_model(bench), options=options, profiles=(profile("x=1x8:4x8:16x8"),))
+
+    facts = opened("registry").dataframe[1].value.set_index("Fact")["Value"]
+
+    assert facts["Precision plan"] == "fp16"
+    assert facts["Build request"] == "1 profile, optimization level 5"
+    assert facts["Timing cache sha256"] == "ab" * 32
+
+
+def test_an_engine_that_used_the_machines_own_timings_says_that_their_hash_is_not_known(bench):
+    add_engine(bench, add_model(bench))
+
+    facts = opened("registry").dataframe[1].value.set_index("Fact")["Value"]
+
+    assert facts["Build request"] == "the library's defaults"
+    assert facts["Timing cache sha256"] == "the machine's own, not recorded"
 
 
 def test_a_decision_is_kept(bench):

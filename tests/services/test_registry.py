@@ -10,9 +10,11 @@ import pytest
 
 from tests.deploy.stock import add_engine, add_model, profile
 from tests.pages.engines import stocked
+from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.registry import EngineState, RetentionRules
 from trt_core.errors import InvalidInput, NotFound, StoreError, UnsupportedRequest
 from trt_core.services.origin import check_origin
+from trt_core.services.registry import plan_sha256
 from trt_core.settings import settings_from
 from trt_core.workbench import workspace_of
 
@@ -39,6 +41,15 @@ def test_an_entry_has_parents_tag_and_what_was_decided(bench):
     assert entry.model_sha256 == model.sha256
     assert entry.variant_sha256 == bench.variants.variant(build.request.variant_id).sha256
     assert (entry.decision.state, entry.decision.notes) == (EngineState.APPROVED, "goes live on Monday")
+
+
+def test_the_hash_of_a_plan_is_that_of_what_was_asked_for_and_not_of_its_order():
+    kept = (KeepRule(node="a", precision=Precision.FP32), KeepRule(node="b", precision=Precision.FP16))
+    recipe = Recipe(precision=Precision.INT8, keep=kept)
+
+    assert plan_sha256(recipe) == plan_sha256(replace(recipe, keep=kept[::-1]))
+    assert plan_sha256(recipe) != plan_sha256(replace(recipe, keep=kept[:1]))
+    assert plan_sha256(recipe) != plan_sha256(replace(recipe, rest=Precision.FP32))
 
 
 def test_a_decision_outlives_the_process_and_changes_one_thing_at_a_time(bench):

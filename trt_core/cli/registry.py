@@ -69,6 +69,7 @@ def _plain(entry: Entry) -> present.Plain:
         "created_at": build.created_at,
         "model": {"id": build.model_id, "name": entry.model_name, "sha256": entry.model_sha256},
         "variant": {"id": build.request.variant_id, "sha256": entry.variant_sha256},
+        "plan_sha256": entry.plan_sha256,
         "calibration_data_sha256": entry.data_sha256,
         "timing_cache_sha256": entry.timing_cache,
         "request": to_plain(build.request),

@@ -152,7 +152,7 @@ def _version(passport: Passport, target: Target) -> LoadAnswer | None:
 
 
 def _version_refused(passport: Passport, target: Target, rule: str) -> LoadAnswer:
-    fits = f"Triton {target.triton} has" if target.triton else "The target has"
+    fits = f"Triton {target.triton} has" if target.triton else "the target has"
     return LoadAnswer(
         loads=False,
         rule="same-version",

@@ -52,6 +52,7 @@ class Entry:
     timing_cache: str
     tag: str
     decision: Decision
+    plan_sha256: str = ""  # of the precision, what the rest runs in, and the nodes kept higher
     latency: tuple[Measurement, ...] = ()
     accuracy: tuple[Measurement, ...] = ()
 

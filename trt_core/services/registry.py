@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +12,7 @@ from pathlib import Path
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.precision import Recipe
 from trt_core.domain.registry import (
     Decision,
     Doomed,
@@ -79,6 +82,7 @@ class Registry:
             timing_cache=build.request.options.timing_cache,
             tag=self._deploy.tag(build.id),
             decision=decision,
+            plan_sha256=plan_sha256(build.recipe),
             latency=self._latencies(build),
             accuracy=self._accuracies(build),
         )
@@ -217,6 +221,13 @@ class Registry:
                     known[name] = replace(decision, imported=True)
 
         self._book.change(change)
+
+
+def plan_sha256(recipe: Recipe) -> str:
+    """The content hash of a precision plan: two engines have the same when every node was asked for the same."""
+    kept = sorted((rule.node, rule.precision.value) for rule in recipe.keep)
+    plan = {"precision": recipe.precision.value, "rest": recipe.rest.value, "keep": kept}
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
 def matches(entry: Entry, search: str) -> bool:
