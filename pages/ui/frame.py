@@ -15,6 +15,7 @@ reruns outside of the body: put `with boundary():` (pages.ui.errors) inside it. 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.asked import keep_to_asked
 from pages.ui.bench import workbench
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
@@ -34,7 +36,8 @@ from trt_core.workbench import Workbench
 
 __all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
 
-_ICON = Path(__file__).with_name("icon.png")
+# As an address of its own: a file's address dies when a run begins, and a browser that asks then gets none.
+_ICON = "data:image/png;base64," + b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
 # Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
 # which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width. No foreign text here.
@@ -52,7 +55,8 @@ h1 { font-size: 2rem !important; }
 @contextmanager
 def frame(title: str, *, page: str) -> Iterator[Workbench]:
     """Draw the frame; the body of the `with` is the page."""
-    st.set_page_config(page_title=f"{title} · Enginescope", page_icon=str(_ICON), layout="wide")
+    keep_to_asked(page)
+    st.set_page_config(page_title=f"{title} · Enginescope", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
     bench = None
     with boundary():

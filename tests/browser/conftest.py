@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +42,14 @@ class Server:
 
 
 @contextmanager
-def serving(workspace: Path, **settings: str) -> Iterator[Server]:
+def serving(workspace: Path, *, program: Sequence[str] = ("-m", "streamlit"), **settings: str) -> Iterator[Server]:
     """A dashboard on a free port over a workspace; its log is told when it does not start."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = workspace.with_suffix(".server.log")
     environment = os.environ | {"ENGINESCOPE_WORKSPACE": str(workspace)} | settings
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    command = [sys.executable, *program, "run", "app.py", f"--server.port={port}"]
     with log.open("wb") as target:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=target, stderr=subprocess.STDOUT)
     try:
