@@ -10,11 +10,14 @@ import pytest
 
 from tests import models
 from tests.analysis.trt86 import FOLDER
+from tests.deploy.tools import checked
 from tests.fake_tensorrt import CalibratingFake
+from trt_core.domain.deployment import DESTINATIONS, DeployWish
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import InvalidData, NotFound, UnsupportedRequest
+from trt_core.services.deploy import write_bundle
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import open_workbench
@@ -199,3 +202,31 @@ def test_a_broken_cache_among_recordings_is_named(tmp_path):
 
     with pytest.raises(InvalidData, match=r"'net\.calib': Line 2"):
         bench.recordings.add_files({"net.calib": io.BytesIO(b"TRT-8600-EntropyCalibration2\nbroken")})
+
+
+def test_a_bundle_carries_the_cache_and_builds_anew_from_it(bench, model, tmp_path):
+    built = bench.builds.perform(implicit(model, samples(bench, model).id, rest=Precision.FP32), CollectingReporter())
+
+    bundle = bench.deploy.bundle(DeployWish(build_id=built.record.id, to="commands", triton="23.12", gpu="H100"))
+
+    files = {item.path: item for item in bundle.files}
+    assert files["source/calibration.cache"].source.read_text() == bench.caches.text(built.record.id)
+    script = files["build_plan.sh"].content.decode()
+    assert '--calib="$calibration"' in script
+    assert "--calib=source" not in script
+    assert "--int8" in script
+    assert "--calibration-cache source/calibration.cache" in files["commands/enginescope.sh"].content.decode()
+    assert "--calib=source/calibration.cache" in files["commands/trtexec_8.6.sh"].content.decode()
+    assert "commands/trtexec_11.x.sh" not in files
+    assert "rebuild-with-calibration-cache" in [item.rule for item in bundle.findings]
+
+
+def test_every_destination_of_a_calibrated_engine_is_whole(bench, model, tmp_path):
+    built = bench.builds.perform(implicit(model, samples(bench, model).id), CollectingReporter())
+
+    for to in DESTINATIONS:
+        bundle = bench.deploy.bundle(DeployWish(build_id=built.record.id, to=to, triton="23.12", gpu="H100"))
+        write_bundle(bundle, tmp_path / to)
+        assert (tmp_path / to / "source/calibration.cache").is_file(), to
+        checked("shellcheck", *(tmp_path / to).rglob("*.sh"))
+    assert "source/calibration.cache" in (tmp_path / "kubernetes/upload_source.sh").read_text()

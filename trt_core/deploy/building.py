@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 
-from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.command_words import CALIBRATION_FILE, FileNames
 from trt_core.deploy.order import Order
 from trt_core.deploy.targets import release_of
 from trt_core.deploy.templating import filled
@@ -29,7 +29,8 @@ def build_image(order: Order) -> str:
 
 def trtexec_flags(order: Order) -> list[str]:
     """The flags for the target's trtexec without file names; UnsupportedRequest where that version cannot do it."""
-    line = trtexec_line(order.spec, FileNames(), trtexec_release(order.target.tensorrt))
+    names = FileNames(calibration=CALIBRATION_FILE)
+    line = trtexec_line(order.spec, names, trtexec_release(order.target.tensorrt))
     if line.refused:
         raise UnsupportedRequest(line.refused, remedy="Choose another target, precision or profile.")
     words = [word for word in shlex.split(line.text)[1:] if not word.startswith(("--onnx=", "--saveEngine="))]
@@ -38,7 +39,8 @@ def trtexec_flags(order: Order) -> list[str]:
 
 def build_script(order: Order) -> GeneratedFile:
     """`build_plan.sh`: builds with the target's trtexec, and caches by model, version, architecture and flags."""
-    flags = shlex.join(trtexec_flags(order))
+    # The cache lies beside the ONNX file, wherever that is: the script names it.
+    flags = shlex.join(word for word in trtexec_flags(order) if not word.startswith("--calib="))
     number = release_of(order.target.tensorrt)
     digits = 1 if number[0] < 10 else 2  # 8.6.1 is v8601, 10.7.0 is v100700
     text = filled(
@@ -49,6 +51,7 @@ def build_script(order: Order) -> GeneratedFile:
         sm=str(order.target.sm.number) if order.target.sm else "",
         image=build_image(order) or "NVIDIA's TensorRT image",
         flags=flags,
+        calibration="yes" if order.implicit else "",
         flags_key=hashlib.sha256(flags.encode()).hexdigest()[:8],
     )
     return GeneratedFile(path="build_plan.sh", content=text, executable=True)
@@ -67,4 +70,6 @@ def source_files(order: Order) -> list[GeneratedFile]:
     files = [GeneratedFile(path="source/model.onnx", source=order.variant)]
     if order.variant_data is not None:
         files.append(GeneratedFile(path="source/model.onnx.data", source=order.variant_data))
+    if order.calibration is not None:
+        files.append(GeneratedFile(path=CALIBRATION_FILE, source=order.calibration))
     return files

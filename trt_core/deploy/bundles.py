@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trt_core.deploy.command_set import commands_bundle
+from trt_core.deploy.command_words import CALIBRATION_FILE
 from trt_core.deploy.compose import compose_bundle
 from trt_core.deploy.kubernetes import kubernetes_bundle
 from trt_core.deploy.order import Order
@@ -41,6 +42,16 @@ def _rebuild_findings(order: Order) -> list[Finding]:
     """An engine whose INT8 ranges TensorRT calibrated itself is not what its ONNX alone gives again."""
     if not order.implicit:
         return []
+    if order.calibration is not None:
+        return [
+            Finding(
+                rule="rebuild-with-calibration-cache",
+                severity=Severity.NOTE,
+                message=f"TensorRT calibrated this engine itself: {CALIBRATION_FILE} goes along, and every script that "
+                "builds it anew takes its scales from there.",
+                remedy="TensorRT 11 reads no such cache: for it, build the INT8 variant with Q/DQ pairs.",
+            )
+        ]
     return [
         Finding(
             rule="rebuild-without-calibration",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from trt_core.deploy.command_words import CommandLine, FileNames
+from trt_core.deploy.command_words import CALIBRATION_FILE, CommandLine, FileNames
 from trt_core.deploy.commands import command_lines
 from trt_core.deploy.order import Order
 from trt_core.deploy.templating import filled
@@ -37,7 +37,11 @@ def commands_bundle(order: Order) -> list[GeneratedFile]:
 
 def _names(order: Order) -> FileNames:
     return FileNames(
-        model="model.onnx", variant="source/model.onnx", engine=f"{order.name}.engine", data="calibration.npz"
+        model="model.onnx",
+        variant="source/model.onnx",
+        engine=f"{order.name}.engine",
+        data="calibration.npz",
+        calibration=CALIBRATION_FILE,
     )
 
 
@@ -50,19 +54,20 @@ def _script(line: CommandLine) -> GeneratedFile:
 def jetson_file(order: Order) -> GeneratedFile:
     """A script that uses the flags of the trtexec that JetPack 5 (8.5, 8.6) and 6 (8.6, 10.3) bring, by its major."""
     major = "10.x" if order.target.tensorrt.startswith(("10", "11")) else "8.6"
-    line = trtexec_line(order.spec, FileNames(), major)
+    line = trtexec_line(order.spec, _names(order), major)
     if line.refused:
         raise InvalidInput(f"A Jetson's trtexec cannot build this. {line.refused}", remedy="Choose FP16 or INT8.")
     flags = [word for word in shlex.split(line.text)[1:] if not word.startswith(("--onnx=", "--saveEngine="))]
     precision = order.passport.precision
+    flags = [word for word in flags if not word.startswith(("--useDLACore", "--allowGPUFallback"))]
     dla = [word for word in flags if word not in ("--stronglyTyped", "--noTF32")]
     no_dla = ""
     if precision not in _ON_DLA:
         no_dla = f"it runs FP16 and INT8, and this engine is {precision.value.upper()}"
-    elif major == "10.x" and precision is Precision.INT8:
+    elif major == "10.x" and precision is Precision.INT8 and not order.implicit:
         # A strongly typed network has no DLA; Q/DQ pairs need it to keep their types.
         no_dla = "a network with Q/DQ pairs is strongly typed from TensorRT 10 on, which DLA does not take"
-    elif major == "10.x":
+    elif major == "10.x" and "--fp16" not in dla:
         dla.insert(0, "--fp16")
     shapes = [word.replace("--optShapes=", "--shapes=") for word in flags if word.startswith("--optShapes=")]
     text = filled(

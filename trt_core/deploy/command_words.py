@@ -8,6 +8,8 @@ from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import Shape
 from trt_core.domain.requests import BuildSpec
 
+CALIBRATION_FILE = "source/calibration.cache"  # of a bundle
+
 
 @dataclass(frozen=True, kw_only=True)
 class FileNames:

@@ -21,7 +21,13 @@ def build_files(order: Order) -> list[GeneratedFile]:
         "resources": ["claim.yaml", "job.yaml"],
         "configMapGenerator": [{"name": f"{order.label}-build", "files": ["build_plan.sh"]}],
     }
-    upload = filled("upload_source.sh", job=job, folder=_source(order), namespace=f"{order.label}-production"[:63])
+    upload = filled(
+        "upload_source.sh",
+        job=job,
+        folder=_source(order),
+        namespace=f"{order.label}-production"[:63],
+        calibration="yes" if order.implicit else "",
+    )
     return [
         GeneratedFile(path="build/kustomization.yaml", content=yaml_text(listed)),
         GeneratedFile(path="build/claim.yaml", content=yaml_text(_claim(order))),
@@ -47,7 +53,8 @@ def job_name(order: Order) -> str:
 
 
 def _source(order: Order) -> str:
-    return f"/plans/source/{order.passport.model_sha256[:16] or 'model'}-{order.passport.precision.value}"
+    kind = f"{order.passport.precision.value}{'-calibrated' if order.implicit else ''}"
+    return f"/plans/source/{order.passport.model_sha256[:16] or 'model'}-{kind}"
 
 
 def _claim(order: Order) -> Node:

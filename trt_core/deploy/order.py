@@ -30,6 +30,7 @@ class Order:
     recorded: bytes = b""  # .npz of one input and its reference output
     recorded_names: bytes = b""
     implicit: bool = False  # the engine's INT8 ranges were calibrated by TensorRT, not written into the ONNX
+    calibration: Path | None = None  # the cache of that calibration
     sweep: tuple[tuple[int, float], ...] = ()  # (batch, inferences a second) measured on this engine
     measured: tuple[tuple[str, LatencySummary], ...] = ()  # (label, summary) of runs of this model
 

@@ -23,7 +23,7 @@ def workflow_file(order: Order) -> GeneratedFile:
 
 def commands(order: Order) -> tuple[str, ...]:
     """The two commands of ours that the workflow runs, quoted for a shell."""
-    build = cli_line(order.spec, FileNames(engine=f"{order.name}.engine")).text
+    build = cli_line(order.spec, FileNames(engine=f"{order.name}.engine", calibration="calibration.cache")).text
     words = ["python", "-m", "trt_core", "quantize", "model.onnx", "--precision", order.passport.precision.value]
     if order.spec.variant.recipe.needs_data:
         words += ["--data", "calibration.npz", "--method", order.spec.variant.recipe.method.value]

@@ -20,6 +20,7 @@ from trt_core.backends.tensorrt.calibration_cache import (
 from trt_core.domain.artifacts import ArtifactKind, CacheRecord, checked_id
 from trt_core.domain.findings import Finding, Severity
 from trt_core.errors import InvalidData, NotFound
+from trt_core.protocols import ArtifactStore
 from trt_core.services.context import Context, content_id
 from trt_core.services.library import Library
 from trt_core.services.recordings import Recordings
@@ -105,10 +106,13 @@ class CalibrationCaches:
     def text(self, owner_id: str) -> str:
         """The text of a cache, by its own id or that of the build or recording that has one; NotFound without."""
         kind = checked_id(owner_id)[0]
-        if kind in (ArtifactKind.CACHE.value, ArtifactKind.BUILD.value):
-            if kind == ArtifactKind.BUILD.value and _FILE not in self._context.store.artifact(owner_id).files:
-                raise NotFound(f"{owner_id} was not calibrated by TensorRT.", remedy="Its ranges are in its variant.")
+        if kind == ArtifactKind.CACHE.value:
             return self._context.store.path(owner_id, _FILE).read_text(encoding="utf-8")
+        if kind == ArtifactKind.BUILD.value:
+            path = cache_of_build(self._context.store, owner_id)
+            if path is None:
+                raise NotFound(f"{owner_id} was not calibrated by TensorRT.", remedy="Its ranges are in its variant.")
+            return path.read_text(encoding="utf-8")
         if kind == ArtifactKind.RECORDING.value and (text := self._recordings.study(owner_id).calibration_cache):
             return text
         raise NotFound(f"{owner_id} has no calibration cache.", remedy="Name a cache, a calibrated build or recording.")
@@ -125,6 +129,12 @@ class CalibrationCaches:
         text = self.text(owner_id)
         is_own = owner_id.startswith(ArtifactKind.CACHE.value)
         return CacheView(title=self.record(owner_id).name if is_own else owner_id, text=text, cache=read_cache(text))
+
+
+def cache_of_build(store: ArtifactStore, build_id: str) -> Path | None:
+    """The calibration cache of an engine that TensorRT calibrated itself; None for any other."""
+    known = store.artifact(checked_id(build_id, ArtifactKind.BUILD)).files
+    return store.path(build_id, _FILE) if _FILE in known else None
 
 
 def _partly(known: int, named: Sequence[str]) -> tuple[Finding, ...]:

@@ -17,7 +17,7 @@ from trt_core.deploy.order import Order
 from trt_core.deploy.passport import passport_of, will_it_load
 from trt_core.deploy.targets import home_of, named_target
 from trt_core.deploy.topologies import Topology, topologies
-from trt_core.domain.artifacts import BuildRecord
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord
 from trt_core.domain.deployment import Bundle, DeployWish, GeneratedFile
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.latency import LatencySummary
@@ -25,6 +25,7 @@ from trt_core.domain.passport import LoadAnswer, Passport, PlanHeader, Target
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import InvalidInput
 from trt_core.services.builds import Builds
+from trt_core.services.calibration_caches import cache_of_build
 from trt_core.services.context import Context
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
@@ -132,6 +133,7 @@ class Deployments:
         label = checked_kubernetes_name(given) if given else kubernetes_name(name)
         variant = self._variants.path(build.request.variant_id)
         data = variant.with_name(variant.name + ".data")
+        calibration = cache_of_build(self._context.store, build.id)
         order = Order(
             passport=passport,
             target=target,
@@ -140,11 +142,12 @@ class Deployments:
             name=name,
             label=label,
             tag=tag_of(passport),
-            spec=spec_of(build),
+            spec=spec_of(build, has_cache=calibration is not None),
             plan=self._builds.engine_path(build.id) if answer.loads and passport.backend == "tensorrt" else None,
             variant=variant,
             variant_data=data if data.exists() else None,
             implicit=build.request.calibrated is not None,
+            calibration=calibration,
             sweep=self._sweep(build),
             measured=self._measured(build),
         )
@@ -185,9 +188,10 @@ def _cuda_of_rtx(version: str) -> str:
     return ""
 
 
-def spec_of(build: BuildRecord) -> BuildSpec:
-    """The wish that made a build, as far as its record tells."""
-    data_id = f"n-{build.recipe.data_sha256[:12]}" if build.recipe.data_sha256 else ""
+def spec_of(build: BuildRecord, *, has_cache: bool = False) -> BuildSpec:
+    """The wish that made a build, as far as its record tells; one that would take its calibration cache, if it has."""
+    kind = ArtifactKind.CACHE if has_cache else ArtifactKind.DATA
+    data_id = f"{kind.value}-{build.recipe.data_sha256[:12]}" if build.recipe.data_sha256 else ""
     return BuildSpec(
         variant=QuantizeSpec(model_id=build.model_id, recipe=build.recipe, data_id=data_id or "n-unknown"),
         backend=build.request.backend,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(
     r"^(?P<project>.+?)[_.\- ]+(?P<precision>fp32|tf32|fp16|bf16|int8|fp8|int4)(?:$|[_.\- ])", re.IGNORECASE
 )
+_CAME_LATER = ("calibration_cache", "run")  # fields that are left out where they are empty: ids stay what they were
 _ENDINGS = (".json", ".json.gz", ".log", ".log.gz", ".txt", ".calib", ".calib.gz")
 
 
@@ -81,8 +82,9 @@ class Recordings:
     def _keep(self, raw: Raw, device: str, version: str) -> Recording:
         study = study_of(raw, device=device, version=version)
         plain = to_plain(study)
-        if not study.calibration_cache:
-            del plain["calibration_cache"]  # a field that came later: recordings without it keep their ids
+        for name in _CAME_LATER:
+            if not plain.get(name):
+                plain.pop(name, None)
         content = json.dumps(plain, separators=(",", ":")).encode()
         recording_id = content_id(ArtifactKind.RECORDING, {"study": hashlib.sha256(content).hexdigest()})
         head = _head(recording_id, raw, study, version, self._context.clock())
