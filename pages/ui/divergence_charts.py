@@ -35,12 +35,11 @@ def sqnr_figure(
     drawn: Sequence[Curve],
     found: Sequence[Loss],
     spans: Sequence[Bracket],
-    *,
-    chosen: int | None = None,
 ) -> Any:
     """Layers in topological order, their SQNR in each precision, floors, origins, and brackets below.
 
-    `chosen` is the position of the chosen layer. Every mark carries its position, so that a click says which it was.
+    Every mark carries its position, so that a click says which it was. The browser itself marks what was clicked: the
+    figure does not depend on the choice, and so is sent once.
     """
     from plotly.subplots import make_subplots
 
@@ -53,8 +52,6 @@ def sqnr_figure(
     _floors(figure)
     for loss in found:
         _origins(figure, run, loss)
-    if chosen is not None:
-        figure.add_vline(x=chosen, line={"color": _PICKED, "width": 1.5}, row=1, col=1)
     if levels:
         draw_brackets(figure, spans, levels, row=2)
     figure.update_layout(**plot_layout(height=470 + 26 * levels, clickmode="event+select", hovermode="closest"))
@@ -89,7 +86,7 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
             "dash": "dot" if curve.isolated else "solid",
         },
         marker={"color": colour, "size": size, "symbol": "circle-open" if curve.isolated else "circle", "opacity": 1},
-        selected={"marker": {"opacity": 1}},
+        selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
         unselected={"marker": {"opacity": 1}},
         connectgaps=False,
         hovertext=[_hover(run, curve, position) for position in curve.positions],
@@ -115,7 +112,7 @@ def _strips(
                 showlegend=False,
                 cliponaxis=False,
                 marker={"color": colour, "size": 7, "symbol": symbol, "opacity": 1},
-                selected={"marker": {"opacity": 1}},
+                selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
                 unselected={"marker": {"opacity": 1}},
                 hovertext=[_hover(run, curve, position) for position in positions],
                 row=1,
@@ -182,7 +179,7 @@ def _origins(figure: Any, run: DivergenceRun, loss: Loss) -> None:
             "color": colour,
             "line": {"color": _PICKED, "width": 1.6},
         },
-        selected={"marker": {"opacity": 1}},
+        selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
         unselected={"marker": {"opacity": 1}},
         hovertext=[
             f"<b>{text.chart(item.name, 70)}</b><br>{precision_label(loss.precision)} loses "

@@ -10,10 +10,12 @@ from pages.ui import text
 from pages.ui.divergence_charts import BAND_COLOURS, sqnr, sqnr_figure
 from pages.ui.divergence_layer import show_layer
 from pages.ui.divergence_run import RunView, answer, facts, layer_rows, origin_rows, output_rows, run_title
+from pages.ui.errors import boundary
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.graph_component import graph_panel
 from pages.ui.grouping import by_scope
+from pages.ui.pickers import chosen_position
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config, precision_label, precision_of
@@ -22,7 +24,7 @@ from trt_core.domain.divergence import DivergenceRun
 from trt_core.workbench import Workbench
 
 LAYER, RUN = "divergence.layer", "divergence.run"
-_NEXT, _ROW = "divergence.next", "divergence.row"
+_ROW = "divergence.row"
 
 
 def choose_run(heads: Sequence[DivergenceRun], chosen: str) -> None:
@@ -47,9 +49,24 @@ def show_run(bench: Workbench, view: RunView) -> None:
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data) or 'seeded noise'}.")
     for loss in view.losses:
         metrics(_cards(view, loss))
-    chosen = _chosen(run)
+    st.fragment(_layers)(bench, view)
+    _details(view)
+
+
+def _layers(bench: Workbench, view: RunView) -> None:
+    """The picture and the chosen layer: a fragment, so that choosing draws nothing else again."""
+    with boundary():
+        _picture(view)
+        chosen = chosen_position("layer", range(len(view.run.layers)), "this run")
+        _layer_box(view.run, chosen)
+        if chosen is not None:
+            show_layer(bench, view, chosen)
+
+
+def _picture(view: RunView) -> None:
+    run = view.run
     st.plotly_chart(
-        sqnr_figure(run, view.curves, view.losses, view.brackets, chosen=chosen),
+        sqnr_figure(run, view.curves, view.losses, view.brackets),
         key="divergence.picture",
         on_select=_picked,
         selection_mode="points",
@@ -60,6 +77,11 @@ def show_run(bench: Workbench, view: RunView) -> None:
         "begins, large where it is more than a healthy layer loses. △ above: equal, or over 100 dB. ✕ below: not "
         "finite. Click a layer to open it."
     )
+
+
+def _layer_box(run: DivergenceRun, chosen: int | None) -> None:
+    """The address is the memory of the choice; at first nothing is chosen."""
+    st.session_state[LAYER] = chosen
     st.selectbox(
         "Layer, or click one in the picture",
         range(len(run.layers)),
@@ -67,28 +89,19 @@ def show_run(bench: Workbench, view: RunView) -> None:
         key=LAYER,
         format_func=lambda position: f"{position} · {text.clean(run.layers[position].name, 80)}",
         placeholder="Choose a layer to see its values and errors",
+        on_change=lambda: _choose(st.session_state[LAYER]),
     )
-    if chosen is not None:
-        show_layer(bench, view, chosen)
-    _details(view)
 
 
-def _chosen(run: DivergenceRun) -> int | None:
-    """The position of the chosen layer; at first the guiltiest origin is not chosen, the reader's choice is."""
-    if _NEXT in st.session_state:
-        st.session_state[LAYER] = st.session_state.pop(_NEXT)
-    position = st.session_state.get(LAYER)
-    if not isinstance(position, int) or position >= len(run.layers):
-        st.session_state[LAYER] = None
-        return None
-    return position
+def _choose(position: int | None) -> None:
+    select({"layer": "" if position is None else str(position)})
 
 
 def _picked() -> None:
     points = st.session_state["divergence.picture"]["selection"]["points"]
     data = points[0].get("customdata") if points else None
     if data is not None:
-        st.session_state[LAYER] = int(data[0] if isinstance(data, (list, tuple)) else data)
+        _choose(int(data[0] if isinstance(data, (list, tuple)) else data))
 
 
 def _cards(view: RunView, loss: Loss) -> list[Metric]:
@@ -152,7 +165,7 @@ def _open_row(row: int | None) -> None:
     if row != st.session_state.get(_ROW):
         st.session_state[_ROW] = row
         if row is not None:
-            st.session_state[_NEXT] = row
+            _choose(row)
             st.rerun()
 
 

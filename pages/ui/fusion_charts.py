@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from pages.ui import text
+from pages.ui.fusion_strip import PICKED, layer_hover
 from pages.ui.once import once
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
-from trt_core.analysis.fusion_pictures import LinkPicture, has_sizes, link_picture, op_flows, size_unit
+from trt_core.analysis.fusion_pictures import LinkPicture, link_picture, op_flows
 from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState
 from trt_core.domain.precision import Precision
 
@@ -32,94 +33,9 @@ _SYMBOLS = {
     NodeState.ABSORBED: "diamond",
     NodeState.UNEXPLAINED: "x",
 }
-_FEW = 60  # blocks that still have room for a letter
-_PICKED = "#C2185B"
 _MANY_LINES = 300
 _PLAIN_LINE = ("rgba(128,140,150,0.45)", 1.0)
 _FAINT_LINE = ("rgba(128,140,150,0.28)", 0.5)
-
-
-@once(16)
-def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
-    """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
-
-    Every block carries its layer's index, so that a click says which one it was.
-    """
-    from plotly.subplots import make_subplots
-
-    sized = has_sizes(fusion.layers)
-    figure = make_subplots(
-        rows=2 if sized else 1, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=[0.72, 0.28][: 1 + sized]
-    )
-    unit, scale = size_unit(fusion.layers)
-    place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
-    for precision in [item for item in Precision if any(layer.precision is item for layer in fusion.layers)]:
-        layers = [layer for layer in fusion.layers if layer.precision is precision]
-        if sized:
-            _bars(figure, layers, place, chosen, row=1, heights=[layer.output_bytes / scale for layer in layers])
-        letter = PRECISION_LETTERS[precision] if len(fusion.layers) <= _FEW else ""
-        _bars(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
-    figure.update_layout(
-        **plot_layout(height=380 if sized else 200, barmode="overlay", bargap=0.06, clickmode="event+select")
-    )
-    last = 1 + sized
-    figure.update_xaxes(range=[0.4, len(fusion.layers) + 0.6], showgrid=False)
-    figure.update_xaxes(title="engine layer, in execution order", row=last, col=1)
-    figure.update_yaxes(visible=False, fixedrange=True, row=last, col=1)
-    if sized:
-        figure.update_yaxes(title=f"output, {unit}", row=1, col=1)
-    return figure
-
-
-def _bars(
-    figure: Any,
-    layers: list[MappedLayer],
-    place: dict[int, int],
-    chosen: int | None,
-    *,
-    row: int,
-    heights: list[float],
-    letter: str = "",
-) -> None:
-    precision = layers[0].precision
-    label = f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})"
-    figure.add_bar(
-        x=[place[layer.index] for layer in layers],
-        y=heights,
-        width=0.94,  # else Plotly takes it from the trace's own gaps, and a rare precision becomes a broad bar
-        customdata=[layer.index for layer in layers],
-        name=label,
-        legendgroup=label,
-        showlegend=row == 1,
-        marker={
-            "color": precision_colour(precision),
-            "line": {
-                "width": [3 if layer.index == chosen else 0 for layer in layers],
-                "color": _PICKED,
-            },
-        },
-        text=[letter] * len(layers) if letter else None,
-        textposition="inside",
-        insidetextanchor="middle",
-        textangle=0,
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
-        hovertext=[_layer_hover(layer) for layer in layers],
-        hovertemplate="%{hovertext}<extra></extra>",
-        row=row,
-        col=1,
-    )
-
-
-def _layer_hover(layer: MappedLayer) -> str:
-    size = text.mebibytes(layer.output_bytes) if layer.output_bytes else "size not recorded"
-    lines = [
-        f"<b>{layer.index} · {text.chart(layer.name, 70)}</b>",
-        f"{text.chart(layer.kind)} · {PRECISION_LABELS[layer.precision]}",
-        *([text.chart(layer.kernel, 70)] if layer.kernel else []),
-        f"{text.counted(len(layer.nodes), 'node')}, writes {size}",
-    ]
-    return "<br>".join(lines)
 
 
 def _node_hover(node: NodeFate) -> str:
@@ -157,7 +73,7 @@ def _lines(figure: Any, picture: LinkPicture, *, layer: int | None, node: int | 
     lit = [link for link in picture.links if link.layer == layer or link.node == node]
     for links, colour, width in (
         (picture.links, *(_FAINT_LINE if len(picture.links) > _MANY_LINES else _PLAIN_LINE)),
-        (lit, _PICKED, 2.2),
+        (lit, PICKED, 2.2),
     ):
         xs: list[float | None] = []
         ys: list[float | None] = []
@@ -207,7 +123,7 @@ def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], c
             "color": precision_colour(precision),
             "size": [18 if item.index == chosen else 11 if few else 5 for item in layers],
         },
-        hovertext=[_layer_hover(item) for item in layers],
+        hovertext=[layer_hover(item) for item in layers],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 

@@ -9,9 +9,12 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
-from pages.ui.fusion_charts import STATE_COLOURS, STATE_SIGNS, flow_figure, layer_figure, link_figure
+from pages.ui.fusion_charts import STATE_COLOURS, STATE_SIGNS, flow_figure, link_figure
+from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import layer_rows, layer_sentence, node_rows, show_patterns, show_steps
 from pages.ui.graph_component import graph_panel
+from pages.ui.pickers import chosen_position
+from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
@@ -79,7 +82,7 @@ def show_answer(fusion: FusionMap) -> None:
 def show_layers(fusion: FusionMap) -> None:
     """The strip of engine layers; a click chooses one."""
     names = {layer.index: layer.name for layer in fusion.layers}
-    chosen = _chosen(LAYER, names)
+    chosen = chosen_position("layer", names, "this build")
     st.plotly_chart(
         layer_figure(fusion, chosen),
         key="fusion.strip",
@@ -89,6 +92,7 @@ def show_layers(fusion: FusionMap) -> None:
     )
     left, right = st.columns(2, gap="large")
     with left:
+        st.session_state[LAYER] = chosen
         st.selectbox(
             "Engine layer, or click a block",
             list(names),
@@ -96,12 +100,14 @@ def show_layers(fusion: FusionMap) -> None:
             key=LAYER,
             format_func=lambda index: f"{index} · {text.clean(names[index], 60)}",
             placeholder="Choose a layer to see its nodes",
+            on_change=lambda: _choose("layer", st.session_state[LAYER]),
         )
         if chosen is not None:
             _show_layer(fusion, chosen)
     with right:
         nodes = {node.index: f"{node.name} · {node.op_type}" for node in fusion.nodes}
-        node = _chosen(NODE, nodes)
+        node = chosen_position("node", nodes, "this model")
+        st.session_state[NODE] = node
         st.selectbox(
             "ONNX node",
             list(nodes),
@@ -109,31 +115,28 @@ def show_layers(fusion: FusionMap) -> None:
             key=NODE,
             format_func=lambda index: f"{index} · {text.clean(nodes[index], 60)}",
             placeholder="Choose a node to see its fate",
+            on_change=lambda: _choose("node", st.session_state[NODE]),
         )
         if node is not None:
             _show_node(fusion, node)
 
 
-def _chosen(key: str, known: dict[int, str]) -> int | None:
-    """What is chosen, None where it belongs to another build."""
-    value = st.session_state.get(key)
-    if value not in known:
-        st.session_state[key] = None
-        return None
-    return int(value)
+def _choose(name: str, position: int | None) -> None:
+    """The address is the memory of the choice, so that the link shows it."""
+    select({name: "" if position is None else str(position)})
 
 
 def _picked_bar() -> None:
     points = st.session_state["fusion.strip"]["selection"]["points"]
     if points:
-        st.session_state[LAYER] = _first(points[0].get("customdata"))
+        _choose("layer", _first(points[0].get("customdata")))
 
 
 def _picked_mark() -> None:
     points = st.session_state["fusion.links"]["selection"]["points"]
     data = points[0].get("customdata") if points else None
     if data:
-        st.session_state[NODE if data[0] == "node" else LAYER] = int(data[1])
+        _choose(str(data[0]), int(data[1]))
 
 
 def _first(data: Any) -> int:

@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.errors import show_error
 from pages.ui.links import link_to
-from pages.ui.state import select, selected, selected_target
+from pages.ui.state import select, selected, selected_position, selected_target
 from trt_core.domain.artifacts import BuildRecord, DataRecord, ModelRecord, VariantRecord
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
@@ -92,6 +92,15 @@ def pick(
         placeholder="Choose",
     )
     return by_id.get(chosen)
+
+
+def chosen_position(name: str, known: Collection[int], what: str) -> int | None:
+    """The layer or node that the address names; one that is not there is a box, and None."""
+    try:
+        return selected_position(name, known, what)
+    except NotFound as error:
+        show_error(error)
+        return None
 
 
 def check_run(run_id: str, known: Collection[str]) -> None:

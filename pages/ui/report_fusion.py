@@ -5,7 +5,8 @@ from __future__ import annotations
 from pages.ui import text
 from pages.ui.build_charts import precision_figure, stage_figure
 from pages.ui.build_result import build_verdict
-from pages.ui.fusion_charts import flow_figure, layer_figure
+from pages.ui.fusion_charts import flow_figure
+from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import layer_rows, node_rows, pattern_rows
 from pages.ui.fusion_view import fusion_sentence
 from pages.ui.report import Plot, Report, Table, model_facts, versions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import streamlit as st
 
@@ -40,6 +40,8 @@ _MADE_FROM_A_MODEL = (
     "job",
     "runs",
 )
+# A position inside a thing means nothing inside another one.
+_INSIDE = {"model": ("layer", "node"), "build": ("layer", "node"), "divergence": ("layer",)}
 _JOB_ID = re.compile(r"j-[0-9a-f]{12}")
 
 
@@ -55,6 +57,19 @@ def selected(name: str) -> str:
     return checked_id(text, KINDS[name])
 
 
+def selected_position(name: str, known: Collection[int], what: str) -> int | None:
+    """The selected position (`layer`, `node`), one of `known`; None when there is none, NotFound for any other."""
+    text = str(st.query_params.get(name, ""))
+    if not text:
+        return None
+    # Ten digits at most: Python refuses to read thousands of them.
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10) or int(text) not in known:
+        raise NotFound(
+            f"The address names {name} {text[:20]!r}, which is not in {what}.", remedy=f"Choose a {name} in the list."
+        )
+    return int(text)
+
+
 def selected_many(name: str, kind: ArtifactKind) -> tuple[str, ...]:
     """The selected ids under a name that holds several, separated by commas (`runs=l-…,l-…`)."""
     text = str(st.query_params.get(name, ""))
@@ -68,9 +83,15 @@ def selected_target() -> Sm | None:
 
 
 def select(changes: Mapping[str, str]) -> None:
-    """Change the selection; "" takes a name out. Another model takes out what was made from the one before."""
-    if "model" in changes and changes["model"] != st.query_params.get("model", ""):
+    """Change the selection; "" takes a name out.
+
+    Another model takes out what was made from the one before, another build or run the layer chosen in that.
+    """
+    changed = {name for name, value in changes.items() if value != st.query_params.get(name, "")}
+    if "model" in changed:
         changes = dict.fromkeys(_MADE_FROM_A_MODEL, "") | dict(changes)
+    inner = [part for name, parts in _INSIDE.items() if name in changed for part in parts]
+    changes = dict.fromkeys(inner, "") | dict(changes)
     for name, value in changes.items():
         if value:
             st.query_params[name] = value

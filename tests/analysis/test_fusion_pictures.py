@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trt_core.analysis.fusion_pictures import (
+    MOST_LEVELS,
     OTHER_OPS,
     causes,
     colour_keys,
     layers_of_nodes,
     link_picture,
+    missing_fusions,
     nodes_held,
     op_flows,
     size_unit,
 )
-from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState
+from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState, PatternMatch
 from trt_core.domain.precision import Precision
 
 
@@ -95,3 +97,31 @@ def test_several_ops_too_thin_for_a_label_become_one_band_and_a_single_one_keeps
 
     assert flows_of(*many, "Gemm", "MaxPool", "Reshape") == {"Conv", "Relu", OTHER_OPS}
     assert flows_of(*many, "Gemm") == {"Conv", "Relu", "Gemm"}
+
+
+def expected(*layers, fused=False):
+    return PatternMatch(pattern="attention", nodes=(0, 1, 2), fused=fused, layers=layers, reason="two kernels")
+
+
+def spread(*patterns, layers=12):
+    rows = tuple(layer(10 + number, Precision.FP16, (number,)) for number in range(layers))
+    return replace(FUSION, layers=rows, patterns=patterns)
+
+
+def test_a_missing_fusion_covers_its_layers_by_their_place_and_a_made_one_is_left_out():
+    (found,) = missing_fusions(spread(expected(14, 12), expected(11, fused=True), expected()))
+
+    assert (found.first, found.last, found.layers) == (3, 5, (12, 14))
+    assert (found.pattern, found.reason, found.nodes) == ("attention", "two kernels", 3)
+
+
+def test_missing_fusions_that_overlap_stand_on_levels_of_their_own():
+    found = missing_fusions(spread(expected(10, 14), expected(12, 13), expected(15, 16), expected(14, 15)))
+
+    assert [(item.first, item.level) for item in found] == [(1, 0), (3, 1), (5, 1), (6, 0)]
+
+
+def test_there_are_never_more_levels_than_fit():
+    found = missing_fusions(spread(*(expected(10, 21) for _ in range(20))))
+
+    assert {item.level for item in found} == set(range(MOST_LEVELS))

@@ -117,6 +117,23 @@ def test_a_chosen_layer_shows_its_values_its_errors_and_what_feeds_it(mlp, run, 
     assert list(errors["error"]) == ["accumulated", "accumulated", "isolated", "isolated"]
 
 
+def test_the_picture_is_the_same_whatever_layer_is_chosen_and_the_choice_is_in_the_address(mlp, run, open_page):
+    def picture(app):
+        return app.get("plotly_chart")[0].proto.SerializeToString()
+
+    app = open_page("divergence", model=mlp.id, divergence=run.id)
+    before = picture(app)
+
+    app.selectbox("divergence.layer").set_value(1).run()
+
+    assert picture(app) == before, "a figure that differs would be sent again"
+    assert app.query_params["layer"] in ("1", ["1"])
+    again = open_page("divergence", model=mlp.id, divergence=run.id, layer="1")
+    assert again.selectbox("divergence.layer").value == 1
+    assert "Layer 1" in words(again)
+    assert "is not in this run" in open_page("divergence", model=mlp.id, divergence=run.id, layer="77").error[0].value
+
+
 def test_every_metric_of_every_layer_is_in_the_table(run):
     rows = layer_rows(run)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import streamlit as st
 
+from pages.ui.fusion_strip import layer_figure
 from tests.pages.engines import asked, opened, stocked, words
-from trt_core.domain.fusion import NodeState
+from trt_core.domain.fusion import NodeState, PatternMatch
 from trt_core.workbench import workspace_of
 
 
@@ -65,6 +68,57 @@ def test_a_layer_shows_its_nodes_and_a_node_shows_its_fate(app, stock):
     assert "batchnorm folding" in words(app)
     shown = [list(table.value["name"]) for table in app.dataframe if "state" in table.value and "name" in table.value]
     assert any(folded.name in names and len(names) < len(fusion.nodes) for names in shown)
+
+
+def test_the_chosen_layer_and_node_are_in_the_address_and_the_link_opens_them_again(app, stock):
+    fusion = stock[0].builds.fusion(stock[2].id)
+    layer, node = fusion.layers[-1].index, fusion.nodes[3].index
+
+    app.selectbox("fusion.layer").set_value(layer).run()
+    app.selectbox("fusion.node").set_value(node).run()
+    assert (asked(app, "layer"), asked(app, "node")) == (str(layer), str(node))
+
+    again = opened("fusion", model=stock[1].id, build=stock[2].id, layer=str(layer), node=str(node))
+    assert again.selectbox("fusion.layer").value == layer
+    assert f"**Layer {layer}**" in words(again)
+    assert f"**Node {node}**" in words(again)
+
+    again.selectbox("fusion.layer").set_value(None).run()
+    assert "layer" not in again.query_params
+
+
+@pytest.mark.parametrize("layer", ["99999", "-1", "one", "1" * 5000])
+def test_a_link_to_a_layer_that_is_not_there_says_so_and_shows_the_rest(layer, stock, monkeypatch):
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(stock[0].settings.workspace))
+
+    page = opened("fusion", model=stock[1].id, build=stock[2].id, layer=layer)
+
+    assert "which is not in this build" in page.error[0].value
+    assert "nodes became" in words(page)
+    assert page.selectbox("fusion.layer").value is None
+
+
+def test_fusions_that_did_not_happen_are_dashed_blocks_below_the_layers(app, stock):
+    fusion = stock[0].builds.fusion(stock[2].id)
+    plan = replace(
+        fusion,
+        patterns=(
+            PatternMatch(
+                pattern="<b>attention", nodes=(0, 1), fused=False, layers=(fusion.layers[0].index,), reason="no kernel"
+            ),
+        ),
+    )
+
+    figure = layer_figure(plan, None)
+
+    (block,) = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "lines"]
+    (label,) = [trace for trace in figure.data if trace.type == "scatter" and "text" in trace.mode]
+    assert "px" in block.line.dash
+    assert block.name == "expected, not fused (1)"
+    assert list(label.customdata) == [fusion.layers[0].index]
+    assert "<b>" not in label.hovertext[0].removeprefix("<b>")
+    assert "no kernel" in label.hovertext[0]
+    assert not [trace for trace in layer_figure(replace(fusion, patterns=()), None).data if trace.type == "scatter"]
 
 
 def test_every_node_is_in_the_table_with_who_says_so(app, stock):

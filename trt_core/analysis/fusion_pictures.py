@@ -78,6 +78,52 @@ def op_flows(fusion: FusionMap, *, most_ops: int = 14) -> tuple[Flow, ...]:
     return tuple(Flow(op_type=op, end=end, nodes=count) for (op, end), count in counted.most_common())
 
 
+@dataclass(frozen=True, kw_only=True)
+class MissingFusion:
+    """An expected fusion that did not happen: the span of its layers in execution order, counted from 1, and a level.
+
+    Blocks of one level do not overlap; more than `MOST_LEVELS` share the last one.
+    """
+
+    pattern: str
+    reason: str
+    layers: tuple[int, ...]  # indices, in execution order
+    nodes: int
+    first: int
+    last: int
+    level: int
+
+
+MOST_LEVELS = 4
+
+
+def missing_fusions(fusion: FusionMap) -> tuple[MissingFusion, ...]:
+    """The expected fusions that did not happen, from left to right; those without a layer are left out."""
+    place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
+    spans = []
+    for match in fusion.patterns:
+        held = sorted((index for index in match.layers if index in place), key=place.__getitem__)
+        if held and not match.fused:
+            spans.append((place[held[0]], place[held[-1]], tuple(held), match))
+    found = []
+    free = [0] * MOST_LEVELS  # the last place that each level covers
+    for first, last, held, match in sorted(spans, key=lambda span: span[:2]):
+        level = next((number for number, end in enumerate(free) if end < first), MOST_LEVELS - 1)
+        free[level] = max(free[level], last)
+        found.append(
+            MissingFusion(
+                pattern=match.pattern,
+                reason=match.reason,
+                layers=held,
+                nodes=len(match.nodes),
+                first=first,
+                last=last,
+                level=level,
+            )
+        )
+    return tuple(found)
+
+
 def nodes_held(fusion: FusionMap, layer: int) -> tuple[int, ...]:
     """Original nodes of an engine layer, those that a rule or a folding put there included, in file order."""
     return tuple(node.index for node in fusion.nodes if layer in node.layers)

@@ -1,0 +1,165 @@
+"""The strip of engine layers in execution order, with the fusions that did not happen below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pages.ui import text
+from pages.ui.once import once
+from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
+from trt_core.analysis.fusion_pictures import MissingFusion, has_sizes, missing_fusions, size_unit
+from trt_core.domain.fusion import FusionMap, MappedLayer
+from trt_core.domain.precision import Precision
+
+PICKED = "#C2185B"
+_LEVEL_PX = 26  # a level of dashed blocks
+_STRIP_PX, _LETTER_PX = 900, 6.5  # about: a label stands where its block has room for it
+_FEW = 60  # blocks that still have room for a letter
+
+
+@once(16)
+def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
+    """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
+
+    Below stand the expected fusions that did not happen, as dashed blocks over their layers. Every block carries a
+    layer's index, so that a click says which one it was.
+    """
+    from plotly.subplots import make_subplots
+
+    sized = has_sizes(fusion.layers)
+    missing = missing_fusions(fusion)
+    levels = 1 + max((item.level for item in missing), default=-1)
+    heights = [height for height in (250 * sized, 100, _LEVEL_PX * levels) if height]
+    figure = make_subplots(
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=10 / sum(heights), row_heights=heights
+    )
+    unit, scale = size_unit(fusion.layers)
+    place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
+    for precision in [item for item in Precision if any(layer.precision is item for layer in fusion.layers)]:
+        layers = [layer for layer in fusion.layers if layer.precision is precision]
+        if sized:
+            _bars(figure, layers, place, chosen, row=1, heights=[layer.output_bytes / scale for layer in layers])
+        letter = PRECISION_LETTERS[precision] if len(fusion.layers) <= _FEW else ""
+        _bars(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
+    if missing:
+        _missing(figure, missing, levels, layers=len(fusion.layers), row=len(heights))
+    figure.update_layout(
+        **plot_layout(
+            height=(380 if sized else 200) + _LEVEL_PX * levels,
+            barmode="overlay",
+            bargap=0.06,
+            clickmode="event+select",
+        )
+    )
+    figure.update_xaxes(range=[0.4, len(fusion.layers) + 0.6], showgrid=False)
+    figure.update_xaxes(title="engine layer, in execution order", row=len(heights), col=1)
+    figure.update_yaxes(visible=False, fixedrange=True, row=1 + sized, col=1)
+    if sized:
+        figure.update_yaxes(title=f"output, {unit}", row=1, col=1)
+    return figure
+
+
+def _bars(
+    figure: Any,
+    layers: list[MappedLayer],
+    place: dict[int, int],
+    chosen: int | None,
+    *,
+    row: int,
+    heights: list[float],
+    letter: str = "",
+) -> None:
+    precision = layers[0].precision
+    label = f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})"
+    figure.add_bar(
+        x=[place[layer.index] for layer in layers],
+        y=heights,
+        width=0.94,  # else Plotly takes it from the trace's own gaps, and a rare precision becomes a broad bar
+        customdata=[layer.index for layer in layers],
+        name=label,
+        legendgroup=label,
+        showlegend=row == 1,
+        marker={
+            "color": precision_colour(precision),
+            "line": {
+                "width": [3 if layer.index == chosen else 0 for layer in layers],
+                "color": PICKED,
+            },
+        },
+        text=[letter] * len(layers) if letter else None,
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        hovertext=[layer_hover(layer) for layer in layers],
+        hovertemplate="%{hovertext}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _missing(figure: Any, missing: Sequence[MissingFusion], levels: int, *, layers: int, row: int) -> None:
+    """Dashed blocks, each over the layers that would have been one."""
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for item in missing:
+        left, right = item.first - 0.46, item.last + 0.46
+        top, bottom = -item.level - 0.08, -item.level - 0.92
+        xs += [left, right, right, left, left, None]
+        ys += [top, top, bottom, bottom, top, None]
+    name = f"expected, not fused ({len(missing)})"
+    line = {"color": NEUTRAL, "width": 1.6, "dash": "4px,3px"}
+    figure.add_scatter(
+        x=xs, y=ys, mode="lines", line=line, name=name, legendgroup=name, hoverinfo="skip", row=row, col=1
+    )
+    room = _STRIP_PX / layers / _LETTER_PX
+    labels = [text.chart(item.pattern, 24) for item in missing]
+    labels = [
+        label if len(label) <= room * (item.last - item.first + 1) else ""
+        for label, item in zip(labels, missing, strict=True)
+    ]
+    figure.add_scatter(
+        x=[(item.first + item.last) / 2 for item in missing],
+        y=[-item.level - 0.5 for item in missing],
+        mode="markers+text",
+        text=labels,
+        textposition="middle center",
+        textfont={"size": 11},
+        customdata=[item.layers[0] for item in missing],
+        marker={"size": 16, "opacity": 0, "color": NEUTRAL},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        legendgroup=name,
+        showlegend=False,
+        cliponaxis=False,
+        hovertext=[_missing_hover(item) for item in missing],
+        hovertemplate="%{hovertext}<extra></extra>",
+        row=row,
+        col=1,
+    )
+    figure.update_yaxes(visible=False, fixedrange=True, range=[-levels, 0.05], row=row, col=1)
+
+
+def _missing_hover(item: MissingFusion) -> str:
+    numbers = ", ".join(str(index) for index in item.layers[:8]) + (" …" if len(item.layers) > 8 else "")
+    return "<br>".join(
+        [
+            f"<b>{text.chart(item.pattern)} did not become one layer</b>",
+            f"{text.counted(item.nodes, 'node')}, in layers {numbers}",
+            *([text.chart(item.reason, 110)] if item.reason else []),
+        ]
+    )
+
+
+def layer_hover(layer: MappedLayer) -> str:
+    """What a layer's block or mark says: name, kind, precision, kernel, nodes, bytes."""
+    size = text.mebibytes(layer.output_bytes) if layer.output_bytes else "size not recorded"
+    lines = [
+        f"<b>{layer.index} · {text.chart(layer.name, 70)}</b>",
+        f"{text.chart(layer.kind)} · {PRECISION_LABELS[layer.precision]}",
+        *([text.chart(layer.kernel, 70)] if layer.kernel else []),
+        f"{text.counted(len(layer.nodes), 'node')}, writes {size}",
+    ]
+    return "<br>".join(lines)
