@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from trt_core.cli.accuracy import add_judged
+from trt_core.cli.calibration import calibration_arguments
 from trt_core.cli.inside import inside_arguments
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
@@ -58,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))
     import_arguments(command("import", "Take a file of `export` in, after every hash was verified."))
+    calibration_arguments(
+        command("calibration", "Calibration caches of TensorRT's own calibration: list, show, import, export.")
+    )
     lab_arguments(command)
     _plan(command("plan", "Compare plans, or carry one to another model by node name."))
     command("runs", "What the workspace holds.")

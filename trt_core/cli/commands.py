@@ -8,6 +8,7 @@ from collections.abc import Callable
 from trt_core.cli import present
 from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.calibration import calibration
 from trt_core.cli.inside import inside
 from trt_core.cli.lab import compare, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
@@ -204,6 +205,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "export": export_project,
     "import": import_project,
     "import-recordings": take_in,
+    "calibration": calibration,
     "compare": compare,
     "tactics": tactics,
     "rebuild": rebuild,

@@ -11,6 +11,8 @@ from trt_core.errors import InvalidInput
 
 def switch_arguments(command: argparse.ArgumentParser) -> None:
     """The grammar; what a backend lacks is refused with its reason when the build is asked for."""
+    cache = "implicit calibration takes its scales from this file, or this cache of the workspace, and runs no data"
+    command.add_argument("--calibration-cache", default="", metavar="FILE|ID", help=cache)
     command.add_argument("--tf32", action="store_true", help="layers that stay in FP32 may run in TF32")
     command.add_argument("--sparsity", action="store_true", help="try tactics for 2:4 sparse weights, too")
     command.add_argument("--refit", action="store_true", help="let weights be exchanged in the engine")

@@ -44,8 +44,8 @@ def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
     return InspectSpec(model_id=model_id, backend=options.backend, target=target(options.sm), prove=options.prove)
 
 
-def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> QuantizeSpec:
-    """The wish of `quantize`, and the first half of `build`."""
+def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str, *, cache_id: str = "") -> QuantizeSpec:
+    """The wish of `quantize`, and the first half of `build`; a calibration cache stands in for data."""
     recipe = Recipe(
         precision=Precision(options.precision),
         rest=Precision(options.rest),
@@ -54,7 +54,7 @@ def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str) 
         keep=_rules(options),
         normalize=not options.no_normalize,
     )
-    data = data_id(bench, options.data, model_id)
+    data = cache_id or data_id(bench, options.data, model_id)
     return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data)
 
 
@@ -66,7 +66,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         bench.builds.require_timing_cache(options.backend)
     brought = bench.builds.bring_timing_cache(options.timing_cache) if options.timing_cache is not None else ""
     return BuildSpec(
-        variant=quantize_spec(bench, options, model_id),
+        variant=quantize_spec(bench, options, model_id, cache_id=_cache_id(bench, options, model_id)),
         backend=options.backend,
         target=target(options.sm),
         profiles=_profiles(options.profile_words),
@@ -81,6 +81,21 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         ),
         rebuild=options.rebuild,
     )
+
+
+def _cache_id(bench: Workbench, options: argparse.Namespace, model_id: str) -> str:
+    """The id of the calibration cache that was named, brought into the workspace; empty for none."""
+    named = options.calibration_cache
+    if not named:
+        return ""
+    if options.data is not None or options.calibration != "implicit":
+        raise InvalidInput(
+            "--calibration-cache stands in for the data of implicit calibration.",
+            remedy="Give it with --calibration implicit, without --data.",
+        )
+    if ARTIFACT_ID.fullmatch(named) and not Path(named).exists():
+        return bench.caches.record(named).id
+    return bench.caches.add(Path(named), name=Path(named).name, model_id=model_id).id
 
 
 def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
