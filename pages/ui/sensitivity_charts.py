@@ -90,10 +90,12 @@ def _gains(figure: Any, run: SensitivityRun, item: Gains) -> None:
         if not chosen:
             continue
         name = f"{precision_label(item.precision)} alone back, {'measured' if is_measured else 'estimated'}"
+        has_measured = any(item.measured)
         figure.add_bar(
             x=[at for at, _ in chosen],
             y=[gain for _, gain in chosen],
             name=name,
+            showlegend=is_measured or not has_measured,
             marker={
                 "color": precision_colour(item.precision) if is_measured else "rgba(0,0,0,0)",
                 "line": {"color": precision_colour(item.precision), "width": 1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from pages.ui import text
 from pages.ui.divergence_charts import sqnr
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.once import once
 from pages.ui.report import Plot, Report, Table, model_facts, report_button, versions
 from pages.ui.sensitivity_charts import map_figure
 from pages.ui.state import select
@@ -25,10 +26,10 @@ from trt_core.domain.validation import Verdict
 from trt_core.workbench import Workbench
 
 _RUN = "sensitivity.run"
-_WORDS = {
-    Verdict.NOT_WORSE: "stays within the tolerance",
-    Verdict.WORSE: "loses more than the tolerance",
-    Verdict.TOO_FEW: "cannot be told from these samples",
+_WORDS = {  # of one precision, of several
+    Verdict.NOT_WORSE: ("stays within the tolerance", "stay within the tolerance"),
+    Verdict.WORSE: ("loses more than the tolerance", "lose more than the tolerance"),
+    Verdict.TOO_FEW: ("cannot be told from these samples", "cannot be told from these samples"),
 }
 
 
@@ -93,27 +94,28 @@ def show_sensitivity(bench: Workbench, view: SensitivityView) -> None:
     report_button(lambda: sensitivity_report(bench, view), page="sensitivity", name=run.id)
 
 
+@once(8)
 def _rows(view: SensitivityView) -> list[dict[str, Any]]:
     return [
-        {
-            key: text.figure(value) if isinstance(value, float) and abs(value) == float("inf") else value
-            for key, value in row.items()
-        }
+        {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
         for row in map_rows(view.run, view.spans)
     ]
 
 
-def answer(run: SensitivityRun, *, name: Any = str) -> str:
-    """One sentence a precision: what it costs as a whole, and where it loses most by itself."""
+def answer(run: SensitivityRun, *, name: Callable[[str], str] = str) -> str:
+    """Which precisions keep the metric, and which layer loses most by itself in the worst of them."""
     said = []
-    for part in run.precisions:
-        label = PRECISION_LABELS[part.precision]
-        if part.plain is None:
-            said.append(f"{label}: {name(part.refusal)}")
-            continue
-        worst = part.units[0] if part.units else None
-        where = f"; most at {name(worst.unit.node)} ({sqnr(worst.isolated_db)} by itself)" if worst else ""
-        said.append(f"{label} {_WORDS[part.plain.judgement.verdict]}{where}.")
+    for outcome, words in _WORDS.items():
+        found = [part for part in run.precisions if part.plain and part.plain.judgement.verdict is outcome]
+        if found:
+            listed = " and ".join(", ".join(PRECISION_LABELS[part.precision] for part in found).rsplit(", ", 1))
+            said.append(f"{listed} {words[len(found) > 1]}.")
+    said += [f"{PRECISION_LABELS[part.precision]}: {name(part.refusal)}" for part in run.precisions if part.refusal]
+    units = [(part.units[0], part) for part in run.precisions if part.units and part.units[0].isolated_db is not None]
+    if units:
+        unit, part = min(units, key=lambda item: item[0].isolated_db or 0.0)
+        where = f"{name(unit.unit.node)} ({sqnr(unit.isolated_db)} by itself)"
+        said.append(f"{PRECISION_LABELS[part.precision]} loses most at {where}.")
     return " ".join(said)
 
 
@@ -140,13 +142,13 @@ def _precision_row(run: SensitivityRun, part: PrecisionSensitivity, backends: Se
     return {
         "Precision": PRECISION_LABELS[part.precision],
         run.metric: plain.metric if plain else None,
-        "Relative drop": "" if drop is None else text.percent(drop),
         "Verdict": plain.judgement.verdict.value if plain else part.refusal,
-        "MACs lowered, of all": text.percent(plain.low_share_of_all) if plain else "",
-        "Last layer, accumulated": next((sqnr(error.sqnr_db) for error in outputs if error), ""),
+        **{name: _short(said[name].outcome, said[name].precisions) if name in said else "" for name in backends},
+        "Relative drop": "" if drop is None else text.percent(drop),
         "Worst layer, isolated": sqnr(worst.isolated_db) if worst else "",
         "Worst layer": worst.unit.node if worst else "",
-        **{name: _short(said[name].outcome, said[name].precisions) if name in said else "" for name in backends},
+        "Last layer, accumulated": next((sqnr(error.sqnr_db) for error in outputs if error), ""),
+        "MACs lowered, of all": text.percent(plain.low_share_of_all) if plain else "",
     }
 
 

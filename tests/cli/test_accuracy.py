@@ -207,8 +207,9 @@ def test_sensitivity_puts_precisions_beside_each_other_and_writes_the_layers(run
     assert code == 0
     fp16, int8 = out["precisions"]
     assert (fp16["precision"], int8["precision"]) == ("fp16", "int8")
-    assert int8["units"][0]["gain_is_measured"] and int8["units"][0]["weights_db"] is not None
+    assert int8["units"][0]["gain_is_measured"]
+    assert int8["units"][0]["weights_db"] is not None
     assert {"TensorRT 8.6", "TensorRT 10", "TensorRT 11"} < {one["backend"] for one in int8["backends"]}
     written = table.read_text().splitlines()
     assert len(written) == 1 + len(out["layers"])
-    assert written[0].startswith("#,Block,Layer,Op,FP16 accumulated")
+    assert written[0].startswith('#,Block,Layer,Op,"FP16 accumulated, dB"')

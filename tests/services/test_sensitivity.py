@@ -74,15 +74,19 @@ def test_int8_blames_the_planted_channels_and_fp16_nothing(run):
 def test_a_run_is_read_back_as_it_was_and_its_head_without_layers(bench, run):
     assert bench.sensitivity.run(run.id) == run
     (head,) = bench.sensitivity.heads(run.model_id)
-    assert head.id == run.id and not head.layers and head.precisions[1].plain == run.precisions[1].plain
+    assert head.id == run.id
+    assert not head.layers
+    assert head.precisions[1].plain == run.precisions[1].plain
 
 
 def test_onnx_runtime_answers_by_running_the_variant_and_tensorrt_by_rule(run):
     said = {part.precision: {one.backend: one for one in part.answers} for part in run.precisions}
     ours = {precision: next(one for name, one in by.items() if "ONNX" in name) for precision, by in said.items()}
 
-    assert ours[Precision.INT4].outcome is Outcome.RUNS and "MatMulNBits" in ours[Precision.INT4].says
-    assert ours[Precision.BF16].outcome is Outcome.REFUSED and "Conv" in ours[Precision.BF16].says
+    assert ours[Precision.INT4].outcome is Outcome.RUNS
+    assert "MatMulNBits" in ours[Precision.INT4].says
+    assert ours[Precision.BF16].outcome is Outcome.REFUSED
+    assert "Conv" in ours[Precision.BF16].says
     assert said[Precision.BF16]["TensorRT 8.6"].outcome is Outcome.CANNOT
     assert said[Precision.FP8]["TensorRT 11"].outcome is Outcome.TAKES
 
@@ -100,7 +104,8 @@ def test_a_precision_that_lowers_nothing_says_so_and_the_others_are_measured(ben
 
     int4, fp16 = run.precisions
     assert bool(int4.refusal) != bool(int4.units)
-    assert fp16.units and not fp16.refusal
+    assert fp16.units
+    assert not fp16.refusal
 
 
 def test_a_precision_that_quantizes_activations_wants_data_before_the_job(bench):

@@ -72,3 +72,25 @@ def test_an_input_that_takes_no_pictures_is_refused(tmp_path):
 def test_a_standard_deviation_of_zero_is_refused():
     with pytest.raises(InvalidInput):
         ImageSettings(std=(0.0,))
+
+
+def test_uploaded_pictures_get_names_of_our_own_and_the_label_file_follows(tmp_path):
+    from io import BytesIO
+
+    from trt_core.store.images import stage_pictures
+
+    files = {"digits/../../evil.png": BytesIO(b"one"), "digits/two.png": BytesIO(b"two"), "digits/no.png": BytesIO()}
+    listed = stage_pictures(files, b"name,class\n../../evil.png,3\ntwo.png,7\n", tmp_path)
+
+    assert listed.read_text().split() == ["0000000,3", "0000001,7"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0000000", "0000001", "pictures.csv"]
+    assert not (tmp_path.parent / "evil.png").exists()
+
+
+def test_a_line_about_a_picture_that_was_not_uploaded_is_refused(tmp_path):
+    from io import BytesIO
+
+    from trt_core.store.images import stage_pictures
+
+    with pytest.raises(InvalidData, match=r"Line 1 names 'b\.png'"):
+        stage_pictures({"x/a.png": BytesIO(b"")}, b"b.png,1\n", tmp_path)
