@@ -84,3 +84,41 @@ def test_the_in_process_example_runs(folders):
 
     assert answer.returncode == 0, answer.stderr
     assert "p50" in answer.stdout
+
+
+# In the place of a GPU: the runner's own class, over a session that answers at once and says which file it was given.
+_RUNNER = """
+import sys, types
+import numpy as np
+
+class Session:
+    outputs, device, version = ("y",), "a GPU", "10.7.0"
+    def run(self, feeds):
+        return [np.zeros((len(next(iter(feeds.values()))), 4), np.float32)]
+
+class TrtRunner:
+    def session(self, path):
+        print("session over", path.name)
+        return Session()
+
+module = types.ModuleType("trt_core.backends.tensorrt.runner")
+module.TrtRunner = TrtRunner
+sys.modules[module.__name__] = module
+"""
+
+
+def test_where_tensorrt_is_the_example_runs_the_engine_that_came_along(folders, tmp_path):
+    (tmp_path / "tensorrt.py").write_text("")
+    (tmp_path / "sitecustomize.py").write_text(_RUNNER)
+
+    answer = subprocess.run(
+        [sys.executable, folders / "triton/in_process.py"],
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert "session over model.plan" in answer.stdout
+    assert "ms on a GPU, 10.7.0" in answer.stdout

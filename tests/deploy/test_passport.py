@@ -197,6 +197,7 @@ def test_the_tables_are_in_order_and_name_their_sources():
     assert all(source.startswith("https://") for source in sources())
     assert [item.release for item in releases_for("10.7.0")] == ["24.12"]
     assert [item.release for item in releases_for("10.16.1.11")] == ["26.04", "26.05"]
+    assert [item.release for item in releases_for("10.16")] == ["26.03", "26.04", "26.05"]
 
 
 @pytest.mark.parametrize("release", triton_releases(), ids=lambda item: item.release)

@@ -301,6 +301,21 @@ def test_a_wish_that_makes_no_sense_is_refused(bench, wish, error):
         bench.deploy.bundle(DeployWish(**({"build_id": build.id} | wish)))
 
 
+def test_a_version_is_served_by_the_newest_release_that_has_it(bench):
+    build = add_engine(bench, add_model(bench), version="10.16.1.11", profiles=DYNAMIC)
+
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id, tensorrt="10.16.1"))
+
+    assert (bundle.target.triton, bundle.answer.loads) == ("26.05", True)
+
+
+def test_a_version_that_no_release_has_is_refused_instead_of_pinned_to_another(bench):
+    build = add_engine(bench, add_model(bench), version="8.6.0.12", profiles=DYNAMIC)
+
+    with pytest.raises(InvalidInput, match=r"No Triton release in the table has TensorRT 8\.6\.0"):
+        bench.deploy.bundle(DeployWish(build_id=build.id, tensorrt="8.6.0"))
+
+
 def test_what_the_target_cannot_build_is_refused(bench):
     build = add_engine(bench, add_model(bench), precision=Precision.BF16, profiles=DYNAMIC, sm=Sm(major=8, minor=0))
 

@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 
 from tests.deploy.stock import add_engine, add_model, profile
-from tests.pages.engines import opened, words
+from tests.pages.engines import opened, stocked, words
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.registry import EngineState
 from trt_core.workbench import workspace_of
@@ -99,6 +99,25 @@ def test_retention_shows_what_would_go_before_it_goes(bench):
     app.number_input("registry.newest").set_value(10).run()
     assert "every engine stays" in words(app)
     assert len(bench.registry.entries()) == 4
+
+
+@pytest.mark.parametrize("page", ["models", "fusion", "registry", "deploy"])
+def test_a_project_shows_the_same_pages_where_it_was_brought_in(page, tmp_path, monkeypatch):
+    one, model, build = stocked(tmp_path / "one")
+    one.registry.export(model.id, tmp_path / "project.zip")
+    workspace_of(tmp_path / "two").registry.bring_in(tmp_path / "project.zip")
+
+    shown = []
+    for name in ("one", "two"):
+        monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path / name))
+        st.cache_resource.clear()
+        st.cache_data.clear()
+        app = opened(page, model=model.id, build=build.id)
+        tables = [table.value.drop(columns="From elsewhere", errors="ignore").to_csv() for table in app.dataframe]
+        shown.append((words(app), tables))
+
+    assert shown[0] == shown[1]
+    assert len(shown[0][0]) > 100
 
 
 def test_a_project_is_brought_in_and_a_broken_one_refused(bench, tmp_path):

@@ -165,6 +165,7 @@ NAMES: tuple[ApiName, ...] = (
     ApiName(path="ProfilingVerbosity.DETAILED"),
     ApiName(path="ProfilingVerbosity.NONE"),
     ApiName(path="Runtime.deserialize_cuda_engine"),
+    ApiName(path="Runtime.engine_host_code_allowed"),
     ApiName(path="TacticSource"),
     ApiName(path="TensorIOMode.INPUT"),
     ApiName(path="TensorLocation.HOST"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,9 @@ def _plain(name: str) -> str:
 
 
 def releases_for(tensorrt: str) -> tuple[TritonRelease, ...]:
-    """The releases whose TensorRT is that one, by major, minor and patch; oldest first."""
-    return tuple(item for item in triton_releases() if release_of(item.tensorrt) == release_of(tensorrt))
+    """The releases whose TensorRT is that one, as far as the version is given, up to the patch; oldest first."""
+    wanted = release_of(tensorrt)
+    return tuple(item for item in triton_releases() if release_of(item.tensorrt)[: len(wanted)] == wanted)
 
 
 def release_of(version: str) -> tuple[int, ...]:
@@ -158,24 +159,26 @@ def named_target(*, triton: str = "", tensorrt: str = "", gpu_name: str = "", ru
     return Target(name=name, runtime=runtime, tensorrt=tensorrt, sm=sm, gpu=label)
 
 
+def with_image(target: Target) -> Target:
+    """A place that is a version, with the newest Triton that has it, so that there is something to pin."""
+    fitting = releases_for(target.tensorrt)
+    if not fitting:
+        known = ", ".join(dict.fromkeys(item.tensorrt for item in triton_releases()))
+        raise InvalidInput(
+            f"No Triton release in the table has TensorRT {target.tensorrt}.", remedy=f"The table knows {known}."
+        )
+    best = fitting[-1]
+    return replace(
+        target, tensorrt=best.tensorrt, triton=best.release, image=best.image, cuda=best.cuda, driver=best.driver
+    )
+
+
 def home_of(passport: Passport) -> Target:
     """Where an engine belongs when nobody names a place: the newest Triton with its TensorRT, and its own GPU."""
     sm = passport.targets[0] if passport.targets else None
     where = passport.gpu or (str(sm) if sm else "an unknown GPU")
     fitting = releases_for(passport.tensorrt) if passport.backend == "tensorrt" and passport.tensorrt else ()
-    if not fitting:
-        newest = triton_releases()[-1]
-        return Target(
-            name=f"Triton {newest.release} on {where}",
-            tensorrt=newest.tensorrt,
-            sm=sm,
-            gpu=passport.gpu,
-            cuda=newest.cuda,
-            driver=newest.driver,
-            triton=newest.release,
-            image=newest.image,
-        )
-    best = fitting[-1]
+    best = (fitting or triton_releases())[-1]
     return Target(
         name=f"Triton {best.release} on {where}",
         tensorrt=best.tensorrt,

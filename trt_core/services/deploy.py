@@ -15,7 +15,7 @@ from trt_core.deploy.headers import read_header
 from trt_core.deploy.names import checked_kubernetes_name, checked_triton_name, kubernetes_name, tag_of, triton_name
 from trt_core.deploy.order import Order
 from trt_core.deploy.passport import passport_of, will_it_load
-from trt_core.deploy.targets import home_of, named_target
+from trt_core.deploy.targets import home_of, named_target, with_image
 from trt_core.deploy.topologies import Topology, topologies
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord
 from trt_core.domain.deployment import Bundle, DeployWish, GeneratedFile
@@ -79,9 +79,7 @@ class Deployments:
             return home_of(passport)
         if wish.triton or wish.tensorrt:
             named = named_target(triton=wish.triton, tensorrt=wish.tensorrt, gpu_name=wish.gpu)
-            # A version without a release: the image is the newest that has it, so that there is something to pin.
-            image = home_of(replace(passport, backend="tensorrt", tensorrt=wish.tensorrt)) if wish.tensorrt else named
-            named = replace(named, image=image.image, triton=image.triton, cuda=image.cuda, driver=image.driver)
+            named = named if wish.triton else with_image(named)
         else:
             gpu = named_target(gpu_name=wish.gpu)
             named = replace(home_of(passport), sm=gpu.sm, gpu=gpu.gpu)

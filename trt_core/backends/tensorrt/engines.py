@@ -56,7 +56,10 @@ def deserialized(data: Any, name: str) -> Any:
     """The engine of serialized bytes; see `load_engine`."""
     trt = library()
     with listening(NativeLog()) as log:
-        engine = trt.Runtime(logger()).deserialize_cuda_engine(data)
+        runtime = trt.Runtime(logger())
+        # A version-compatible engine brings a runtime of its own along; what comes here we have built ourselves.
+        runtime.engine_host_code_allowed = True
+        engine = runtime.deserialize_cuda_engine(data)
     if engine is None:
         cause = cause_of(log.errors())
         raise BackendError(f"{name} cannot be loaded. {cause.sentence}", remedy=cause.remedy, details=log.tail())
