@@ -8,6 +8,7 @@ from pages.ui.divergence_form import divergence_form
 from pages.ui.divergence_run import run_view
 from pages.ui.divergence_view import choose_run, show_run
 from pages.ui.frame import frame
+from pages.ui.inside_view import inside_section
 from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.pickers import check_run, pick_model
 from pages.ui.report import report_button
@@ -37,10 +38,12 @@ with frame("Divergence", page="divergence") as bench:
         job_panel(bench, selected("job"), on_success=_finished)
         if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Compare.")
-        elif heads:
+        view = None
+        if heads:
             chosen = selected("divergence") or heads[0].id
             choose_run(heads, chosen)
             check_run(chosen, [head.id for head in heads])
             view = run_view(bench, chosen)
             show_run(bench, view)
             report_button(lambda: divergence_report(bench, view), page="divergence", name=view.run.id)
+        inside_section(bench, model, view.run if view else None)

@@ -28,12 +28,12 @@ def scaled(name: str, shape: tuple[int, int], *, seed: int):
     return numpy_helper.from_array(values / np.float32(np.sqrt(shape[0])), name)
 
 
-def tower(blocks: int = 6):
+def tower(blocks: int = 6, *, prefix: str = "b"):
     """x (batch, 16) through residual blocks: every block's sum is a single tensor that parts the model."""
     nodes, weights, here = [], [], "x"
     for block in range(blocks):
-        names = {part: f"b{block}_{part}" for part in ("up", "act", "down")}
-        there = f"b{block}_sum"
+        names = {part: f"{prefix}{block}_{part}" for part in ("up", "act", "down")}
+        there = f"{prefix}{block}_sum"
         weights += [scaled(f"w{block}u", (16, 32), seed=2 * block), scaled(f"w{block}d", (32, 16), seed=2 * block + 1)]
         nodes += [
             helper.make_node("MatMul", [here, f"w{block}u"], [names["up"]], name=f"up{block}"),
@@ -77,7 +77,9 @@ class InProcess:
 class Bench:
     """A workbench over a fake TensorRT, and one engine built there."""
 
-    def __init__(self, folder: Path, engines: FakeTensorRT, *, precision=Precision.FP16, **observer) -> None:
+    def __init__(
+        self, folder: Path, engines: FakeTensorRT, *, precision=Precision.FP16, prefix="b", **observer
+    ) -> None:
         self.engines = engines
         self.work = open_workbench(
             settings_from({}, workspace=folder / "workspace"),
@@ -85,7 +87,7 @@ class Bench:
             observers={"tensorrt": FakeObserver(engines, **observer)},
             launcher=InProcess(self),
         )
-        upload = {"tower.onnx": io.BytesIO(tower().SerializeToString())}
+        upload = {"tower.onnx": io.BytesIO(tower(prefix=prefix).SerializeToString())}
         self.model = self.work.library.add_upload(upload)
         profile = OptimizationProfile(ranges=(range_from_text("x=1x16:4x16:8x16"),))
         wish = BuildSpec(

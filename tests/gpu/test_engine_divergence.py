@@ -47,9 +47,9 @@ def test_inner_tensors_of_an_fp32_engine_are_right_and_watching_changes_nothing(
 
 def test_a_layer_that_overflows_in_fp16_is_found_in_the_engine(tmp_path, caches, figures):
     # Both convolutions of block 1 make their values so large that FP16 has none for them; the FP32 model is finite.
-    proto = scaled(wide_network(), {"w4": 3e3, "w5": 3e3})
+    proto = scaled(wide_network(), {"w3": 3e3, "w4": 3e3})
     names = {node.input[1]: node.name for node in proto.graph.node if node.op_type == "Conv"}
-    assert {"block1_conv1", "block1_conv2"} == {names["w4"], names["w5"]}
+    assert {"block1_conv1", "block1_conv2"} == {names["w3"], names["w4"]}
     run = scene(tmp_path, caches, proto, Precision.FP16).look(square=False)
     figures(told(run))
     assert not run.is_intact

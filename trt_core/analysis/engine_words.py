@@ -27,15 +27,15 @@ def _inside(run: EngineDivergence, name: Name) -> str:
     if run.origin:
         return f"The loss begins at {name(run.origin[0])}."
     if run.groups and not run.believed:
-        return refusal(run)
+        return refusal(run, name=name)
     if run.believed:
         return f"No loss begins at any of the {len(run.believed)} inner tensors that were read."
     return ""
 
 
-def refusal(run: EngineDivergence) -> str:
+def refusal(run: EngineDivergence, *, name: Name = str) -> str:
     """Why nothing is concluded about inner tensors of groups that changed the engine; empty where all conclude."""
-    failed = [group.failed for group in run.groups if group.failed]
+    failed = [name(group.failed) for group in run.groups if group.failed]
     reasons = [reason for group in run.groups if group.check is not None for reason in group.check.reasons]
     first = next(iter((*reasons, *failed)), "")
     if not first:

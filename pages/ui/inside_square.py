@@ -1,0 +1,44 @@
+"""The four-way square as a table: who computes, in which precision, and how right the worst output is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import text
+from pages.ui.divergence_charts import sqnr
+from pages.ui.tables import show_table
+from trt_core.analysis.four_way import FP32, ORT, TENSORRT, four_way
+from trt_core.domain.divergence import DivergenceRun, TensorError
+from trt_core.domain.engine_divergence import FourWay, SquareCell
+
+
+def show_square(square: FourWay, *, key: str) -> None:
+    """The verdict, then one row a precision and one column a runtime."""
+    st.markdown(text.plain(square.sentence))
+    rows = [
+        {
+            "precision": precision.upper(),
+            **{runtime: _cell(square.cell(runtime, precision)) for runtime in (ORT, TENSORRT)},
+        }
+        for precision in (FP32, square.precision)
+    ]
+    show_table(rows, key=key, filename=f"four-way-{square.precision}.csv")
+    if square.engine_gap is not None:
+        st.caption(
+            f"{TENSORRT} against {ORT}, both in {text.plain(square.precision.upper())}: "
+            f"{sqnr(square.engine_gap.sqnr_db)}. Every corner is the worst output against {ORT} in FP32; {ORT} in low "
+            "precision is simulated: values are rounded, arithmetic is FP32."
+        )
+
+
+def _cell(cell: SquareCell) -> str:
+    if cell.error is not None:
+        return f"{sqnr(cell.error.sqnr_db)} at {text.clean(cell.output, 60)}"
+    return f"absent: {cell.absent}" if cell.absent else "the reference"
+
+
+def half_square(run: DivergenceRun, label: str, missing: str) -> FourWay:
+    """The square of a comparison without an engine: its TensorRT column is absent, with the reason."""
+    found = [(item.name, error) for item in run.outputs for name, error in item.errors if name == label]
+    worst: tuple[str, TensorError] | None = min(found, key=lambda pair: pair[1].sqnr_db, default=None)
+    return four_way(label, ort_low=worst or "it was not compared", engine_fp32=missing, engine_low=missing)
