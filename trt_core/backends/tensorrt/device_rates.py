@@ -193,5 +193,9 @@ def _nodes(*, quantized: bool) -> Sequence[onnx.NodeProto]:
             nodes += pair
             weight, pair = paired("weight", "weight_step", f"weight{number}")
             nodes += pair
-        nodes.append(helper.make_node("Conv", [source, weight], [f"x{number + 1}"], name=f"{_PRODUCT}{number}"))
+        nodes.append(
+            helper.make_node(
+                "Conv", [source, weight], [f"x{number + 1}"], name=f"{_PRODUCT}{number}", kernel_shape=[1, 1]
+            )
+        )
     return nodes

@@ -47,6 +47,7 @@ class TrtSession:
         self._pinned: dict[str, PinnedBuffer] = {}
         self._growing: dict[str, GrowingOutput] = {}
         self._shapes: dict[str, Shape] = {}
+        self._unknown: dict[str, tuple[bool, ...]] = {}  # outputs: which dimensions depend on the data
 
     # Running -----------------------------------------------------------------------------------------------------
 
@@ -94,12 +95,16 @@ class TrtSession:
 
     def _bind_output(self, name: str, dtype: np.dtype[Any], log: NativeLog) -> None:
         shape = tuple(self.context.get_tensor_shape(name))
-        if any(size < 0 for size in shape):  # it depends on the data
+        # Sizes that depend on the data are open at first; after a run the library answers with the last result's.
+        unknown = self._unknown.setdefault(name, tuple(size < 0 for size in shape))
+        if any(unknown):
             if name not in self._growing:
                 self._growing[name] = growing_output(library())
             self._sure(self.context.set_output_allocator(name, self._growing[name]), f"allocator of {name!r}", log)
             # TensorRT says nothing of a result without elements: it must not keep the last one's shape.
-            self._growing[name].shape = tuple(max(size, 0) for size in shape)
+            self._growing[name].shape = tuple(
+                0 if open_ended else size for open_ended, size in zip(unknown, shape, strict=True)
+            )
             self._shapes.pop(name, None)
             return
         self._shapes[name] = shape
