@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -15,7 +15,7 @@ from pages.ui.pickers import pick_backend, pick_target
 from pages.ui.precision_form import precision_form
 from pages.ui.profiles_form import profiles_form
 from pages.ui.state import select
-from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.artifacts import CacheRecord, DataRecord, ModelRecord
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.profile_axes import Sizes
@@ -30,6 +30,7 @@ class BuildWish:
 
     spec: BuildSpec | None
     data: DataRecord | None
+    cache: CacheRecord | None
     rows: tuple[Mapping[str, Sizes], ...]
 
 
@@ -41,17 +42,17 @@ def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
     st.markdown("**Optimization profiles**: the shapes that the engine is built for")
     profiles = profiles_form(model.inputs, scope=f"build.{model.id}")
     at_profiles = st.container()
-    options, rebuild = options_form(capabilities)
+    options, rebuild = options_form(capabilities, wish.recipe.precision)
     spec, reason = None, wish.missing
     if not profiles.is_valid:
         reason = "An optimization profile is not valid: see the red line above."
     elif not reason:
         spec = BuildSpec(
-            variant=QuantizeSpec(model_id=model.id, recipe=wish.recipe, data_id=wish.data.id if wish.data else ""),
+            variant=QuantizeSpec(model_id=model.id, recipe=wish.recipe, data_id=wish.data_id),
             backend=capabilities.backend,
             target=target,
             profiles=profiles.profiles,
-            options=options,
+            options=replace(options, calibration="implicit" if wish.implicit else ""),
             rebuild=rebuild,
         )
         refusal = _refusal(bench, json.dumps(to_plain(spec), sort_keys=True), spec)
@@ -61,7 +62,7 @@ def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
             shown.error(text.plain(f"{refusal.message} {refusal.remedy}"), icon=":material/error:")
             spec = None
     _submit(bench, spec, reason)
-    return BuildWish(spec=spec, data=wish.data, rows=profiles.rows)
+    return BuildWish(spec=spec, data=wish.data, cache=wish.cache, rows=profiles.rows)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -8,9 +8,11 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.build_charts import precision_figure, stage_figure
+from pages.ui.calibration_form import offer_cache, range_rows, show_cache
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
+from pages.ui.notices import announce
 from pages.ui.pickers import build_title
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
@@ -34,8 +36,9 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
     with st.container(horizontal=True):
         link_to("fusion", label="Open the fusion map", changes={"build": record.id}, icon=":material/merge:")
         link_to("divergence", label="See where precision is lost", icon=":material/ssid_chart:")
+    quantized = len(record.ranges or variant.ranges)
     findings, time_tab, ranges, files, log = st.tabs(
-        [f"Findings ({len(record.findings)})", "Time", f"Quantization ({len(variant.ranges)})", "Files", "Compiler log"]
+        [f"Findings ({len(record.findings)})", "Time", f"Quantization ({quantized})", "Files", "Compiler log"]
     )
     with findings:
         show_findings(record.findings)
@@ -43,7 +46,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         st.plotly_chart(stage_figure(record.stages), key="build.stage_chart", config=plot_config("build-stages"))
         st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
     with ranges:
-        _ranges(variant)
+        _ranges(bench, record, variant)
     with files:
         _files(bench, record, variant)
     with log:
@@ -90,13 +93,27 @@ def _cards(record: BuildRecord) -> list[Metric]:
     ]
 
 
-def _ranges(variant: VariantRecord) -> None:
+def _ranges(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:
+    if bench.caches.has(record.id):
+        st.caption("TensorRT calibrated this engine itself, from the FP32 file.")
+        show_cache(bench.caches.view(record.id), key="build.ranges_cache", filename=record.id)
+        _keep_cache(bench, record)
+        return
     if not variant.ranges:
         st.caption("No activation is quantized in this variant.")
         return
     st.caption("What calibration chose for each quantized activation; the zero point is 0.")
-    rows = [{"tensor": item.tensor, "low": item.low, "high": item.high, "scale": item.scale} for item in variant.ranges]
-    show_table(rows, key="build.ranges", filename=f"{variant.id}-ranges.csv")
+    show_table(range_rows(variant.ranges), key="build.ranges", filename=f"{variant.id}-ranges.csv")
+
+
+def _keep_cache(bench: Workbench, record: BuildRecord) -> None:
+    """Offer the scales of this engine to the next build."""
+    if st.button("Offer it to the next build", key="build.keep_cache", icon=":material/bookmark_add:"):
+        text_of = bench.caches.text(record.id)
+        kept = bench.caches.add_text(text_of, name=f"of {record.id}", model_id=record.model_id)
+        offer_cache(kept)
+        announce("The form offers these scales: INT8, TensorRT, implicitly, a calibration cache.")
+        st.rerun()
 
 
 def _files(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:

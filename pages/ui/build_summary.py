@@ -13,7 +13,8 @@ from pages.ui.links import link_to
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.deploy.command_words import FileNames
 from trt_core.deploy.commands import command_lines
-from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.precision import Recipe
 from trt_core.domain.requests import BuildSpec
 from trt_core.services.outlook import BuildOutlook
 from trt_core.workbench import Workbench
@@ -27,7 +28,7 @@ def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
             st.caption("The form is not complete yet: its button says what is missing.")
         else:
             outlook = bench.outlook.of_build(wish.spec)
-            st.markdown("\n".join(f"1. {sentence}" for sentence in _steps(wish.spec, wish.data, outlook)))
+            st.markdown("\n".join(f"1. {sentence}" for sentence in _steps(wish.spec, wish, outlook)))
             _expect(outlook)
     if wish.rows:
         st.markdown("**Profiles**")
@@ -35,11 +36,14 @@ def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
         st.plotly_chart(figure, key="build.profile_chart", config=plot_config("profiles"))
     if wish.spec is not None:
         st.markdown("**The same for other tools**")
-        _commands(model, wish.spec, wish.data)
+        _commands(model, wish.spec, wish)
 
 
-def _steps(spec: BuildSpec, data: DataRecord | None, outlook: BuildOutlook) -> list[str]:
+def _steps(spec: BuildSpec, wish: BuildWish, outlook: BuildOutlook) -> list[str]:
     recipe = spec.variant.recipe
+    if spec.is_implicit:
+        return [*_implicit_steps(recipe, wish), *_last_steps(spec)]
+    data = wish.data
     wanted = PRECISION_LABELS[recipe.precision]
     steps = []
     if outlook.has_variant:
@@ -55,6 +59,23 @@ def _steps(spec: BuildSpec, data: DataRecord | None, outlook: BuildOutlook) -> l
         kept = f", {text.counted(len(recipe.keep), 'node')} kept higher" if recipe.keep else ""
         rest = f", the rest in {PRECISION_LABELS[recipe.rest]}" if recipe.precision.is_quantized else ""
         steps.append(f"Write the {wanted} variant{rest}{kept}.")
+    return steps + _last_steps(spec)
+
+
+def _implicit_steps(recipe: Recipe, wish: BuildWish) -> list[str]:
+    """TensorRT starts from the FP32 file and takes INT8 where it is faster."""
+    steps = ["Fold BatchNormalization and constants, and give every node a unique name."] if recipe.normalize else []
+    if wish.cache is not None:
+        steps.append(f"Take the scales out of {text.code(wish.cache.name, 40)}; no samples are run.")
+    elif wish.data is not None:
+        samples = text.counted(wish.data.samples, "sample")
+        steps.append(f"Calibrate on {samples} of {text.code(wish.data.name, 40)} ({recipe.method.value}), in TensorRT.")
+    others = PRECISION_LABELS[recipe.rest]
+    return [*steps, f"Let TensorRT choose which layers run in INT8; the others in {others}, where that is faster."]
+
+
+def _last_steps(spec: BuildSpec) -> list[str]:
+    steps = []
     profiles = f" for {text.counted(len(spec.profiles), 'optimization profile')}" if spec.profiles else ""
     steps.append(f"Compile it for {spec.target or 'the GPU of this machine'}{profiles}, in a process of its own.")
     steps.append("Map every node to the engine layers, from the compiler's own record.")
@@ -71,8 +92,8 @@ def _expect(outlook: BuildOutlook) -> None:
         st.caption(f"Expected time: about {text.seconds(outlook.expected_s)}, the median of {outlook.based_on}.")
 
 
-def _commands(model: ModelRecord, spec: BuildSpec, data: DataRecord | None) -> None:
-    lines = command_lines(spec, _names(model, spec, data))
+def _commands(model: ModelRecord, spec: BuildSpec, wish: BuildWish) -> None:
+    lines = command_lines(spec, _names(model, spec, wish))
     for tab, line in zip(st.tabs([line.tool for line in lines]), lines, strict=True):
         with tab:
             if line.refused:
@@ -82,12 +103,14 @@ def _commands(model: ModelRecord, spec: BuildSpec, data: DataRecord | None) -> N
                 st.caption(line.note)
 
 
-def _names(model: ModelRecord, spec: BuildSpec, data: DataRecord | None) -> FileNames:
+def _names(model: ModelRecord, spec: BuildSpec, wish: BuildWish) -> FileNames:
     stem = PurePath(model.name).stem
     precision = spec.variant.recipe.precision.value
+    file = "fp32" if spec.is_implicit else precision
     return FileNames(
         model=f"{stem}.onnx",
-        variant=f"{stem}.{precision}.onnx",
+        variant=f"{stem}.{file}.onnx",
         engine=f"{stem}.{precision}.engine",
-        data=PurePath(data.name).name if data else "calibration.npz",
+        data=PurePath(wish.data.name).name if wish.data else "calibration.npz",
+        calibration=PurePath(wish.cache.name).name if wish.cache else "calibration.cache",
     )

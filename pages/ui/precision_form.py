@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.calibration_form import pick_cache, wants_implicit
 from pages.ui.findings import show_findings
 from pages.ui.pickers import pick_data
 from pages.ui.state import select, selected
 from pages.ui.theme import PRECISION_LABELS
-from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.artifacts import CacheRecord, DataRecord, ModelRecord
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
 from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, CalibrationMethod, KeepRule, Precision, Recipe
@@ -33,11 +34,22 @@ _PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeWish:
-    """The recipe as far as it is decided, its data, and why it cannot be used yet ("" when it can)."""
+    """The recipe as far as it is decided, its data or cache, and why it cannot be used yet ("" when it can).
+
+    `implicit` leaves the choice of INT8 layers to TensorRT.
+    """
 
     recipe: Recipe
     data: DataRecord | None
     missing: str = ""
+    cache: CacheRecord | None = None
+    implicit: bool = False
+
+    @property
+    def data_id(self) -> str:
+        """What calibrates it, "" for nothing."""
+        chosen = self.cache or self.data
+        return chosen.id if chosen is not None else ""
 
 
 def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilities, target: Sm | None) -> RecipeWish:
@@ -48,7 +60,12 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
     data = None
     if precision.is_quantized:
         rest = _rest(precision)
-    if Recipe(precision=precision).needs_data:
+    implicit, cache, wants_cache = wants_implicit(capabilities, precision), None, False
+    if implicit:
+        cache, wants_cache = pick_cache(bench, model)
+    if cache is not None:
+        method = cache.method
+    elif Recipe(precision=precision).needs_data and not wants_cache:
         data, method, percentile = _calibration(bench, model, precision)
     keep = _kept(bench, model, precision)
     normalize = st.toggle(
@@ -61,8 +78,12 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
     recipe = Recipe(
         precision=precision, rest=rest, method=method, percentile=percentile, keep=keep, normalize=normalize
     )
-    missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload calibration data."
-    return RecipeWish(recipe=recipe, data=data, missing=missing if recipe.needs_data and data is None else "")
+    what = "a calibration cache" if wants_cache else "calibration data"
+    wish = RecipeWish(recipe=recipe, data=data, cache=cache, implicit=implicit)
+    if not recipe.needs_data or wish.data_id:
+        return wish
+    missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
+    return replace(wish, missing=missing)
 
 
 def _precision(capabilities: Capabilities, target: Sm | None) -> Precision:
