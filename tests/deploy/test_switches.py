@@ -91,3 +91,15 @@ def test_polygraphy_itself_understands_the_switches():
 
     assert (options.sparse_weights, options.refittable, options.use_dla, options.allow_gpu_fallback) == (True,) * 4
     assert options.plugins == ["libfish.so"]
+
+
+@pytest.mark.parametrize(("cache", "flag"), [("off", "--noBuilderCache"), ("ab12", "--timingCacheFile=timing.cache")])
+def test_timing_every_tactic_anew_is_not_a_cache_of_that_name(cache, flag):
+    spec = wish(options=BuilderOptions(timing_cache=cache))
+
+    for release in ("8.6", "10.x", "11.x"):
+        assert flag in words(trtexec_line(spec, NAMES, release))
+        assert flag.partition("=")[0] in flags_of_major(release)
+    assert ("--load-timing-cache" in words(polygraphy_line(spec, NAMES))) is (cache != "off")
+    line = words(cli_line(spec, NAMES))
+    assert line[line.index("--timing-cache") + 1] == ("off" if cache == "off" else "timing.cache")

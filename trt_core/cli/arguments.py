@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from trt_core.cli.accuracy import add_judged
+from trt_core.cli.accuracy import add_attention, add_judged
 from trt_core.cli.calibration import calibration_arguments
 from trt_core.cli.inside import inside_arguments
 from trt_core.cli.lab import lab_arguments
@@ -85,6 +85,7 @@ def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, re
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
+    add_attention(command)
     command.add_argument("--plan", type=Path, help="a plan whose kept nodes are kept")
     command.add_argument("--keep", action="append", default=[], metavar="NODE=fp32|fp16")
     command.add_argument("--no-normalize", action="store_true", help="leave BatchNormalization and names as they are")
@@ -103,7 +104,7 @@ def _build(command: argparse.ArgumentParser) -> None:
     command.add_argument("--version-compatible", action="store_true")
     command.add_argument("--hardware-compatibility", choices=("ampere_plus", "same_compute_capability"), default="")
     command.add_argument("--calibration", choices=("implicit", "explicit"), default="explicit")
-    command.add_argument("--timing-cache", type=Path)
+    command.add_argument("--timing-cache", type=Path, help="tactic timings from elsewhere; off times every tactic anew")
     switch_arguments(command)
     command.add_argument("-o", "--output", type=Path, help="write the engine here")
 
@@ -145,6 +146,7 @@ def _triage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
+    add_attention(command)
     command.add_argument("--validation-data", type=Path, required=True, help="samples to validate on, .npz")
     add_judged(command)
     command.add_argument("--max-evaluations", type=int, default=20)

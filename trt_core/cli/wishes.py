@@ -12,7 +12,7 @@ from trt_core.domain.engine import BuilderOptions, Sm, sm_from_text
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.plans import Plan, plan_from_text
 from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe
-from trt_core.domain.profiles import OptimizationProfile, range_from_text, shape_from_text
+from trt_core.domain.profiles import OptimizationProfile, profile_from_texts, shape_from_text
 from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
 from trt_core.errors import InvalidInput, UnreadableModel
 from trt_core.workbench import Workbench
@@ -53,6 +53,7 @@ def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str, 
         percentile=percentile(options.percentile),
         keep=_rules(options),
         normalize=not options.no_normalize,
+        attention=options.attention,
     )
     data = cache_id or data_id(bench, options.data, model_id)
     return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data)
@@ -64,7 +65,7 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         bench.builds.require_implicit_calibration(options.backend)
     if options.timing_cache is not None:
         bench.builds.require_timing_cache(options.backend)
-    brought = bench.builds.bring_timing_cache(options.timing_cache) if options.timing_cache is not None else ""
+    brought = _timings(bench, options.timing_cache)
     return BuildSpec(
         variant=quantize_spec(bench, options, model_id, cache_id=_cache_id(bench, options, model_id)),
         backend=options.backend,
@@ -81,6 +82,12 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         ),
         rebuild=options.rebuild,
     )
+
+
+def _timings(bench: Workbench, path: Path | None) -> str:
+    if path is None or str(path) == "off":
+        return "off" if path is not None else ""
+    return bench.builds.bring_timing_cache(path)
 
 
 def _cache_id(bench: Workbench, options: argparse.Namespace, model_id: str) -> str:
@@ -212,6 +219,4 @@ def _profiles(words: list[str | None]) -> tuple[OptimizationProfile, ...]:
             groups[-1].append(word)
     if len(groups) > 1 and not all(groups):
         raise InvalidInput("--and-profile stands beside an empty profile.", remedy="Give each profile its --profile.")
-    return tuple(
-        OptimizationProfile(ranges=tuple(range_from_text(word) for word in group)) for group in groups if group
-    )
+    return tuple(profile_from_texts(group) for group in groups if group)

@@ -57,7 +57,7 @@ def _cli_switches(spec: BuildSpec, names: FileNames) -> list[str]:
     if spec.is_implicit and spec.variant.has_cache:
         words += ["--calibration-cache", path_word(names.calibration)]
     if options.timing_cache:
-        words += ["--timing-cache", "timing.cache"]
+        words += ["--timing-cache", "off" if options.timing_cache == "off" else "timing.cache"]
     words += ["--sparsity"] if options.sparsity else []
     words += ["--refit"] if options.refit else []
     words += [f"--memory-pool={name}={size_mb}" for name, size_mb in options.memory_pools_mb]

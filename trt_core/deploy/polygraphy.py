@@ -54,7 +54,7 @@ def _options(options: BuilderOptions) -> list[str]:
     words += ["--version-compatible"] if options.version_compatible else []
     if options.hardware_compatibility:
         words += ["--hardware-compatibility-level", options.hardware_compatibility]
-    if options.timing_cache:
+    if options.timing_cache not in ("", "off"):
         words += ["--load-timing-cache", "timing.cache"]
     words += ["--sparse-weights"] if options.sparsity else []
     words += ["--refittable"] if options.refit else []

@@ -124,7 +124,7 @@ def _options(options: BuilderOptions, release: str) -> list[str]:
     if options.hardware_compatibility:
         words.append(f"--hardwareCompatibilityLevel={_HARDWARE[options.hardware_compatibility]}")
     if options.timing_cache:
-        words.append("--timingCacheFile=timing.cache")
+        words.append("--noBuilderCache" if options.timing_cache == "off" else "--timingCacheFile=timing.cache")
     words += ["--sparsity=enable"] if options.sparsity else []
     words += ["--refit"] if options.refit else []
     if options.tactic_sources:
