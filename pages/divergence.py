@@ -38,7 +38,7 @@ with frame("Divergence", page="divergence") as bench:
         job_panel(bench, selected("job"), on_success=_finished)
         if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Compare.")
-        view = None
+        shown = None
         if heads:
             chosen = selected("divergence") or heads[0].id
             choose_run(heads, chosen)
@@ -46,4 +46,5 @@ with frame("Divergence", page="divergence") as bench:
             view = run_view(bench, chosen)
             show_run(bench, view)
             report_button(lambda: divergence_report(bench, view), page="divergence", name=view.run.id)
-        inside_section(bench, model, view.run if view else None)
+            shown = view.run
+        inside_section(bench, model, shown)

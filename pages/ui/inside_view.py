@@ -48,7 +48,9 @@ def inside_section(bench: Workbench, model: ModelRecord, run: DivergenceRun | No
         "Here an engine's inner tensors are held against ONNX Runtime in FP32, and checked for whether watching "
         "changed the engine. An opaque engine is cut instead: with which outputs was the fault there?"
     )
-    for label in run.candidates if run else ():
+    if run is None:
+        return
+    for label in run.candidates:
         show_square(half_square(run, label, missing or "no engine was looked into yet."), key=f"inside.half.{label}")
 
 

@@ -17,7 +17,7 @@ def answer(run: EngineDivergence, *, name: Name = str) -> str:
     if found is None:
         return f"The {title} engine has no floating output to compare."
     word = "is intact" if run.is_intact else "is wrong"
-    said = f"The {title} engine {word}: its worst output {name(found[0])} is at {in_words(found[1])}."
+    said = f"The {title} engine {word}: its worst output {name(found[0])} is {in_words(found[1])}."
     return f"{said} {_inside(run, name)}".strip()
 
 

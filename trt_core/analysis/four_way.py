@@ -37,10 +37,10 @@ def four_way(
 
 
 def in_words(error: TensorError) -> str:
-    """An SQNR in a sentence."""
+    """An SQNR behind `is`: at 60.0 dB, not finite, exact."""
     if error.sqnr_db == -math.inf:
-        return "not finite" if error.nan + error.inf else "no signal"
-    return "exact" if error.sqnr_db == math.inf else f"{error.sqnr_db:.1f} dB"
+        return "not finite" if error.nan + error.inf else "without a signal"
+    return "exact" if error.sqnr_db == math.inf else f"at {error.sqnr_db:.1f} dB"
 
 
 def _cell(runtime: str, precision: str, corner: Corner) -> SquareCell:
@@ -55,15 +55,15 @@ def _blame(ort_low: SquareCell, fp32: SquareCell, low: SquareCell, *, intact_db:
         return Blame.CANNOT_TELL, f"The {TENSORRT} column is absent: {low.absent}"
     total = low.error.sqnr_db
     if total >= intact_db:
-        return Blame.NOTHING, f"{TENSORRT} in {title} is at {in_words(low.error)}: nothing is to blame."
+        return Blame.NOTHING, f"{TENSORRT} in {title} is {in_words(low.error)}: nothing is to blame."
     if ort_low.error is None:
         return Blame.CANNOT_TELL, f"{ORT} in {title} is absent: {ort_low.absent}"
     alone = ort_low.error.sqnr_db
-    said = f"{TENSORRT} in {title} is at {in_words(low.error)}, {ORT} at {in_words(ort_low.error)}"
+    said = f"{TENSORRT} in {title} is {in_words(low.error)}, {ORT} {in_words(ort_low.error)}"
     in_fp32 = fp32.error is not None and fp32.error.sqnr_db < intact_db
     engine = in_fp32 or alone - total >= EXCESS_DB
     if in_fp32 and fp32.error is not None:
-        said = f"{said}, and the engine is wrong in FP32 already, at {in_words(fp32.error)}"
+        said = f"{said}, and the engine is wrong in FP32 already, {in_words(fp32.error)}"
     if alone < intact_db:
         if engine:
             return Blame.BOTH, f"{said}: the quantization loses, and the engine loses more."
