@@ -89,10 +89,12 @@ def show_limits(bench: Workbench) -> None:
         "ENGINESCOPE_METRICS": str(settings.metrics) if settings.metrics else "none",
         "ENGINESCOPE_FOREIGN_ENGINES": "yes" if settings.foreign_engines else "no",
         "ENGINESCOPE_TENSORRT_PLUGINS": ", ".join(str(path) for path in settings.tensorrt_plugins) or "none",
+        "ENGINESCOPE_TORCH_PROGRAMS": str(settings.torch_programs) if settings.torch_programs else "none",
     }
     rows = [{"Variable": name, "Value": values[name], "Meaning": meaning} for name, meaning in VARIABLES.items()]
     show_table(rows, key="system.limits", filename="limits.csv")
     st.caption("Limits are read when the server starts: set the variable, then start it again.")
+    st.caption("Builds and comparisons run at a lower priority, so that the pages answer; a measurement does not.")
 
 
 def show_leases(bench: Workbench) -> None:

@@ -60,6 +60,24 @@ def test_a_job_does_its_work_in_another_process(bench: Workbench):
     assert bench.variants.variant(str(done.result["variant"])).recipe.precision is Precision.FP16
 
 
+def test_work_steps_back_behind_the_pages_and_a_measurement_does_not(bench: Workbench):
+    own = os.nice(0)
+    model = bench.library.add_file(SAMPLE, trusted=True)
+    work = bench.variants.submit(QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP16)))
+    until(bench, work, lambda job: job.pid is not None and niceness(job.pid) > own)
+
+    measured = until(bench, long_measurement(bench), is_measuring)
+    assert niceness(measured.pid) == own
+    bench.jobs.cancel(measured.id)
+
+
+def niceness(pid: int) -> int:
+    try:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+    except ProcessLookupError:
+        return 0
+
+
 def test_a_cancelled_worker_stops_and_leaves_no_scratch(bench: Workbench):
     job = until(bench, long_measurement(bench), is_measuring)
 
