@@ -7,13 +7,15 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.engine_attempts import show_attempts
-from pages.ui.engine_pick import intake, offer_recordings, pick_engine, study_of
+from pages.ui.engine_memory_view import memory_sentence, show_memory
+from pages.ui.engine_pick import intake, offer_recordings, pick_engine, pick_view, study_of
 from pages.ui.engine_samples import show_samples
-from pages.ui.engine_tactics import show_tactics
+from pages.ui.engine_stories import show_stories
+from pages.ui.engine_tactics import show_tactics, tactics_sentence
 from pages.ui.engine_two import show_comparison
-from pages.ui.engine_view import show_answer, show_layers, show_lint, show_memory, show_time
+from pages.ui.engine_view import show_answer, show_layers, show_lint, show_time
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
+from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.report import report_button
 from pages.ui.report_engine import engine_report
 from pages.ui.state import select, selected
@@ -29,6 +31,7 @@ _VIEWS: dict[str, Callable[[EngineStudy], None]] = {
     "Findings": show_lint,
     "Samples": show_samples,
 }
+_SENTENCES: dict[str, Callable[[EngineStudy], str]] = {"Tactics": tactics_sentence, "Memory": memory_sentence}
 _COMPARE, _ATTEMPTS = "Why they differ", "Attempts"
 
 
@@ -40,9 +43,9 @@ def _finished(job: Job) -> None:
 with frame("Engines", page="engines") as bench:
     job_panel(bench, selected("job"), on_success=_finished)
     entries = bench.engines.entries()
-    if not entries:
+    if not entries and not is_under_way(bench, selected("job")):
         offer_recordings(bench, promise=_PROMISE)
-    else:
+    elif entries:
         left, right = st.columns(2)
         with left:
             engine = pick_engine(entries, name="engine", label="Engine")
@@ -51,16 +54,17 @@ with frame("Engines", page="engines") as bench:
             against = pick_engine(others, name="against", label="Compare with", optional=True) if others else ""
         study = study_of(bench, engine)
         attempts = [] if study.id.startswith("r-") else [_ATTEMPTS]
-        views = [*([_COMPARE] if against else []), *_VIEWS, *attempts]
-        shown = st.segmented_control("View", views, default=views[0], key="engines.view", label_visibility="collapsed")
+        shown = pick_view([*([_COMPARE] if against else []), *_VIEWS, *attempts])
         other = study_of(bench, against) if against else None
-        if other is not None and (shown or views[0]) == _COMPARE:
+        if other is not None and shown == _COMPARE:
             show_comparison(study, other)
-        elif shown == _ATTEMPTS and attempts:
+        elif shown == _ATTEMPTS:
             show_answer(study)
             show_attempts(bench, study.id)
         else:
-            show_answer(study)
-            _VIEWS[shown if shown in _VIEWS else next(iter(_VIEWS))](study)
+            show_answer(study, _SENTENCES[shown](study) if shown in _SENTENCES else "")
+            _VIEWS[shown](study)
+        st.caption("What the recordings of an H200 tell")
+        show_stories(bench)
         report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)
     intake(bench, is_empty=not entries)

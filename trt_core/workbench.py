@@ -20,6 +20,7 @@ from trt_core.domain.codec import from_plain
 from trt_core.domain.engine_divergence import InsideSpec
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.rebuilds import RebuildSpec
+from trt_core.domain.recordings import IntakeSpec
 from trt_core.domain.requests import (
     BenchSpec,
     BuildSpec,
@@ -51,6 +52,7 @@ from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
 from trt_core.services.rebuilds import Rebuilds
+from trt_core.services.recording_intake import RecordingIntake
 from trt_core.services.recordings import Recordings
 from trt_core.services.registry import Registry
 from trt_core.services.sensitivity import Sensitivities
@@ -85,6 +87,7 @@ class Workbench:
     validation: Validations
     sensitivity: Sensitivities
     recordings: Recordings
+    intake: RecordingIntake
     engines: Engines
     rebuilds: Rebuilds
     sweeps: Sweeps
@@ -166,6 +169,7 @@ def _wired(context: Context) -> Workbench:
         sensitivity=Sensitivities(context, library, variants, calibrations, builds),
         validation=Validations(context, library, variants, builds),
         recordings=recordings,
+        intake=RecordingIntake(context, recordings),
         engines=Engines(context, library, builds, recordings, caches),
         rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context.runner)),
         sweeps=Sweeps(context, library, latency),
@@ -262,6 +266,11 @@ def _rebuild(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
     return {"engine": run.attempts[-1], "rebuild": run.id, "model": run.model_id}
 
 
+def _intake(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
+    wish = from_plain(IntakeSpec, spec)
+    return bench.intake.opened(wish, bench.intake.perform(wish, reporter))
+
+
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {
     JobKind.INSPECT: _inspect,
     JobKind.QUANTIZE: _quantize,
@@ -273,6 +282,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.SENSITIVITY: _sensitivity,
     JobKind.SWEEP: _sweep,
     JobKind.REBUILD: _rebuild,
+    JobKind.INTAKE: _intake,
     JobKind.INSIDE: _inside,
 }
 

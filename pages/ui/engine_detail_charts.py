@@ -7,7 +7,7 @@ from typing import Any
 
 from pages.ui import text
 from pages.ui.theme import NEUTRAL, plot_layout
-from trt_core.analysis.engine_memory import MemoryMap
+from trt_core.analysis.engine_memory import MemoryAt, MemoryMap
 from trt_core.analysis.tactics import LayerTuning
 
 
@@ -45,6 +45,37 @@ def memory_figure(memory: MemoryMap, said_bytes: int | None) -> Any:
         )
     figure.update_layout(**plot_layout(height=400, barmode="overlay"))
     figure.update_xaxes(title="engine layer, in execution order")
+    figure.update_yaxes(title="MiB", rangemode="tozero")
+    return figure
+
+
+def shapes_figure(found: Sequence[MemoryAt], said_bytes: int | None) -> Any:
+    """Weights, activations and workspace at several batches, one bar each; the builder's figure as a line."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    batches = [str(item.batch) for item in found]
+    parts = {
+        "weights": ([item.weight_bytes for item in found], ""),
+        "activations alive": ([item.activation_bytes for item in found], "/"),
+        "workspace": ([item.workspace_bytes or 0 for item in found], "x"),
+    }
+    for (name, (sizes, pattern)), colour in zip(parts.items(), ("#3E5064", "#7F8FA0", "#B9C3CC"), strict=True):
+        figure.add_bar(
+            x=batches,
+            y=[size / 2**20 for size in sizes],
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern, "size": 5}},
+            hovertemplate=f"batch %{{x}}: {name} %{{y:.2f}} MiB<extra></extra>",
+        )
+    if said_bytes is not None and found:
+        figure.add_hline(
+            y=(said_bytes + found[0].weight_bytes) / 2**20,
+            line={"dash": "dash", "color": NEUTRAL},
+            annotation_text="weights and what the builder reserves",
+        )
+    figure.update_layout(**plot_layout(height=320, barmode="stack"))
+    figure.update_xaxes(title="batch", type="category")
     figure.update_yaxes(title="MiB", rangemode="tozero")
     return figure
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.engine_stories import show_stories
 from pages.ui.errors import show_error
 from pages.ui.links import link_to
 from pages.ui.state import select
@@ -16,6 +17,7 @@ from trt_core.errors import InvalidInput, NotFound
 from trt_core.services.engines import EngineEntry
 from trt_core.workbench import Workbench
 
+_VIEW = "engines.view"
 _KINDS = (ArtifactKind.RECORDING.value, ArtifactKind.BUILD.value)
 
 
@@ -68,6 +70,19 @@ def pick_engine(entries: Sequence[EngineEntry], *, name: str, label: str, option
     return ""
 
 
+def pick_view(views: Sequence[str]) -> str:
+    """One view of an engine, remembered in the address."""
+    asked = str(st.query_params.get("view", ""))
+    chosen = asked if asked in views else views[0]
+    st.session_state[_VIEW] = chosen
+    st.segmented_control("View", views, key=_VIEW, label_visibility="collapsed", on_change=_remember_view)
+    return chosen
+
+
+def _remember_view() -> None:
+    select({"view": str(st.session_state[_VIEW] or "")})
+
+
 def _first(entries: Sequence[EngineEntry]) -> str:
     return next((entry.id for entry in entries if entry.p50_ms is not None), entries[0].id)
 
@@ -93,24 +108,16 @@ def intake(bench: Workbench, *, is_empty: bool) -> None:
         version = right.text_input("TensorRT version", key="engines.version", placeholder="10.3.0")
         if st.button("Import", key="engines.import", disabled=not files, icon=":material/download:"):
             try:
-                made = bench.recordings.add_files({file.name: file for file in files}, device=device, version=version)
+                job = bench.intake.submit_files({file.name: file for file in files}, device=device, version=version)
             except InvalidInput as error:
                 st.error(text.plain(str(error)))
                 return
-            select({"engine": made[0].id, "against": ""})
+            select({"job": job.id, "view": ""})
             st.rerun()
 
 
 def offer_recordings(bench: Workbench, *, promise: str) -> None:
-    """Say what the page will hold, and load recorded engines with one click."""
-    st.info(f"{promise} There is no engine in the workspace yet.")
-    folder = bench.recordings.samples_folder()
-    if folder is not None and st.button(
-        "Load engines recorded on an H200", key="engines.samples", type="primary", icon=":material/download:"
-    ):
-        with st.spinner("Reading the recordings"):
-            made = bench.recordings.add_folder(folder, device="NVIDIA H200", version="8.6.0")
-        by_name = {item.name: item.id for item in made}
-        select({"engine": by_name["r50_fp16"], "against": by_name["r50_int8_calib"]})
-        st.rerun()
+    """Say what the page will hold, and open a recorded story with one click."""
+    st.info(f"{promise} There is no engine in the workspace yet. These were recorded on an H200 with TensorRT 8.6:")
+    show_stories(bench)
     link_to("build", label="Build an engine here", icon=":material/construction:")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from pages.ui.frame import Metric, metrics
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
-from trt_core.analysis.tactics import LayerTuning, layer_tunings, tuning_findings
+from trt_core.analysis.tactics import CLOSE, LayerTuning, layer_tunings, tuning_findings
 from trt_core.domain.recordings import EngineStudy
 from trt_core.domain.tactics import TrialState, Tuning
 
@@ -25,6 +25,19 @@ def _tunings(_study: EngineStudy, engine_id: str) -> tuple[LayerTuning, ...]:
     del engine_id
     tactics = [fact.tactic for fact in _study.facts] or None
     return layer_tunings(_study.tuning or Tuning(), _study.record, tactics)
+
+
+def tactics_sentence(study: EngineStudy, *, say: Callable[[str], str] = text.code) -> str:
+    """What auto-tuning tried and chose, in a sentence; `say` makes the engine's name harmless."""
+    tuning, tunings = study.tuning, tunings_of(study)
+    if tuning is None or not tunings:
+        return f"The log of {say(study.title)} holds no auto-tuning."
+    spent = sum(trial.seconds for trial in tuning.trials)
+    close = sum(item.gap is not None and not item.like and item.gap < CLOSE for item in tunings)
+    return (
+        f"{text.count(tuning.timing_count)} tactics were timed for {say(study.title)} in {text.seconds(spent)}; in "
+        f"{text.counted(close, 'layer')} the second was within {text.percent(CLOSE)} of the chosen one."
+    )
 
 
 def show_tactics(study: EngineStudy) -> None:

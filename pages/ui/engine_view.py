@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.engine_charts import time_bars, transition_figure, treemap
-from pages.ui.engine_detail_charts import memory_figure
 from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
@@ -18,18 +17,16 @@ from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint
-from trt_core.analysis.engine_memory import activations_at, memory_map
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy
 
 _WASTE = (Role.REFORMAT, Role.QDQ)
-_MOST_STEPS = 2_000
 
 
-def show_answer(study: EngineStudy) -> None:
-    """Verdict, stamp and cards of one engine."""
+def show_answer(study: EngineStudy, sentence: str = "") -> None:
+    """Verdict, stamp and cards of one engine; `sentence` is a view's own answer, as Markdown."""
     rows = layer_rows(study)
-    verdict(engine_sentence(study, rows))
+    verdict(sentence or engine_sentence(study, rows))
     st.caption(f":material/verified: {text.plain(study.stamp)}")
     if not rows:
         st.warning("The files hold no layer of this engine: its build failed, or only part of it was recorded.")
@@ -117,44 +114,6 @@ def group_rows(groups: Sequence[Group], study: EngineStudy) -> list[dict[str, An
         }
         for group in groups
     ]
-
-
-def show_memory(study: EngineStudy) -> None:
-    """Weights, activations and their lifetimes."""
-    memory = memory_map(study)
-    said = study.record.activation_bytes
-    metrics(
-        [
-            Metric(label="Weights", value=text.mebibytes(memory.weight_bytes or None), how="Of the layers that say."),
-            Metric(
-                label="Activations, said",
-                value=text.mebibytes(said),
-                how="The builder's figure; it holds workspace inside of compiled blocks, too.",
-            ),
-            Metric(
-                label="Most alive at once",
-                value=text.mebibytes(memory.peak_bytes),
-                how=f"Estimate from the execution order, at layer {memory.peak_step + 1}: no placement needs less.",
-            ),
-            Metric(
-                label="Without sharing",
-                value=text.mebibytes(memory.total_bytes),
-                how="The sum of all activations.",
-            ),
-            Metric(label="Inputs and outputs", value=text.mebibytes(memory.border_bytes), how="The caller's memory."),
-        ]
-    )
-    if len(memory.live_bytes) <= _MOST_STEPS:
-        figure = memory_figure(memory, said)
-        st.plotly_chart(figure, key="engines.memory", config=plot_config(f"{study.id}-memory"))
-        st.caption(
-            "Each block is an activation, as wide as it lives; its height is its size, its place a greedy one (largest "
-            "first). An estimate: the builder may place otherwise, and use memory inside of layers."
-        )
-    if study.batch:
-        sizes = [{"batch": size, "most alive": text.mebibytes(activations_at(study, size))} for size in (1, 8, 32, 128)]
-        st.caption(f"Scaled from the recorded batch of {study.batch}; a profile's memory follows its largest shape.")
-        show_table(sizes, key="engines.memory_batch", filename=f"{study.id}-memory.csv")
 
 
 def show_layers(study: EngineStudy) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pages.ui import text
 from pages.ui.engine_charts import roofline_figure, time_bars, transition_figure, treemap
-from pages.ui.engine_detail_charts import memory_figure, tactic_figure
+from pages.ui.engine_detail_charts import memory_figure, shapes_figure, tactic_figure
+from pages.ui.engine_memory_view import memory_sentence
 from pages.ui.engine_roofline import bound_sentence, default_rates, roof_sentence
 from pages.ui.engine_tactics import tuned_rows, tunings_of
 from pages.ui.engine_two import aligned_rows, compared, comparison_sentence, waterfall_figure
@@ -13,7 +14,7 @@ from pages.ui.report import Plot, Report, Table, versions
 from pages.ui.stamp import stamp
 from trt_core.analysis.engine_layers import layer_rows, transitions
 from trt_core.analysis.engine_lint import lint
-from trt_core.analysis.engine_memory import memory_map
+from trt_core.analysis.engine_memory import memory_at, memory_map
 from trt_core.analysis.engine_why import why
 from trt_core.analysis.roofline import roofline
 from trt_core.analysis.tactics import tuning_findings
@@ -96,7 +97,11 @@ def _memory(study: EngineStudy) -> Parts:
         return []
     note = "An estimate from the execution order: the builder may place otherwise."
     figure = stamp(memory_figure(memory, study.record.activation_bytes), [study.stamp])
-    return [Plot(title="Activations over the execution order", figure=figure, note=note)]
+    parts: Parts = [Plot(title="Activations over the execution order", figure=figure, note=note)]
+    if found := memory_at(study):
+        by_batch = stamp(shapes_figure(found, study.record.activation_bytes), [study.stamp])
+        parts.append(Plot(title="Memory by batch", figure=by_batch, note=memory_sentence(study, say=str)))
+    return parts
 
 
 def _tactics(study: EngineStudy) -> Parts:

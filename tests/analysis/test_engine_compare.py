@@ -9,10 +9,11 @@ from tests.analysis.trt86 import study
 from trt_core.analysis.engine_compare import Cause, compare_engines, node_names
 from trt_core.analysis.engine_layers import Role, grouped, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint, uses_tensor_core
-from trt_core.analysis.engine_memory import activations_at, memory_map
+from trt_core.analysis.engine_memory import activations_at, at_batch, memory_at, memory_map
 from trt_core.analysis.engine_why import why
 from trt_core.analysis.roofline import Bound, roofline
 from trt_core.domain.device_rates import rates_of
+from trt_core.domain.engine import EngineLayer, EngineRecord, EngineTensor
 from trt_core.domain.precision import Precision
 
 
@@ -163,3 +164,29 @@ def test_engines_that_cannot_be_compared_are_told_apart_first():
     other = replace(study("r18_fp16"), device="NVIDIA L4", batch=1)
     rules = {item.rule for item in why(compare_engines(study("r18_fp16"), other))}
     assert {"conditions-differ-device", "conditions-differ-batch"} <= rules
+
+
+def test_workspace_is_what_the_log_says_and_stands_apart_from_activations():
+    whole = study("enc_fp16")
+    assert whole.workspace_bytes == 6_819_840
+    assert "ForeignNode" in whole.scratch[0][0]
+    assert study("r50_fp16").workspace_bytes is None  # no layer asks for any
+
+    small, recorded = memory_at(study("r18_fp16"))
+    assert (small.batch, recorded.batch) == (1, 8)
+    assert small.weight_bytes == recorded.weight_bytes == 24_403_104
+    assert recorded.activation_bytes / small.activation_bytes == pytest.approx(8, rel=0.01)
+    (*_, largest) = memory_at(replace(study("r18_fp16"), largest_batch=64))
+    assert largest.batch == 64
+    assert largest.total_bytes == largest.weight_bytes + largest.activation_bytes
+
+
+def test_an_open_batch_is_given_its_size_and_other_open_sizes_stay_open():
+    layer = EngineLayer(
+        index=0,
+        name="conv",
+        inputs=(EngineTensor(name="x", dtype="half", shape=(-1, 4)),),
+        outputs=(EngineTensor(name="y", dtype="half", shape=(-1, -1)), EngineTensor(name="z", dtype="half")),
+    )
+    sized = at_batch(EngineRecord(layers=(layer,)), 8).layers[0]
+    assert [tensor.shape for tensor in (*sized.inputs, *sized.outputs)] == [(8, 4), (8, -1), ()]

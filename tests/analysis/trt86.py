@@ -14,7 +14,7 @@ from trt_core.backends.tensorrt.tactics_log import read_tuning
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.recordings import EngineStudy
 from trt_core.domain.tactics import Tuning
-from trt_core.services.recordings import study_of
+from trt_core.services.recorded_study import study_of
 
 FOLDER = Path(__file__).parents[1] / "data" / "trt86"
 

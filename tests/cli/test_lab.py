@@ -87,3 +87,14 @@ def test_a_request_is_built_again_and_the_attempts_are_compared(tmp_path, capsys
     assert said["latency_spread"] is None
     assert "compiled ahead of time" in said["not_run"]
     assert main(["rebuild", build, "--times", "0", *where, "--quiet"]) == 2
+
+
+def test_the_recordings_of_the_samples_come_in_without_a_folder_and_answer_in_the_first_line(tmp_path, capsys):
+    where = ("--workspace", str(tmp_path))
+    names = {item["name"] for item in _json(capsys, "import-recordings", *where)["recordings"]}
+    assert {"r18_fp16", "r50_int8_calib", "enc_int8_calib"} <= names
+
+    assert main(["compare", "r50_int8_qdq", "r50_fp16", *where, "--quiet"]) == 0
+    assert capsys.readouterr().out.startswith("r50_int8_qdq takes 0.8")
+    assert main(["compare", "enc_fp16", "enc_int8_calib", *where, "--quiet"]) == 0
+    assert "0 of 1 layers with matrix work run in it" in capsys.readouterr().out

@@ -22,7 +22,16 @@ VIEWS = ("Where the time goes", "Tactics", "Memory", "Layers", "Findings", "Samp
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory):
     bench = workspace_of(tmp_path_factory.mktemp("recordings"))
-    wanted = ("r18_fp16", "r50_fp16", "r50_int8_calib", "r50_int8_qdq", "enc_fp16", "enc_int8_calib", "enc_int8_qdq")
+    wanted = (
+        "r18_fp16",
+        "r18_int8_qdq",
+        "r50_fp16",
+        "r50_int8_calib",
+        "r50_int8_qdq",
+        "enc_fp16",
+        "enc_int8_calib",
+        "enc_int8_qdq",
+    )
     files = {
         path.name: io.BytesIO(path.read_bytes())
         for path in FOLDER.glob("*.gz")
@@ -41,10 +50,9 @@ def open_engines(stock, monkeypatch):
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
         for name, value in query.items():
             app.query_params[name] = value
-        app.switch_page("pages/engines.py")
         if view:
-            app.session_state["engines.view"] = view
-        app.run()
+            app.query_params["view"] = view
+        app.switch_page("pages/engines.py").run()
         assert not app.exception, app.exception[0].message
         return app
 
@@ -56,17 +64,44 @@ def test_an_empty_workspace_opens_the_recordings_with_one_click(open_page, bench
     app = open_page("engines")
     assert "There is no engine in the workspace yet" in words(app)
 
-    app.button("engines.samples").click().run()
+    app.button("engines.story.0").click().run()
     assert not app.exception
-    assert "INT8 was asked for" in words(app).replace("\\", "")
+    job = bench.jobs.jobs()[0]
+    assert bench.recordings.recordings() == []  # the page reads nothing: a worker does
+    bench.jobs.wait(job.id, on_look=lambda _: None)
+    app.run()
+    assert not app.exception
+    said = words(app).replace("\\", "")
+    assert "`r50_int8_calib` is 1.01× (1.01–1.01) slower than `r50_fp16`" in said
+    assert "INT8 was asked for; 2 of 54 layers with matrix work run in it" in said
     assert {item.project for item in bench.recordings.recordings()} >= {"r18", "r50", "enc"}
+
+
+STORIES = {
+    "ResNet-50: why is calibrated INT8 no faster?": "slower than `r50_fp16`. INT8 was asked for; 2 of 54 layers",
+    "ResNet-50: why is Q/DQ INT8 faster?": "`r50_int8_qdq` is 1.22× (1.22–1.23) faster than `r50_fp16`",
+    "ResNet-18: what does INT8 save, and where?": "`r18_int8_qdq` is",
+    "ResNet-18: which tactics were timed?": "1,062 tactics were timed for `r18_fp16` in 6.60 s; in 10 layers",
+    "Encoder: did INT8 run at all?": "INT8 was asked for; 0 of 1 layers with matrix work run in it",
+}
+
+
+@pytest.mark.parametrize("question", STORIES)
+def test_a_story_opens_from_the_recordings_that_are_there_and_answers_at_the_top(open_engines, question):
+    app = open_engines()
+    (button,) = (item for item in app.button if item.label == question)
+    button.click().run()
+    assert not app.exception
+    (answer,) = (str(item.value) for item in app.markdown if str(item.value).startswith("#### "))
+    assert STORIES[question] in answer.replace("\\", "")
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_of_an_engine_draws(open_engines, stock, view):
     app = open_engines(view, engine=stock[1]["r18_fp16"])
     said = words(app)
-    assert "has 44 layers and takes 0.306 ms" in said.replace("\\", "")
+    answers = {"Tactics": "1,062 tactics were timed", "Memory": "needs weights 23.3 MiB, activations 15.3 MiB"}
+    assert answers.get(view, "has 44 layers and takes 0.306 ms") in said.replace("\\", "")
     assert "NVIDIA H200" in said.replace("\\", "")
 
 
@@ -129,6 +164,7 @@ def test_a_build_shows_its_attempts_and_queues_one_more(open_page, bench, mlp):
     app = open_page("engines", engine=builds[0].id)
     app.segmented_control("engines.view").set_value("Attempts").run()
     assert not app.exception
+    assert app.query_params["view"] in ("Attempts", ["Attempts"])
     assert "2 attempts" in words(app)
 
     app.number_input("engines.times").set_value(1).run()
@@ -138,8 +174,7 @@ def test_a_build_shows_its_attempts_and_queues_one_more(open_page, bench, mlp):
     result = bench.jobs.wait(job.id, on_look=lambda _: None).result
     assert result["engine"] == f"{builds[0].id[:14]}-3"
 
-    app = open_page("engines", job=job.id)
-    app.segmented_control("engines.view").set_value("Attempts").run()
+    app = open_page("engines", job=job.id, view="Attempts")
     said = words(app).replace("\\", "")
     assert "3 attempts" in said
     assert "compiled ahead of time and do not run here" in said

@@ -60,9 +60,8 @@ def test_a_rerun_of_the_page_takes_less_than_a_second(stock, monkeypatch, view):
     app.query_params["engine"] = engine
     if view == "Why they differ":
         app.query_params["against"] = against
-    app.switch_page("pages/engines.py")
-    app.session_state["engines.view"] = view
-    app.run()
+    app.query_params["view"] = view
+    app.switch_page("pages/engines.py").run()
     assert not app.exception, app.exception[0].message
 
     spent = []

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
-from tests.analysis.trt86 import FOLDER
+from tests.analysis.trt86 import FOLDER, recorded
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.precision import Precision
-from trt_core.errors import InvalidData, NotFound
-from trt_core.services.recordings import named
+from trt_core.domain.recordings import IntakeSpec
+from trt_core.errors import InvalidData, JobCancelled, NotFound
+from trt_core.services.recorded_study import named
 from trt_core.settings import settings_from
+from trt_core.testing import CollectingReporter
 from trt_core.workbench import open_workbench
 
 
@@ -79,3 +82,41 @@ def test_only_an_engines_id_opens_an_engine(bench):
 )
 def test_project_and_precision_come_from_a_recordings_name(name, expected):
     assert named(name) == expected
+
+
+def test_files_that_were_handed_over_are_read_by_a_job_and_then_let_go(tmp_path):
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    files = {f"../{name}": file for name, file in recorded("r18_fp16").items()}  # names are labels, never paths
+    job = bench.intake.submit_files(files, device="NVIDIA H200", version="8.6.0")
+    assert bench.recordings.recordings() == []
+
+    done = bench.jobs.wait(job.id, on_look=lambda _: None)
+    (made,) = bench.recordings.recordings()
+    assert done.result == {"engine": made.id, "against": ""}
+    assert (made.name, made.timing_count, made.device) == ("r18_fp16", 1062, "NVIDIA H200")
+    assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
+
+
+def test_files_in_which_no_engine_is_found_fail_the_job_with_the_reason(tmp_path):
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    job = bench.intake.submit_files({"notes.json": io.BytesIO(b"{}")})
+    with pytest.raises(InvalidData, match="None of the files"):
+        bench.jobs.wait(job.id, on_look=lambda _: None)
+    assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
+
+
+def test_an_intake_can_be_cancelled_between_two_engines(tmp_path):
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    reporter = CollectingReporter(cancel_after=3)
+    with pytest.raises(JobCancelled):
+        bench.intake.perform(IntakeSpec(), reporter)
+    assert len(bench.recordings.recordings()) == 1
+    assert reporter.reported[-1].phase == "Take in bert_fp16"
+
+
+@pytest.mark.parametrize(("files", "said"), [({}, "No file"), ({"x": io.BytesIO(b"1" * (2 << 20))}, "more than 1 MiB")])
+def test_too_much_or_nothing_is_refused_before_a_job_begins(tmp_path, files, said):
+    bench = open_workbench(settings_from({"ENGINESCOPE_UPLOAD_MB": "1"}, workspace=tmp_path))
+    with pytest.raises(InvalidData, match=said):
+        bench.intake.submit_files(files)
+    assert bench.jobs.jobs() == []

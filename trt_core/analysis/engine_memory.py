@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trt_core.analysis.traffic import engine_tensor_bytes
-from trt_core.domain.engine import EngineTensor
+from trt_core.domain.engine import EngineRecord, EngineTensor
 from trt_core.domain.recordings import EngineStudy
 
 _CHANNELS = re.compile(r"channel % (?P<width>\d+)")
@@ -114,6 +114,54 @@ def _placed(items: Sequence[tuple[str, int, int, int]], dtypes: dict[str, str]) 
             offset = max(offset, -(-end // _ALIGNMENT) * _ALIGNMENT)
         placed.append(Lifetime(name=name, size_bytes=size, first=first, last=last, offset=offset, dtype=dtypes[name]))
     return tuple(sorted(placed, key=lambda item: (item.first, item.name)))
+
+
+def at_batch(record: EngineRecord, batch: int) -> EngineRecord:
+    """The record with every open first dimension at a batch; other open dimensions stay open, and count no bytes."""
+
+    def sized(tensors: tuple[EngineTensor, ...]) -> tuple[EngineTensor, ...]:
+        return tuple(
+            replace(tensor, shape=(batch, *tensor.shape[1:])) if tensor.shape[:1] == (-1,) else tensor
+            for tensor in tensors
+        )
+
+    layers = tuple(replace(item, inputs=sized(item.inputs), outputs=sized(item.outputs)) for item in record.layers)
+    return replace(record, layers=layers, io_tensors=sized(record.io_tensors))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryAt:
+    """Device memory at a batch: weights, the most activations alive at once (an estimate), and workspace.
+
+    The builder reserves the workspace for the largest shape of its profiles, so that it is the same at every batch;
+    None where its log does not say.
+    """
+
+    batch: int
+    weight_bytes: int
+    activation_bytes: int
+    workspace_bytes: int | None
+
+    @property
+    def total_bytes(self) -> int:
+        """All three; inputs and outputs are the caller's memory."""
+        return self.weight_bytes + self.activation_bytes + (self.workspace_bytes or 0)
+
+
+def memory_at(study: EngineStudy) -> tuple[MemoryAt, ...]:
+    """Memory at batch 1, at the recorded batch and at the largest of the profiles; empty without a known batch."""
+    if not study.batch:
+        return ()
+    weights = memory_map(study).weight_bytes
+    return tuple(
+        MemoryAt(
+            batch=batch,
+            weight_bytes=weights,
+            activation_bytes=activations_at(study, batch),
+            workspace_bytes=study.workspace_bytes,
+        )
+        for batch in sorted({1, study.batch, study.largest_batch or study.batch})
+    )
 
 
 def activations_at(study: EngineStudy, batch: int) -> int:

@@ -6,7 +6,7 @@ from trt_core.analysis.engine_compare import Cause, EngineComparison
 from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.precision import Precision
-from trt_core.domain.recordings import EngineStudy
+from trt_core.domain.recordings import EngineStudy, RunConditions
 
 _FALLBACK = "expect fall back to non-int8"
 _NOTICEABLE = 0.05  # of the first engine's layer time
@@ -62,7 +62,40 @@ def _not_alike(comparison: EngineComparison) -> list[Finding]:
                     remedy="Compare recordings of one device, version and batch.",
                 )
             )
-    return found
+    return [*found, *_run_otherwise(first.run, second.run)]
+
+
+_RUN = {
+    "cuda_graph": ("CUDA graph", "on", "off"),
+    "transfers": ("copies", "in the loop", "left out"),
+    "spin_wait": ("waiting", "by spinning", "by sleeping"),
+    "separate_profile": ("layer times", "from a run of their own", "from the timed run"),
+}
+
+
+def _run_otherwise(first: RunConditions | None, second: RunConditions | None) -> list[Finding]:
+    """With 11 the defaults of trtexec changed: the same command line measures something else there."""
+    if first is None or second is None:
+        return []
+    differ = [
+        f"{title} {on if getattr(first, name) else off} against {on if getattr(second, name) else off}"
+        for name, (title, on, off) in _RUN.items()
+        if getattr(first, name) != getattr(second, name)
+    ]
+    if first.streams != second.streams:
+        differ.append(f"{first.streams} streams against {second.streams}")
+    if not differ:
+        return []
+    return [
+        Finding(
+            rule="conditions-differ-trtexec",
+            severity=Severity.WARNING,
+            message=f"trtexec ran the engines under other conditions: {'; '.join(differ)}.",
+            remedy="Run both alike: --useCudaGraph --noDataTransfers --useSpinWait --separateProfileRun make 8 to 10 run "
+            "as 11 does by default.",
+            evidence=f"{first.version}: {first.source}; {second.version}: {second.source}",
+        )
+    ]
 
 
 def _asked_and_not_run(study: EngineStudy) -> list[Finding]:

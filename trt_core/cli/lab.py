@@ -23,7 +23,9 @@ AddCommand = Callable[[str, str], argparse.ArgumentParser]
 def lab_arguments(command: AddCommand) -> None:
     """The grammar of the lab's commands."""
     taken = command("import-recordings", "Take in engines recorded elsewhere: trtexec's exports, TREx folders, logs.")
-    taken.add_argument("folder", type=Path, metavar="FOLDER")
+    taken.add_argument(
+        "folder", type=Path, metavar="FOLDER", nargs="?", help="default: those that come with the samples"
+    )
     taken.add_argument("--device", default="", help="what they were recorded on")
     taken.add_argument("--tensorrt", default="", metavar="8.6.0", help="with which version")
     two = command("compare", "Why one engine is faster than another: recordings or builds.")
@@ -53,9 +55,12 @@ def lab_arguments(command: AddCommand) -> None:
 
 
 def take_in(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """Recordings of a folder."""
-    del console
-    found = bench.recordings.add_folder(options.folder, device=options.device, version=options.tensorrt)
+    """Recordings of a folder, or those that come with the samples."""
+    if options.folder is None:
+        finished(bench, bench.intake.submit_samples(), console)
+        found = bench.recordings.recordings()
+    else:
+        found = bench.recordings.add_folder(options.folder, device=options.device, version=options.tensorrt)
     lines = [f"{item.id} {item.name}: {item.layer_count} layers, {item.timing_count} tactics timed" for item in found]
     keys = ("id", "project", "name", "layer_count", "p50_ms", "sample_count", "timing_count", "has_layer_times")
     entries = [{key: getattr(item, key) for key in keys} | {"asked": item.asked.value} for item in found]
@@ -85,10 +90,25 @@ def compare(bench: Workbench, options: argparse.Namespace, console: Console) -> 
         }
         for group in comparison.groups
     ]
-    lines = [f"{side['title']}: {side['layers_ms']:.4g} ms in layers" for side in sides.values()]
+    lines = [_answer(comparison.first, comparison.second)]
+    lines += [f"{side['title']}: {side['layers_ms']:.4g} ms in layers" for side in sides.values()]
     lines += [f"  {step.delta_ms * 1000:+8.1f} µs  {step.cause.value}" for step in comparison.steps]
     plain = sides | {"steps": steps, "groups": groups, "findings": _plain_findings(findings)}
     return Answer(plain=plain, lines=lines + finding_lines(findings))
+
+
+def _answer(first: EngineStudy, second: EngineStudy) -> str:
+    """How much faster the second engine is, by the samples of runs without a profiler."""
+    from trt_core.analysis.latency_compare import Verdict
+    from trt_core.analysis.latency_compare import compare as ratio
+
+    if len(first.samples_ms) < 2 or len(second.samples_ms) < 2:
+        return f"{second.title} against {first.title}: no samples, so no ratio"
+    found = ratio(first.samples_ms, second.samples_ms)
+    low, high = found.ratio_ci95
+    if found.verdict is Verdict.CANNOT_TELL:
+        return f"{second.title} and {first.title} cannot be told apart: {found.ratio:.3f}x ({low:.3f} to {high:.3f})"
+    return f"{first.title} takes {found.ratio:.3f}x ({low:.3f} to {high:.3f}) the time of {second.title}"
 
 
 def _plain_findings(findings: tuple[Finding, ...]) -> list[object]:

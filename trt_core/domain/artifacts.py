@@ -30,12 +30,13 @@ class ArtifactKind(Enum):
     VALIDATION = "e"  # an evaluation
     RECORDING = "r"
     SWEEP = "w"
+    INTAKE = "q"  # files handed over for a job to read
     REBUILD = "a"  # attempts at one request, compared
     SENSITIVITY = "y"  # s is taken
     INSIDE = "i"  # a look into an engine
 
 
-_ID = re.compile(r"[mvbldsnctperwkiya]-[0-9a-f]{12}(-[0-9]{1,4})?")
+_ID = re.compile(r"[mvbldsnctperwkiyaq]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:

@@ -46,6 +46,7 @@ class JobKind(Enum):
     VALIDATE = "validate"
     SWEEP = "sweep"
     REBUILD = "rebuild"
+    INTAKE = "intake"  # of recordings
     SENSITIVITY = "sensitivity"
     INSIDE = "inside"  # a look into an engine
 

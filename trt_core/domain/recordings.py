@@ -28,6 +28,30 @@ class LayerFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunConditions:
+    """How trtexec ran an engine. `source` says whether that was read or is what its version does by default."""
+
+    version: str
+    cuda_graph: bool
+    transfers: bool
+    spin_wait: bool
+    separate_profile: bool
+    source: str
+    streams: int = 1
+
+    @property
+    def sentence(self) -> str:
+        """`CUDA graph off, copies in the loop, blocking wait, one stream (…)`."""
+        words = [
+            f"CUDA graph {'on' if self.cuda_graph else 'off'}",
+            "copies in the loop" if self.transfers else "no copies",
+            "spin-wait" if self.spin_wait else "blocking wait",
+            "one stream" if self.streams == 1 else f"{self.streams} streams",
+        ]
+        return f"{', '.join(words)} ({self.source})"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recording:
     """One stored recording. Times are ms; what the files did not hold is None, 0 or empty.
 
@@ -57,6 +81,20 @@ class Recording:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IntakeSpec:
+    """Recordings to take in: files that were handed over, or without `intake_id` those that come with the samples.
+
+    `engine` and `against` name the recordings to open afterwards.
+    """
+
+    intake_id: str = ""
+    device: str = ""
+    version: str = ""
+    engine: str = ""
+    against: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EngineStudy:
     """Everything known of one engine, recorded or built here.
 
@@ -82,12 +120,20 @@ class EngineStudy:
     samples_ms: tuple[float, ...] = ()
     tuning: Tuning | None = None
     said: tuple[str, ...] = ()  # the builder's own warnings and errors
+    run: RunConditions | None = None  # of trtexec, where its version is known
+    scratch: tuple[tuple[str, int], ...] = ()  # (layer or compiled block, bytes of workspace), as the builder said
+    largest_batch: int = 0  # of the profiles; 0 where it is not known
     calibration_cache: str = ""  # as the library wrote it; empty where nothing was calibrated
 
     @cached_property
     def has_times(self) -> bool:
         """True when a layer has a time."""
         return any(time is not None for time in self.times_ms)
+
+    @property
+    def workspace_bytes(self) -> int | None:
+        """The most that one layer asks for; layers run in turn and share it. None where the log does not say."""
+        return max((size for _, size in self.scratch), default=None)
 
     @cached_property
     def layers_ms(self) -> float:

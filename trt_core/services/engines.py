@@ -10,6 +10,7 @@ from trt_core.domain.engine import EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job
 from trt_core.domain.recordings import EngineStudy, LayerFacts
+from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import NotFound
 from trt_core.services.builds import Builds
 from trt_core.services.calibration_caches import CalibrationCaches
@@ -66,27 +67,39 @@ class Engines:
         raise NotFound(f"{engine_id!r} is no engine.", remedy="Choose a recording or a build.")
 
     def _of_build(self, build: BuildRecord) -> EngineStudy:
+        from trt_core.analysis.engine_memory import at_batch
+        from trt_core.backends.tensorrt.memory_log import read_scratch
         from trt_core.backends.tensorrt.recording_files import builder_words
         from trt_core.backends.tensorrt.tactics_log import read_tuning
 
-        record = self._builds.engine_record(build.id)
+        model = self._library.model(build.model_id)
+        usual, largest = _batches(build, model.inputs)
+        record = at_batch(self._builds.engine_record(build.id), usual)
         fusion = self._builds.fusion(build.id)
         log = self._builds.log(build.id)
         tuning = read_tuning(log)
         return EngineStudy(
             id=build.id,
             title=_title(build),
-            project=self._library.model(build.model_id).name,
-            stamp=fusion.stamp,
+            project=model.name,
+            stamp=f"{fusion.stamp} Sizes are those of batch {usual}.",
             record=record,
             asked=build.recipe.precision,
             device=build.target,
-            batch=1,
-            facts=_facts(record, fusion, {node.index: node.macs for node in self._library.graph(build.model_id).nodes}),
+            batch=usual,
+            largest_batch=largest,
+            scratch=read_scratch(log),
+            facts=_facts(record, fusion, self._macs(build.model_id, usual)),
             tuning=tuning if tuning.timing_count else None,
             said=builder_words(log),
             calibration_cache=self._caches.text(build.id) if self._caches.has(build.id) else "",
         )
+
+    def _macs(self, model_id: str, batch: int) -> dict[int, int]:
+        """Multiply-accumulates of the model's nodes; the graph has them with every symbol at 1."""
+        is_open = any(_is_open(spec) for spec in self._library.model(model_id).inputs)
+        nodes = self._library.graph(model_id).nodes
+        return {node.index: (node.macs or 0) * (batch if is_open else 1) for node in nodes}
 
     def rebuilds(self, build_id: str) -> RebuildSpread:
         """The spread over all attempts at the request of a build."""
@@ -111,7 +124,21 @@ def _title(build: BuildRecord) -> str:
     return f"{build.recipe.precision.value.upper()} {build.target}{attempt}"
 
 
-def _facts(record: EngineRecord, fusion: FusionMap, macs: dict[int, int | None]) -> tuple[LayerFacts, ...]:
+def _is_open(spec: TensorSpec) -> bool:
+    return bool(spec.shape) and not isinstance((spec.shape or (1,))[0], int)
+
+
+def _batches(build: BuildRecord, inputs: tuple[TensorSpec, ...]) -> tuple[int, int]:
+    """The batch that the engine is tuned for, and the largest that its profiles take."""
+    named = {spec.name for spec in inputs if _is_open(spec)}
+    ranges = [item for profile in build.request.profiles for item in profile.ranges if item.tensor in named]
+    if ranges:
+        return ranges[0].opt[0], max(item.max[0] for item in ranges)
+    fixed = next((spec.shape[0] for spec in inputs if spec.shape and isinstance(spec.shape[0], int)), 1)
+    return fixed, fixed
+
+
+def _facts(record: EngineRecord, fusion: FusionMap, macs: dict[int, int]) -> tuple[LayerFacts, ...]:
     """Multiply-accumulates of a layer: those of its nodes, each counted where it is mapped first."""
     from trt_core.analysis.traffic import engine_tensor_bytes
 
@@ -121,7 +148,7 @@ def _facts(record: EngineRecord, fusion: FusionMap, macs: dict[int, int | None])
     for layer in record.layers:
         new = [node for node in nodes_of.get(layer.index, ()) if node not in counted]
         counted.update(new)
-        total = sum(macs.get(node) or 0 for node in new)
+        total = sum(macs.get(node, 0) for node in new)
         weights = sum(map(engine_tensor_bytes, layer.constants))
         found.append(LayerFacts(name=layer.name, tactic=layer.kernel, macs=total or None, weight_bytes=weights))
     return tuple(found)

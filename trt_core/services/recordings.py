@@ -5,29 +5,30 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, BinaryIO
 
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.engine import EngineRecord
-from trt_core.domain.precision import Precision
-from trt_core.domain.recordings import EngineStudy, LayerFacts, Recording
-from trt_core.errors import BackendError, InvalidData
+from trt_core.domain.recordings import EngineStudy, Recording
+from trt_core.errors import InvalidData
 from trt_core.services.context import Context, content_id
+from trt_core.services.recorded_study import study_of
 
 if TYPE_CHECKING:
     from trt_core.backends.tensorrt.recording_files import Raw
 
-_NAMED = re.compile(
-    r"^(?P<project>.+?)[_.\- ]+(?P<precision>fp32|tf32|fp16|bf16|int8|fp8|int4)(?:$|[_.\- ])", re.IGNORECASE
-)
 _CAME_LATER = ("calibration_cache", "run")  # fields that are left out where they are empty: ids stay what they were
 _ENDINGS = (".json", ".json.gz", ".log", ".log.gz", ".txt", ".calib", ".calib.gz")
+
+_IN_NO_ID = ("scratch", "largest_batch")  # read out of the same files as all the rest
+OnStep = Callable[[str, int, int], None]
+
+
+def _unheard(what: str, step: int, steps: int) -> None:
+    """Nobody listens."""
 
 
 class Recordings:
@@ -36,7 +37,14 @@ class Recordings:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def add_folder(self, folder: Path, *, device: str = "", version: str = "") -> list[Recording]:
+    def add_folder(
+        self,
+        folder: Path,
+        *,
+        device: str = "",
+        version: str = "",
+        on_step: OnStep = _unheard,
+    ) -> list[Recording]:
         """Take every recording of a folder, links left out; InvalidData when there is none."""
         if not folder.is_dir():
             raise InvalidData(f"{str(folder)!r} is not a folder.", remedy="Give the folder that holds the recordings.")
@@ -47,13 +55,29 @@ class Recordings:
                 for path in paths
                 if path.is_file() and not path.is_symlink()
             }
-            return self.add_files(files, device=device, version=version)
+            return self.add_files(files, device=device, version=version, on_step=on_step)
 
-    def add_files(self, files: Mapping[str, BinaryIO], *, device: str = "", version: str = "") -> list[Recording]:
-        """Take recordings out of open files; the same contents again are the recording that is there already."""
+    def add_files(
+        self,
+        files: Mapping[str, BinaryIO],
+        *,
+        device: str = "",
+        version: str = "",
+        on_step: OnStep = _unheard,
+    ) -> list[Recording]:
+        """Take recordings out of open files; the same contents again are the recording that is there already.
+
+        `on_step` hears what is done, and the how-manieth of how many steps it is; what it raises ends the work.
+        """
         from trt_core.backends.tensorrt.recording_files import read_recordings
 
-        return [self._keep(raw, device[:100], version[:40]) for raw in read_recordings(files)]
+        on_step(f"Read {len(files)} files", 0, 1)
+        raws = read_recordings(files)
+        found = []
+        for number, raw in enumerate(raws, start=1):
+            on_step(f"Take in {raw.name[:80]}", number, len(raws))
+            found.append(self._keep(raw, device[:100], version[:40]))
+        return found
 
     def samples_folder(self) -> Path | None:
         """Recordings that come with the samples; None where they were not installed."""
@@ -86,96 +110,12 @@ class Recordings:
             if not plain.get(name):
                 plain.pop(name, None)
         content = json.dumps(plain, separators=(",", ":")).encode()
-        recording_id = content_id(ArtifactKind.RECORDING, {"study": hashlib.sha256(content).hexdigest()})
+        named = json.dumps({k: v for k, v in plain.items() if k not in _IN_NO_ID}, separators=(",", ":")).encode()
+        recording_id = content_id(ArtifactKind.RECORDING, {"study": hashlib.sha256(named).hexdigest()})
         head = _head(recording_id, raw, study, version, self._context.clock())
         files: dict[str, Path | bytes | memoryview] = {"study.json.gz": gzip.compress(content, 3, mtime=0)}
         self._context.store.put(ArtifactKind.RECORDING, recording_id, head, files)
         return self.recording(recording_id)
-
-
-def study_of(raw: Raw, *, device: str = "", version: str = "") -> EngineStudy:
-    """What the files of one engine add up to."""
-    from trt_core.backends.tensorrt.recording_files import builder_words
-    from trt_core.backends.tensorrt.tactics_log import read_tuning
-
-    record, facts = _engine(raw)
-    project, asked = named(raw.name)
-    tuning = read_tuning(raw.log) if raw.log else None
-    times = _times(record, raw.profile)
-    batch = next((tensor.shape[0] for tensor in record.io_tensors if tensor.shape and tensor.shape[0] > 0), 0)
-    return EngineStudy(
-        id="",
-        title=raw.name,
-        project=project,
-        stamp=_stamp(raw, device, version, batch),
-        record=record,
-        asked=asked,
-        device=device,
-        batch=batch,
-        facts=facts,
-        times_ms=times,
-        total_ms=median(raw.samples_ms) if raw.samples_ms else raw.numbers.get("p50"),
-        graph_ms=raw.numbers.get("graph_p50"),
-        enqueue_ms=median(raw.enqueue_ms) if raw.enqueue_ms else raw.numbers.get("enq_ms"),
-        device_bytes=int(raw.numbers["devmem"]) if "devmem" in raw.numbers else None,
-        samples_ms=tuple(raw.samples_ms),
-        tuning=tuning,
-        said=builder_words(raw.log),
-        calibration_cache=raw.calibration,
-    )
-
-
-def _engine(raw: Raw) -> tuple[EngineRecord, tuple[LayerFacts, ...]]:
-    """The record and facts of an engine; from the log, or the profile's names, where there is no inspector's dump."""
-    from trt_core.backends.tensorrt.build_log import read_log
-    from trt_core.backends.tensorrt.inspector import engine_record_from_json
-    from trt_core.backends.tensorrt.layer_facts import layer_facts
-
-    if raw.layers_json:
-        try:
-            record = engine_record_from_json(raw.layers_json, log=raw.log)
-        except BackendError as error:
-            raise InvalidData(f"{raw.name[:80]!r}: {error.message}", remedy=error.remedy) from error
-        return record, layer_facts(raw.layers_json)
-    said = read_log(raw.log)
-    if not said.layers and raw.profile:
-        listed = json.dumps({"Layers": [name for name, _ in raw.profile]})
-        return engine_record_from_json(listed), layer_facts(listed)
-    record = EngineRecord(
-        layers=said.layers,
-        passes=said.passes,
-        activation_bytes=said.activation_bytes,
-        weight_bytes=said.weight_bytes,
-    )
-    return record, tuple(LayerFacts(name=layer.name, tactic=layer.kernel) for layer in said.layers)
-
-
-def _times(record: EngineRecord, profile: list[tuple[str, float]]) -> tuple[float | None, ...]:
-    """A profile's times by layer; of several entries with one name, each layer takes the next."""
-    waiting: dict[str, list[float]] = {}
-    for name, time_ms in profile:
-        waiting.setdefault(name, []).append(time_ms)
-    return tuple(
-        (waiting[layer.name].pop(0) if waiting.get(layer.name) else None) if profile else None
-        for layer in record.layers
-    )
-
-
-def named(text: str) -> tuple[str, Precision]:
-    """Project and precision that a recording's name stands for: `r18_int8_calib` is project r18, asked for INT8."""
-    found = _NAMED.match(text)
-    return (found["project"], Precision(found["precision"].lower())) if found else (text, Precision.UNKNOWN)
-
-
-def _stamp(raw: Raw, device: str, version: str, batch: int) -> str:
-    parts = [
-        f"Recorded on {device}" if device else "Recorded elsewhere, on a device that the files do not name",
-        f"TensorRT {version}" if version else "",
-        f"batch {batch}" if batch else "",
-        f"{len(raw.samples_ms)} samples" if raw.samples_ms else "",
-        "layer times from a separate profiled run" if raw.profile else "",
-    ]
-    return ", ".join(part for part in parts if part) + "."
 
 
 def _head(recording_id: str, raw: Raw, study: EngineStudy, version: str, now: float) -> Recording:

@@ -42,6 +42,7 @@ class Raw:
     profile: list[tuple[str, float]] = field(default_factory=list)
     samples_ms: list[float] = field(default_factory=list)
     enqueue_ms: list[float] = field(default_factory=list)
+    h2d_ms: list[float] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
     calibration: str = ""
     source: str = ""
@@ -151,6 +152,7 @@ def _take_list(stem: str, value: list[Any], found: dict[str, Raw]) -> None:
         raw.samples_ms = list(_numbers(item.get("computeMs", item.get("latencyMs")) for item in times))
         spans = ((_number(item.get("startEnqMs")), _number(item.get("endEnqMs"))) for item in times)
         raw.enqueue_ms = [end - begin for begin, end in spans if begin is not None and end is not None]
+        raw.h2d_ms = list(_numbers(item.get("h2dMs") for item in times))
         raw.source = "trtexec"
 
 
@@ -208,6 +210,7 @@ def _joined(found: dict[str, Raw]) -> list[Raw]:
         if group:
             setattr(first, part, getattr(group[0], part))
             first.enqueue_ms = first.enqueue_ms or group[0].enqueue_ms
+            first.h2d_ms = first.h2d_ms or group[0].h2d_ms
             first.numbers = first.numbers or group[0].numbers
             first.source = first.source or group[0].source
     return [first]
