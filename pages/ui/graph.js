@@ -208,12 +208,17 @@ class GraphPicture {
     else this.fitting = false;
   }
 
+  // The group where its names stay readable, else its beginning: an opened group may be far larger than the window.
   frameBox(box) {
     const { width, height } = this.window();
-    const scale = Math.min(1.1, Math.max(0.12, Math.min((width - 60) / box.w, (height - 50) / box.h)));
-    if (box.w * this.scale > width || box.h * this.scale > height || this.scale < 0.3) this.scale = scale;
-    this.x = width / 2 - (box.x + box.w / 2) * this.scale;
-    this.y = height / 2 - (box.y + box.h / 2) * this.scale;
+    const scale = Math.min(1.1, Math.max(READABLE, Math.min((width - 60) / box.w, (height - 50) / box.h)));
+    if (box.w * this.scale > width || box.h * this.scale > height || this.scale < READABLE) this.scale = scale;
+    const inner = this.boxes.filter((one) => one.parent === box.id).sort((one, other) => one.y - other.y || one.x - other.x);
+    const first = inner[0] ?? box;
+    const [start, end] = [14 - box.x * this.scale, width - 14 - (box.x + box.w) * this.scale];
+    const middle = width / 2 - (first.x + first.w / 2) * this.scale;
+    this.x = start > end ? Math.min(start, Math.max(end, middle)) : width / 2 - (box.x + box.w / 2) * this.scale;
+    this.y = box.h * this.scale > height ? 14 - box.y * this.scale : height / 2 - (box.y + box.h / 2) * this.scale;
     this.fitting = false;
   }
 

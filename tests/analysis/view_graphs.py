@@ -62,6 +62,13 @@ def scoped_encoder(layers: int = 3) -> Graph:
     return sketch.graph([last])
 
 
+def wide_layer(branches: int = 300) -> Graph:
+    """Branches side by side, joined at the end: an opened part of them is wider than any window."""
+    sketch = Sketch()
+    parts = [sketch.add("Conv", "x", "w", name=f"/wide/branch{number}") for number in range(branches)]
+    return sketch.graph([sketch.add("Concat", *parts, name="/wide/joined")])
+
+
 def hostile() -> Graph:
     """Names that would do harm if they were ever read as HTML or Markdown, or turned the line around."""
     sketch, last = Sketch(), "x"

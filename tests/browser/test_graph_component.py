@@ -186,3 +186,18 @@ def test_a_narrow_window_begins_readable_at_the_inputs_and_fit_shows_all(page, a
     page.get_by_role("button", name="Show all").click()
 
     expect(page.locator(".map")).to_be_hidden()
+
+
+def test_a_group_larger_than_the_window_opens_at_its_beginning_and_readable(page, address):
+    show(page, address, "model=wide")
+    page.get_by_label("Show all (0)").click()
+    page.locator(".stage .box[aria-label^='1–23 ·'] .knob").click()
+    opened = page.locator(".stage .box.open[aria-label^='1–23 ·']")
+    expect(opened).to_have_count(1)
+
+    width = opened.evaluate("one => one.getBoundingClientRect().width / one.closest('.stage').clientWidth")
+    assert width > 1.2, "else this test proves nothing"
+    names = page.locator(".stage .box:not(.open) text.name")
+    heights = names.evaluate_all("all => all.map(one => one.getAttribute('font-size') * one.getScreenCTM().a)")
+    assert min(heights) >= 9
+    expect(page.locator(".stage .box[aria-label='Conv, branch9']")).to_be_in_viewport(ratio=1)

@@ -107,14 +107,14 @@ def missing_fusions(fusion: FusionMap) -> tuple[MissingFusion, ...]:
             spans.append((place[held[0]], place[held[-1]], tuple(held), match))
     found = []
     free = [0] * MOST_LEVELS  # the last place that each level covers
-    for first, last, held, match in sorted(spans, key=lambda span: span[:2]):
+    for first, last, layers, match in sorted(spans, key=lambda span: span[:2]):
         level = next((number for number, end in enumerate(free) if end < first), MOST_LEVELS - 1)
         free[level] = max(free[level], last)
         found.append(
             MissingFusion(
                 pattern=match.pattern,
                 reason=match.reason,
-                layers=held,
+                layers=layers,
                 nodes=len(match.nodes),
                 first=first,
                 last=last,

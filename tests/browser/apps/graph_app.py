@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.graph_component import graph_panel
-from tests.analysis.view_graphs import hostile, residual_chain, scoped_encoder
+from tests.analysis.view_graphs import hostile, residual_chain, scoped_encoder, wide_layer
 from trt_core.analysis.graph_groups import GroupedGraph, group_graph
 
-BUILDERS = {"chain": lambda: residual_chain(500), "scopes": scoped_encoder, "hostile": hostile}
+BUILDERS = {"chain": lambda: residual_chain(500), "scopes": scoped_encoder, "hostile": hostile, "wide": wide_layer}
 
 
 @st.cache_resource
