@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.cost_view import show_cost
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.latency_charts import beyond, ecdf_figure, histogram_figure, node_figure, time_figure, warmup_figure
@@ -21,9 +22,11 @@ from pages.ui.latency_runs import (
 )
 from pages.ui.latency_tables import estimate, first_ms, percentile_table, sample_rows, summary_rows
 from pages.ui.latency_violin import violin_figure
+from pages.ui.links import link_to
 from pages.ui.state import select
 from pages.ui.tables import csv_bytes, show_table
 from pages.ui.theme import plot_config
+from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.latency_compare import LatencyComparison, Verdict
 from trt_core.analysis.latency_pictures import node_times, op_times
 from trt_core.domain.findings import Finding
@@ -156,9 +159,8 @@ def _measured_how(views: Sequence[RunView]) -> None:
 
 def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: str) -> None:
     findings = findings_of(views, comparisons)
-    table, violin, cold, nodes, found, samples = st.tabs(
-        ["Percentiles", "Violin", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Samples"]
-    )
+    titles = ["Percentiles", "Violin", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Cost"]
+    table, violin, cold, nodes, found, money, samples = st.tabs([*titles, "Samples"])
     with table:
         show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
         st.caption(
@@ -174,8 +176,35 @@ def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: 
         _nodes(views)
     with found:
         show_findings(findings)
+    with money:
+        _cost(views)
     with samples:
         _samples(views, name)
+
+
+def _cost(views: Sequence[RunView]) -> None:
+    """What a load costs with one of the runs: devices like the one that was measured."""
+    names = {view.letter: view.name for view in views}
+    letter = views[0].letter
+    if len(views) > 1:
+        letter = (
+            st.segmented_control(
+                "Run", list(names), default=letter, key="latency.cost_of", format_func=names.__getitem__
+            )
+            or letter
+        )
+    view = next(item for item in views if item.letter == letter)
+    point = OperatingPoint(
+        batch=view.run.conditions.batch,
+        streams=view.run.conditions.streams,
+        latency_ms=view.summary.p99_ms,
+        inferences_per_s=view.summary.throughput_per_s,
+    )
+    show_cost(point, page="latency", limit=f"as measured, with p99 {text.milliseconds(view.summary.p99_ms)}")
+    told = no_tensorrt(view.run.conditions)
+    if told:
+        st.caption(f"This is {told}: the price is that of such a machine.")
+    link_to("sweeps", label="Find the batch and the streams that cost least", icon=":material/grid_on:")
 
 
 def findings_of(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> list[Finding]:

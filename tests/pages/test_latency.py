@@ -100,7 +100,7 @@ def test_one_run_answers_with_intervals_and_its_conditions(bench, mlp, open_page
     assert "p50" in said
     assert "40 samples of ONNX Runtime" in said
     assert "no TensorRT latency" in said
-    assert [metric.label for metric in app.metric] == ["p50", "p99", "Throughput", "Samples", "Cold start"]
+    assert [metric.label for metric in app.metric][:5] == ["p50", "p99", "Throughput", "Samples", "Cold start"]
     assert "too few samples" in set(app.dataframe[0].value["interpolated"])
     assert plots(app)
     for plot in plots(app):
@@ -227,3 +227,16 @@ def test_a_run_of_an_engine_has_the_engines_precision_and_library_in_its_name(be
     assert run_precision(bench, on_gpu) is Precision.FP16
     eager = replace(run, conditions=replace(run.conditions, backend="pytorch"))
     assert run_precision(bench, eager) is Precision.UNKNOWN
+
+
+def test_a_load_has_its_price_beside_the_run_that_was_measured(bench, mlp, open_page):
+    run = measured(bench, mlp.id)
+    app = open_page("latency", model=mlp.id, latency=run.id)
+
+    def price() -> str:
+        return {item.label: item.value for item in app.metric}["A month"]
+
+    before = price()
+    app.number_input("latency.price").set_value(30.0).run()
+    assert price() != before
+    assert "no TensorRT latency: the price is that of such a machine" in words(app)
