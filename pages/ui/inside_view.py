@@ -80,7 +80,7 @@ def show_look(run: EngineDivergence) -> None:
     metrics(_cards(run))
     if run.opaque:
         st.info(text.plain(run.opaque))
-    if reason := refusal(run):
+    if (reason := refusal(run)) and reason not in answer(run):
         st.warning(text.plain(reason))
     if run.believed:
         st.plotly_chart(look_figure(run), key="inside.picture", config=plot_config(f"{run.id}-inside"))
@@ -89,12 +89,13 @@ def show_look(run: EngineDivergence) -> None:
 
 def _cards(run: EngineDivergence) -> list[Metric]:
     worst = run.worst_output
-    steps = len(run.bisection.steps) if run.bisection else 0
+    cuts = run.bisection
+    built = len(run.groups) + (len(cuts.steps) + (cuts.segment is not None) if cuts else 0)
     return [
         Metric(label="Worst output", value=sqnr(worst[1].sqnr_db if worst else None), how="TensorRT, measured."),
         Metric(label="Inner tensors believed", value=f"{len(run.believed)} of {len(run.layers)}"),
         Metric(label="Loss begins", value=run.origin[0] if run.origin else "–", how="Among believed tensors."),
-        Metric(label="Engines built", value=str(len(run.groups) + steps)),
+        Metric(label="Engines built", value=str(built)),
         Metric(label="To blame", value=run.square.blame.value if run.square else "–"),
     ]
 
@@ -180,5 +181,9 @@ def _cuts(run: EngineDivergence) -> None:
         st.markdown(f"{number}. {text.plain(step_words(step))}")
     if found.between:
         st.caption(f"Nodes between the cuts: {text.names(found.between, most=12)}.")
+    if found.segment is not None and found.segment.errors:
+        rows = [{"tensor": name, **error_cells("", error)} for name, error in found.segment.errors]
+        show_table(rows, key="inside.segment", filename=f"{run.id}-segment.csv")
+        st.caption("Read from one engine with outputs at all of these: another engine than the one looked into.")
     if found.stopped:
         st.caption(text.plain(found.stopped))

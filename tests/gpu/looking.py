@@ -82,4 +82,6 @@ def told(run: EngineDivergence) -> str:
     if run.bisection is not None:
         steps = [f"{step.tensor} {step.outcome.value} {step.seconds:.1f} s" for step in run.bisection.steps]
         parts.append(f"cuts {'; '.join(steps)} -> {run.bisection.clean} .. {run.bisection.faulty}")
+        if run.bisection.segment is not None:
+            parts.append(f"first wrong in between {run.bisection.first_wrong!r} {run.bisection.segment.reason}")
     return " | ".join([*parts, f"origin {run.origin[:4]}", f"{run.seconds:.1f} s"])

@@ -103,7 +103,23 @@ def test_an_opaque_engine_is_bisected_to_the_block_with_the_fault(made):
     assert len(found.steps) <= 3  # of six cuts
     assert found.stopped == ""
     assert {step.outcome for step in found.steps} == {CutOutcome.BEFORE, CutOutcome.AFTER}
-    assert bench.engines.built[-len(found.steps) :] == [(step.tensor,) for step in found.steps]
+    assert bench.engines.built[-len(found.steps) - 1 : -1] == [(step.tensor,) for step in found.steps]
+    assert [name for name, _ in found.segment.errors] == ["b3_up", "b3_act", "b3_down", "b3_sum"]
+    assert found.first_wrong == "b3_down"
+
+
+def test_a_fault_that_the_segments_outputs_cure_names_no_tensor(made):
+    run = made(Plant(tensor="b3_down", factor=2.0, cured_by=frozenset({"b3_act"})), opaque=True).look()
+    assert run.bisection.faulty == "b3_sum"
+    assert run.bisection.segment.errors
+    assert run.bisection.first_wrong == ""
+
+
+def test_an_engine_that_cannot_be_built_with_its_group_is_told_and_the_look_goes_on(made):
+    run = made(Plant(tensor="b3_sum", factor=1.5), unbuildable=["b1_sum"]).look()
+    (group,) = run.groups
+    assert "No implementation for 'b1_sum'" in group.failed
+    assert run.bisection.faulty == "b3_sum"
 
 
 def test_a_cut_that_cures_the_engine_is_told_and_the_search_goes_on_around_it(made):

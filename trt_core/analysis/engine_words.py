@@ -61,7 +61,16 @@ def bisected(found: Bisection, *, name: Name = str) -> str:
     if found.gone:
         cured = ", ".join(map(name, found.gone[:3]))
         said = f"{said} Built with outputs at {cured} it was not there: it hangs on what is fused across them."
-    return f"{said} {found.stopped}".strip()
+    return " ".join(part for part in (said, _segment(found, name), found.stopped) if part)
+
+
+def _segment(found: Bisection, name: Name) -> str:
+    if found.segment is None or not found.segment.errors:
+        return ""
+    built = f"Built with outputs at all {len(found.segment.errors)} tensors in between"
+    if found.first_wrong:
+        return f"{built}, {name(found.first_wrong)} is the first that is wrong."
+    return f"{built}, the fault was not there."
 
 
 _OUTCOMES = {

@@ -108,11 +108,25 @@ class CutStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SegmentRead:
+    """One more build, with outputs at every tensor between the last right cut and the first wrong one.
+
+    `errors` are in the file's order; `reason` says why nothing was read.
+    """
+
+    seconds: float
+    errors: tuple[tuple[str, TensorError], ...] = ()
+    output_error: TensorError | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bisection:
     """A search for the first cut behind which the engine is wrong.
 
     The fault lies after `clean` ("": after the model's inputs) and at or before `faulty` ("": the outputs). `gone` are
-    cuts with which it went away. `stopped` says why the search ended earlier than at neighbouring cuts.
+    cuts with which it went away. `stopped` says why the search ended earlier than at neighbouring cuts. `first_wrong`
+    is the first tensor below the floor in `segment`, where the fault was still there with it.
     """
 
     cuts: tuple[str, ...]
@@ -122,6 +136,8 @@ class Bisection:
     between: tuple[str, ...] = ()  # nodes of the model between the two, in the file's order
     gone: tuple[str, ...] = ()
     stopped: str = ""
+    segment: SegmentRead | None = None
+    first_wrong: str = ""
 
 
 class Blame(Enum):

@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 
 from trt_core.analysis.cuts import CutSearch, cuts_before, nodes_between
-from trt_core.domain.engine_divergence import Bisection, CutOutcome, CutStep
+from trt_core.domain.divergence import TensorError
+from trt_core.domain.engine_divergence import Bisection, CutOutcome, CutStep, SegmentRead
+from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Progress
-from trt_core.errors import BackendError
+from trt_core.errors import BackendError, BuildFailed
 from trt_core.services.engine_look import Look
 
 _NO_CUT = "No single tensor parts the model in two: what comes before and after it cannot be told apart."
@@ -38,6 +40,9 @@ def bisect(look: Look, tensors: Sequence[str]) -> Bisection:
         look.reporter.log(f"{step.tensor}: {step.outcome.value} {step.reason}".rstrip())
         steps.append(step)
         search.learn(position, step.outcome)
+    segment = _segment(look, search, output, tensors)
+    wrong = [] if segment is None else [name for name, error in segment.errors if error.sqnr_db < look.spec.intact_db]
+    is_there = segment is not None and segment.output_error is not None and _is_wrong(look, segment.output_error)
     return Bisection(
         cuts=cuts,
         steps=tuple(steps),
@@ -46,29 +51,36 @@ def bisect(look: Look, tensors: Sequence[str]) -> Bisection:
         between=_between(look, search, output),
         gone=tuple(step.tensor for step in steps if step.outcome is CutOutcome.GONE),
         stopped=_stopped(look, search),
+        segment=segment,
+        first_wrong=wrong[0] if wrong and is_there else "",
     )
+
+
+def _is_wrong(look: Look, error: TensorError) -> bool:
+    return error.sqnr_db < look.spec.intact_db
 
 
 def _step(look: Look, tensor: str, position: int, output: str) -> CutStep:
     began = time.perf_counter()
     try:
         marked = look.marked([tensor])
-    except BackendError as error:
         seconds = time.perf_counter() - began
+        if tensor not in marked.tensors:
+            raise BuildFailed(f"It cannot be marked: {dict(marked.refused).get(tensor, 'no reason given')}.")
+        with look.session(marked) as session:
+            errors = look.errors(session, marked.tensors)
+    except BackendError as error:
         return CutStep(
-            tensor=tensor, position=position, outcome=CutOutcome.NO_BUILD, seconds=seconds, reason=error.message
+            tensor=tensor,
+            position=position,
+            outcome=CutOutcome.NO_BUILD,
+            seconds=time.perf_counter() - began,
+            reason=error.message,
         )
-    seconds = time.perf_counter() - began
-    if tensor not in marked.tensors:
-        reason = dict(marked.refused).get(tensor, "")
-        return CutStep(tensor=tensor, position=position, outcome=CutOutcome.NO_BUILD, seconds=seconds, reason=reason)
-    with look.session(marked) as session:
-        errors = look.errors(session, marked.tensors)
-    floor = look.spec.intact_db
-    if errors[output].sqnr_db >= floor:
+    if not _is_wrong(look, errors[output]):
         outcome = CutOutcome.GONE
     else:
-        outcome = CutOutcome.BEFORE if errors[tensor].sqnr_db < floor else CutOutcome.AFTER
+        outcome = CutOutcome.BEFORE if _is_wrong(look, errors[tensor]) else CutOutcome.AFTER
     return CutStep(
         tensor=tensor,
         position=position,
@@ -80,9 +92,33 @@ def _step(look: Look, tensor: str, position: int, output: str) -> CutStep:
     )
 
 
+def _segment(look: Look, search: CutSearch, output: str, tensors: Sequence[str]) -> SegmentRead | None:
+    """Read everything between the two cuts at once; None where the search found no cut or used all its builds."""
+    inside = set(_nodes(look.file_graph, search, output))
+    wanted = [name for name in tensors if look.file_graph.producer_of[name] in inside]
+    if not wanted or not look.builds_left or not (search.clean or search.faulty):
+        return None
+    look.reporter.progress(Progress(phase=f"Building with outputs at {len(wanted)} tensors between the cuts"))
+    began = time.perf_counter()
+    try:
+        marked = look.marked(wanted)
+        with look.session(marked) as session:
+            errors = look.errors(session, marked.tensors)
+    except BackendError as error:
+        return SegmentRead(seconds=time.perf_counter() - began, reason=error.message)
+    return SegmentRead(
+        seconds=time.perf_counter() - began,
+        errors=tuple((name, errors[name]) for name in marked.tensors if name in errors),
+        output_error=errors[output],
+    )
+
+
+def _nodes(graph: Graph, search: CutSearch, output: str) -> tuple[int, ...]:
+    return nodes_between(graph, search.clean, search.faulty or output)
+
+
 def _between(look: Look, search: CutSearch, output: str) -> tuple[str, ...]:
-    found = nodes_between(look.graph, search.clean, search.faulty or output)
-    return tuple(look.graph.nodes[index].name for index in found)
+    return tuple(look.graph.nodes[index].name for index in _nodes(look.graph, search, output))
 
 
 def _stopped(look: Look, search: CutSearch) -> str:

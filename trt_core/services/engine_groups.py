@@ -57,20 +57,20 @@ def _read(look: Look, group: TensorGroup) -> tuple[ObservedGroup, Errors]:
     began = time.perf_counter()
     try:
         marked = look.marked(group.tensors)
+        built_s = time.perf_counter() - began
+        with look.session(marked) as session:
+            errors = look.errors(session, marked.tensors)
+            plain_ms, marked_ms = look.times_ms(session)
     except BackendError as error:
         failed = ObservedGroup(
             tensors=(),
             size_bytes=group.size_bytes,
             seconds=time.perf_counter() - began,
             marking=look.marking,
-            refused=tuple((name, "no engine could be built with its group") for name in group.tensors),
+            refused=tuple((name, "its engine could not be built or run") for name in group.tensors),
             failed=error.message,
         )
         return failed, {}
-    built_s = time.perf_counter() - began
-    with look.session(marked) as session:
-        errors = look.errors(session, marked.tensors)
-        plain_ms, marked_ms = look.times_ms(session)
     output, plain_error = look.worst_output
     check = observer_check(
         look.record,
