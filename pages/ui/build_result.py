@@ -14,11 +14,14 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
 from pages.ui.notices import announce
 from pages.ui.pickers import build_title
+from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.precision import Precision
 from trt_core.workbench import Workbench
+
+_ROW = "build.history_row"
 
 
 def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -> None:
@@ -153,12 +156,11 @@ def _log(bench: Workbench, record: BuildRecord) -> None:
 
 
 def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
-    """All builds of the model, newest first, each with a link to its fusion map."""
+    """All builds of the model, newest first; a chosen row opens that build in its place."""
     st.subheader("Builds of this model", anchor=False)
     rows = [
         {
-            "build": f"/build?model={item.model_id}&build={item.id}",
-            "fusion": f"/fusion?model={item.model_id}&build={item.id}",
+            "build": item.id,
             "shown": "●" if item.id == current else "",
             "asked for": PRECISION_LABELS[item.recipe.precision],
             "target": item.target,
@@ -172,8 +174,10 @@ def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
         }
         for item in records
     ]
-    links = {
-        "build": st.column_config.LinkColumn("build", display_text=r"build=(b-[0-9a-f]{12}(?:-\d+)?)"),
-        "fusion": st.column_config.LinkColumn("fusion", display_text="open"),
-    }
-    show_table(rows, key="build.history", filename="builds.csv", columns=links)
+    row = show_table(rows, key="build.history", filename="builds.csv", selectable=True)
+    st.caption("Select a row to see that build here. Its fusion map is one click further.")
+    if row != st.session_state.get(_ROW):
+        st.session_state[_ROW] = row
+        if row is not None and records[row].id != current:
+            select({"build": records[row].id, "job": ""})
+            st.rerun()

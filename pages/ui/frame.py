@@ -29,7 +29,7 @@ from pages.ui.bench import workbench
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
 from pages.ui.links import PAGES, link_to
-from pages.ui.notices import show_notices
+from pages.ui.notices import keep_links_in_this_tab, show_notices
 from pages.ui.state import travelling
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
@@ -48,6 +48,13 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
 code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }
+.count-bars { width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
+.count-bars caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
+.count-bars th { text-align: left; font-weight: 400; white-space: nowrap; unicode-bidi: isolate; }
+.count-bars th, .count-bars td { padding: 0.1rem 0.6rem 0.1rem 0; border: 0; }
+.count-bars td:nth-child(2) { width: 100%; }
+.count-bars td:nth-child(2) div { height: 0.7rem; border-radius: 2px; min-width: 1px; }
+.count-bars td:last-child { text-align: right; padding-right: 0; }
 @media (max-width: 1100px) { .st-key-graph-beside [data-testid="stColumn"] { min-width: calc(100% - 1.5rem); } }
 </style>"""
 
@@ -69,6 +76,7 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     _chips(bench)
     with boundary(page):
         yield bench
+    keep_links_in_this_tab()
     show_notices()
 
 

@@ -5,11 +5,31 @@ from __future__ import annotations
 import streamlit as st
 
 _PENDING = "frame.notices"
+# Streamlit opens every link of a toast in another tab. Ours stay in this one, and in its session: the browser's address
+# changes as by a link of the menu, and Streamlit follows as it follows the Back button. No foreign text here.
+_SAME_TAB = """<script>
+if (!window.enginescopeToasts) {
+  window.enginescopeToasts = true;
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('[data-testid="stToast"] a');
+    const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
+    if (!link || elsewhere || link.origin !== location.origin) return;
+    event.preventDefault();
+    history.pushState({}, "", link.href);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, true);
+}
+</script>"""
 
 
 def announce(markdown: str) -> None:
     """Keep a sentence for the end of the next run that is not cut short. Foreign text in it must be escaped."""
     st.session_state.setdefault(_PENDING, []).append(markdown)
+
+
+def keep_links_in_this_tab() -> None:
+    """Have the links of toasts open in the tab where they are; once a run, where an element more shifts nothing."""
+    st.html(_SAME_TAB, unsafe_allow_javascript=True)
 
 
 def show_notices() -> None:

@@ -196,3 +196,21 @@ def test_names_from_a_model_are_text_on_both_pages(tmp_path):
             assert "<img" not in outside_code
         for box in app.get("plotly_chart"):
             assert "<img" not in json.dumps(json.loads(box.proto.spec))
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_a_row_of_the_history_opens_that_build_in_its_place(stock, monkeypatch):
+    bench, model, build = stock
+    wanted = [item.id for item in bench.builds.builds(model.id)].index(build.id)
+    monkeypatch.setattr("pages.ui.build_result.show_table", lambda rows, *, key, **_: _row(key, rows, wanted))
+
+    app = opened("build", model=model.id)
+
+    assert asked(app, "build") == build.id
+    assert "layers run in it" in words(app)
+
+
+def _row(key, rows, wanted):
+    """What a reader's click on that row of the history gives back."""
+    assert not any(str(value).startswith(("/", "http")) for row in rows for value in row.values())
+    return wanted if key == "build.history" else None
