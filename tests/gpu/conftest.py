@@ -14,7 +14,7 @@ import pytest
 from tests import models
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.precision import Precision
-from trt_core.domain.profiles import OptimizationProfile, range_from_text
+from trt_core.domain.profiles import profile_from_texts
 from trt_core.protocols import CompileInput, CompileOutput
 from trt_core.testing import CollectingReporter
 
@@ -37,18 +37,19 @@ class Workshop:
     def saved(self, proto: onnx.ModelProto) -> Path:
         return models.saved(proto, self.folder / f"model-{len(list(self.folder.iterdir()))}.onnx")
 
-    def built(
-        self, source, *ranges: str, more=(), level=1, reporter=None, rest=Precision.FP32, implicit=False, **others
-    ) -> CompileOutput:
+    def request(
+        self, source, *ranges: str, more=(), level=1, rest=Precision.FP32, implicit=False, **others
+    ) -> CompileInput:
         path = source if isinstance(source, Path) else self.saved(source)
         wanted = [item for item in (ranges, *more) if item]
-        profiles = tuple(OptimizationProfile(ranges=tuple(range_from_text(text) for text in item)) for item in wanted)
         compile_fields = {name: others.pop(name) for name in ("keep", "calibration") if name in others}
-        request = CompileInput(
-            onnx_path=path, target=None, profiles=profiles, rest=rest,
+        return CompileInput(
+            onnx_path=path, target=None, profiles=tuple(profile_from_texts(item) for item in wanted), rest=rest,
             options=BuilderOptions(optimization_level=level, calibration="implicit" if implicit else "", **others), **compile_fields,
         )  # fmt: skip
-        return self.compiler().build(request, reporter=reporter or CollectingReporter())
+
+    def built(self, source, *ranges: str, reporter=None, **others) -> CompileOutput:
+        return self.compiler().build(self.request(source, *ranges, **others), reporter=reporter or CollectingReporter())
 
     def engine_file(self, output: CompileOutput) -> Path:
         path = self.folder / f"engine-{len(list(self.folder.iterdir()))}.engine"

@@ -120,8 +120,8 @@ CARDS: tuple[Card, ...] = (
     ),
     _card(
         r"missing values for shape input tensor (?P<tensor>\S+?)\.?(?:\s|$)",
-        "The model computes shapes from the values of its input {tensor}, and a profile here gives shapes only.",
-        "Make those values constant in the model, or export it so that shapes follow from other inputs' shapes.",
+        "The model computes shapes from the values of its input {tensor}, and the profile does not give them.",
+        "Give their range, as in size=[1x1]:[2x2]:[4x4], or make those values constant in the model.",
     ),
     _card(
         r"Dynamic input tensor (?P<tensor>\S+) is missing dimensions in profile (?P<profile>\d+)",

@@ -61,11 +61,14 @@ def add_profile(builder: Any, config: Any, profile: OptimizationProfile, *, titl
     native = builder.create_optimization_profile()
     for item in profile.ranges:
         native.set_shape(item.tensor, item.min, item.opt, item.max)
+    for held in profile.values:
+        native.set_shape_input(held.tensor, held.min, held.opt, held.max)
     # An impossible profile raises nothing: it is false, or gets the index -1.
     if not native or config.add_optimization_profile(native) < 0:
-        shapes = "; ".join(f"{item.tensor} {item.min}..{item.opt}..{item.max}" for item in profile.ranges)
+        given = [f"{item.tensor} {item.min}..{item.opt}..{item.max}" for item in profile.ranges]
+        given += [f"{held.tensor} {held.min}..{held.opt}..{held.max}" for held in profile.values]
         raise InvalidProfile(
-            f"{title} refused the optimization profile {shapes or 'without shapes'}.",
+            f"{title} refused the optimization profile {'; '.join(given) or 'without shapes'}.",
             remedy="Give every dynamic input min <= opt <= max.",
         )
     return native

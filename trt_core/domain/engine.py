@@ -119,6 +119,9 @@ class BuildRequest:
         for item in fields(BuilderOptions):
             if item.name not in _FIRST_OPTIONS and getattr(self.options, item.name) == item.default:
                 del options[item.name]
+        for profile in plain["profiles"]:
+            if not profile["values"]:
+                del profile["values"]
         options["extra"] = []  # a field of the first releases that nothing ever filled
         return plain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trt_core.domain.tensors import Dim, TensorSpec
@@ -40,13 +41,32 @@ class ShapeRange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizationProfile:
-    """One range for each dynamic input."""
+class ValueRange:
+    """min, opt and max values of an input that the network computes shapes from (a shape tensor)."""
 
-    ranges: tuple[ShapeRange, ...]
+    tensor: str
+    min: tuple[int, ...]
+    opt: tuple[int, ...]
+    max: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        names = [item.tensor for item in self.ranges]
+        same = len(self.min) == len(self.opt) == len(self.max)
+        if not same or any(not low <= opt <= high for low, opt, high in zip(self.min, self.opt, self.max, strict=True)):
+            raise InvalidProfile(
+                f"Values of input {self.tensor!r}: min {self.min}, opt {self.opt}, max {self.max}.",
+                remedy="Give as many values for each, and make min <= opt <= max.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizationProfile:
+    """One range for each dynamic input, and the values of each shape tensor among the inputs."""
+
+    ranges: tuple[ShapeRange, ...]
+    values: tuple[ValueRange, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [item.tensor for item in self.ranges] + [held.tensor for held in self.values]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise InvalidProfile(f"Input {min(twice)!r} has two ranges in one profile.", remedy="Keep one.")
@@ -54,6 +74,25 @@ class OptimizationProfile:
     def range_of(self, tensor: str) -> ShapeRange | None:
         """The range of that input, or None."""
         return next((item for item in self.ranges if item.tensor == tensor), None)
+
+
+def profile_from_texts(texts: Sequence[str]) -> OptimizationProfile:
+    """Parse one text for each input: a range of shapes as `range_from_text`, or of values in brackets.
+
+    `size=[2x2]:[4x4]:[8x8]` gives the values of a shape tensor.
+    """
+    held = [text for text in texts if text.rpartition("=")[2].startswith("[")]
+    return OptimizationProfile(
+        ranges=tuple(range_from_text(text) for text in texts if text not in held),
+        values=tuple(_values_from_text(text) for text in held),
+    )
+
+
+def _values_from_text(text: str) -> ValueRange:
+    if text.count("]") != text.count("["):
+        raise InvalidProfile(f"Values {text!r} cannot be read.", remedy="Write them as size=[2x2]:[4x4]:[8x8].")
+    same = range_from_text(text.replace("[", "").replace("]", ""))
+    return ValueRange(tensor=same.tensor, min=same.min, opt=same.opt, max=same.max)
 
 
 def range_from_text(text: str) -> ShapeRange:
@@ -98,6 +137,8 @@ def check_profile(profile: OptimizationProfile, inputs: tuple[TensorSpec, ...]) 
                 f"The model has no input {item.tensor!r}.", remedy=f"Its inputs are: {', '.join(known) or 'none'}."
             )
         _check_against(item, known[item.tensor])
+    for held in profile.values:
+        _check_values(held, known)
     for spec in inputs:
         if not spec.is_static and profile.range_of(spec.name) is None:
             raise InvalidProfile(
@@ -122,6 +163,21 @@ def _check_against(item: ShapeRange, spec: TensorSpec) -> None:
                 f"Input {spec.name!r}, dimension {axis} is {dim}, the profile asks for {sizes[0]}..{sizes[2]}.",
                 remedy=f"Use {dim}, or export the model with that dimension dynamic.",
             )
+
+
+def _check_values(item: ValueRange, known: dict[str, TensorSpec]) -> None:
+    spec = known.get(item.tensor)
+    if spec is None or spec.dtype not in ("int32", "int64") or spec.shape is None or len(spec.shape) > 1:
+        raise InvalidProfile(
+            f"{item.tensor!r} is no input of whole numbers with at most one dimension.",
+            remedy="Give values to such inputs only, and shapes to all others.",
+        )
+    count = spec.shape[0] if spec.shape else 1
+    if isinstance(count, int) and len(item.min) != count:
+        raise InvalidProfile(
+            f"Input {item.tensor!r} holds {count} values, the profile gives {len(item.min)}.",
+            remedy="Give one number for each.",
+        )
 
 
 def _check_symbols(profile: OptimizationProfile, known: dict[str, TensorSpec]) -> None:

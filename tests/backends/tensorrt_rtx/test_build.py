@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.backends.tensorrt_rtx.native import library, logger
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import Precision
-from trt_core.domain.profiles import OptimizationProfile, range_from_text
+from trt_core.domain.profiles import OptimizationProfile, profile_from_texts, range_from_text
 from trt_core.domain.support import Evidence
 from trt_core.errors import BuildFailed, InvalidProfile, JobCancelled, ParseFailed, StoreError, UnsupportedRequest
 from trt_core.onnx_graph.load import load_model
@@ -285,5 +286,25 @@ def test_a_profile_that_the_library_drops_in_silence_is_refused():
     impossible = SimpleNamespace(tensor="x", min=(4, 8), opt=(2, 8), max=(1, 8))
     with pytest.raises(InvalidProfile, match=r"refused the optimization profile x \(4, 8\)"):
         add_profile(
-            builder, builder.create_builder_config(), SimpleNamespace(ranges=(impossible,)), title="TensorRT-RTX"
+            builder,
+            builder.create_builder_config(),
+            SimpleNamespace(ranges=(impossible,), values=()),
+            title="TensorRT-RTX",
         )
+
+
+def test_an_input_whose_values_are_a_shape_is_built_with_their_range_and_refused_without(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"], name="relu"),
+        helper.make_node("Expand", ["r", "size"], ["y"], name="expand"),
+    ]
+    size = models.value("size", [2], TensorProto.INT64)
+    path = models.saved(
+        static(nodes, inputs=[models.value("x", [1, 4]), size], outputs=[models.value("y", ["n", 4])]),
+        tmp_path / "expanding.onnx",
+    )
+    profile = profile_from_texts(["size=[1x4]:[4x4]:[8x4]"])
+    request = replace(request_for(path), profiles=(profile,))
+    assert RtxCompiler().build(request, reporter=Listener()).engine
+    with pytest.raises(BuildFailed, match="from the values of its input size"):
+        build(path, "x=1x4")

@@ -26,7 +26,8 @@ _SPELLED = {"float8_e4m3fn": "float8e4m3fn"}
 class Border:
     """The tensors at an engine's border. `host` holds inputs whose values TensorRT reads on the host (shape tensors).
 
-    `profiles` gives, for each optimization profile, the range of every input with a dynamic shape.
+    `profiles` gives, for each optimization profile, the range of every input with a dynamic shape, and that of the
+    values of every input in `host`.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -50,14 +51,30 @@ def border_of(engine: Any, context: Any, trt: Any) -> Border:
             for name in ranged
             if name not in host
         }
+        | {name: _value_ends(engine, name, index) for name in host}
         for index in range(engine.num_optimization_profiles)
     )
     return Border(
         inputs=tuple(_spec(engine, context, name) for name in inputs),
         outputs=tuple(_spec(engine, context, name) for name in names if name not in inputs),
         host=host,
-        profiles=profiles,  # type: ignore[arg-type]
+        profiles=profiles,
     )
+
+
+def _value_ends(engine: Any, name: str, index: int) -> tuple[Shape, Shape, Shape]:
+    """The smallest, usual and largest values of a shape tensor in a profile."""
+    if hasattr(engine, "get_tensor_profile_values"):
+        ends = engine.get_tensor_profile_values(index, name)
+    else:
+        ends = engine.get_profile_shape_input(index, name)
+    low, usual, high = (tuple(int(value) for value in end) for end in ends)
+    return low, usual, high
+
+
+def values_of(array: Array) -> tuple[int, ...]:
+    """A shape tensor's values, as a profile holds them."""
+    return tuple(int(value) for value in array.reshape(-1))
 
 
 def _spec(engine: Any, context: Any, name: str) -> TensorSpec:

@@ -9,7 +9,7 @@ import numpy as np
 
 from trt_core.backends.causes import cause_of
 from trt_core.backends.native_log import NativeLog, listening
-from trt_core.backends.tensorrt.bindings import border_of, fitting_profile, numpy_dtype, prepared
+from trt_core.backends.tensorrt.bindings import border_of, fitting_profile, numpy_dtype, prepared, values_of
 from trt_core.backends.tensorrt.cuda import DeviceBuffer, PinnedBuffer, Stream, copy_to_device, copy_to_host
 from trt_core.backends.tensorrt.growing_outputs import GrowingOutput, growing_output
 from trt_core.backends.tensorrt.native import library
@@ -69,8 +69,8 @@ class TrtSession:
     def bind(self, feeds: Feeds) -> None:
         """Choose the profile, set shapes and addresses, and put the arrays into pinned memory."""
         arrays = prepared(feeds, self.inputs)
-        device_shapes = {name: array.shape for name, array in arrays.items() if name not in self.border.host}
-        profile = fitting_profile(device_shapes, self.border.profiles)
+        asked = {name: values_of(item) if name in self.border.host else item.shape for name, item in arrays.items()}
+        profile = fitting_profile(asked, self.border.profiles)
         with listening(NativeLog()) as log:
             if profile != self._profile:
                 self._sure(self.context.set_optimization_profile_async(profile, self.stream.number), "profile", log)
