@@ -34,7 +34,7 @@ from trt_core.protocols import CalibrationInput, CompileInput, CompileOutput
 from trt_core.testing import CollectingReporter
 
 BATCH = 8
-CASE_LIMIT_S = 120
+CASE_LIMIT_S = 180
 SHAPES = {"resnet50": (BATCH, 3, 224, 224), "vit": (BATCH, 3, 224, 224), "bert": (BATCH, 128)}
 CASES = tuple(
     f"{model}/{precision}"

@@ -51,7 +51,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
     apart = {"PYTHONPATH": str(options.torch_path or ""), "LD_LIBRARY_PATH": ""}
     here = ["-m", "benchmarks.gpu"]
     return [
-        Step(name="tests", words=tests, limit_s=300, environment={"TRT_TIMING_CACHE": str(options.timings)}),
+        Step(name="tests", words=tests, limit_s=480, environment={"TRT_TIMING_CACHE": str(options.timings)}),
         Step(name="seed", words=[python, "-c", _SEED, str(options.timings), kept], limit_s=60),
         Step(name="rates", words=[python, "-m", "benchmarks.gpu_rates", f"{state}/rates.json", kept], limit_s=120),
         Step(
