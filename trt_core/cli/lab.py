@@ -73,7 +73,7 @@ def compare(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     from trt_core.analysis.engine_why import why
 
     del console
-    comparison = compare_engines(_study(bench, options.first), _study(bench, options.second))
+    comparison = compare_engines(study_of(bench, options.first), study_of(bench, options.second))
     findings = why(comparison)
     sides = {name: _side(study) for name, study in (("first", comparison.first), ("second", comparison.second))}
     steps = [{"cause": step.cause.value, "groups": step.groups, "delta_ms": step.delta_ms} for step in comparison.steps]
@@ -130,7 +130,7 @@ def tactics(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     from trt_core.analysis.tactics import layer_tunings, tuning_findings
 
     del console
-    study = _study(bench, options.engine)
+    study = study_of(bench, options.engine)
     tuning = study.tuning or Tuning()
     found = layer_tunings(tuning, study.record, [fact.tactic for fact in study.facts] or None)
     findings = tuning_findings(found, tuning)
@@ -214,7 +214,7 @@ def _numbers(words: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, parts)))
 
 
-def _study(bench: Workbench, text: str) -> EngineStudy:
+def study_of(bench: Workbench, text: str) -> EngineStudy:
     """An engine by its id, or a recording by its name."""
     if ARTIFACT_ID.fullmatch(text):
         return bench.engines.study(text)

@@ -11,7 +11,8 @@ from trt_core.errors import InvalidInput
 
 def check_outputs(options: argparse.Namespace) -> None:
     """Refuse what cannot be written: InvalidInput for a folder that is not there, and for one in a file's place."""
-    wanted = [getattr(options, "output", None)] if options.command != "deploy" else []  # deploy makes its folder
+    makes_folder = options.command == "deploy" or getattr(options, "form", "") == "trtexec"
+    wanted = [] if makes_folder else [getattr(options, "output", None)]
     if options.command == "triage":
         wanted.append(options.plan)
     for path in wanted:

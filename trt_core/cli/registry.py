@@ -7,9 +7,11 @@ from pathlib import Path
 
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console
+from trt_core.cli.trtexec import export_trtexec
 from trt_core.domain.codec import to_plain
 from trt_core.domain.registry import EngineState, Entry, RetentionRules
 from trt_core.errors import InvalidInput
+from trt_core.services.trtexec_export import DIALECTS
 from trt_core.workbench import Workbench
 
 _STATES = tuple(state.value for state in EngineState)
@@ -34,8 +36,14 @@ def retain_arguments(command: argparse.ArgumentParser) -> None:
 
 def export_arguments(command: argparse.ArgumentParser) -> None:
     """The grammar of `export`."""
-    command.add_argument("model_id", metavar="MODEL_ID")
-    command.add_argument("-o", "--output", type=Path, required=True)
+    command.add_argument("subject", metavar="MODEL_ID|ENGINE|RUN_ID")
+    command.add_argument("--as", choices=("project", "trtexec"), default="project", dest="form")
+    command.add_argument(
+        "--dialect", choices=DIALECTS, default="10", help="of TensorRT's layer information in trtexec's files"
+    )
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, help="the project's file, or a folder for trtexec's"
+    )
 
 
 def import_arguments(command: argparse.ArgumentParser) -> None:
@@ -98,9 +106,11 @@ def retain(bench: Workbench, options: argparse.Namespace, console: Console) -> A
 
 
 def export_project(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """One file with a model and all that was made from it."""
+    """One file with a model and all that was made from it, or trtexec's JSON files of an engine or a run."""
+    if options.form == "trtexec":
+        return export_trtexec(bench, options, console)
     del console
-    ids = bench.registry.export(options.model_id, options.output)
+    ids = bench.registry.export(options.subject, options.output)
     plain: present.Plain = {"file": str(options.output), "artifacts": list(ids)}
     plain["size_bytes"] = options.output.stat().st_size
     return Answer(plain=plain, lines=[f"{options.output}: {len(ids)} artifacts, {plain['size_bytes']:,} bytes"])
