@@ -6,10 +6,12 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
+from pages.ui.links import link_to
 from pages.ui.tables import show_table
 from trt_core.analysis.four_way import FP32, ORT, TENSORRT, four_way
 from trt_core.domain.divergence import DivergenceRun, TensorError
 from trt_core.domain.engine_divergence import FourWay, SquareCell
+from trt_core.workbench import Workbench
 
 
 def show_square(square: FourWay, *, key: str) -> None:
@@ -29,6 +31,22 @@ def show_square(square: FourWay, *, key: str) -> None:
             f"{sqnr(square.engine_gap.sqnr_db)}. Every corner is the worst output against {ORT} in FP32; {ORT} in low "
             "precision is simulated: values are rounded, arithmetic is FP32."
         )
+
+
+def show_blame(bench: Workbench, model_id: str, precision: str) -> None:
+    """Quantization or engine? The newest square of that precision, or why there is none and where it is made."""
+    st.markdown("**Quantization or engine?**")
+    looks = [head for head in bench.inside.heads(model_id) if head.square and head.square.precision == precision]
+    if looks and looks[0].square:
+        show_square(looks[0].square, key="blame.square")
+        link_to("divergence", label="Open the look", changes={"build": looks[0].build_id})
+        return
+    missing = bench.inside.why_not() or f"No engine in {precision.upper()} was looked into yet."
+    st.caption(
+        f"The four-way square runs ONNX Runtime and TensorRT in FP32 and {text.plain(precision.upper())} on the same "
+        f"samples. Its TensorRT column is absent: {text.plain(missing)}"
+    )
+    link_to("divergence", label="Look inside an engine")
 
 
 def _cell(cell: SquareCell) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.inside_square import show_blame
 from pages.ui.lab_view import show_lab
 from pages.ui.links import link_to
 from pages.ui.state import select
@@ -221,9 +222,7 @@ def evaluation_rows(run: TriageRun) -> list[Row]:
 def _square(bench: Workbench, run: TriageRun) -> None:
     """Four ways to run the model; says whether the quantization or the engine is to blame."""
     name = PRECISION_LABELS[run.plan.recipe.precision]
-    known = {item.backend: item for item in bench.machine.capabilities()}
-    native = known.get("tensorrt")
-    reason = (native.why_not("run") if native is not None else "") or "no NVIDIA GPU with TensorRT was found here"
+    reason = bench.inside.why_not().rstrip(".") or "engines are held against ONNX Runtime by their outputs, below"
     baseline = run.after.judgement.baseline
     show_table(
         [
@@ -242,3 +241,4 @@ def _square(bench: Workbench, run: TriageRun) -> None:
 
 def _value(run: TriageRun, place: int) -> str:
     return text.figure(run.evaluations[place].metric, digits=4)
+    show_blame(bench, run.model_id, run.plan.recipe.precision.value)

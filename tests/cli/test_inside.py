@@ -61,6 +61,16 @@ def test_an_engine_that_changes_when_watched_is_refused_with_the_reason(run, tmp
     assert "Nothing can be concluded about inner tensors. Marking changed the fusions" in out
 
 
+def test_looks_are_listed_among_the_runs(run, tmp_path, capfd):
+    bench = Bench(tmp_path, FakeTensorRT())
+    seen = bench.look()
+    run(bench, "--inside", bench.build.id, "--samples", "8")
+    assert border.main(["runs", "--json", "--workspace", str(tmp_path / "workspace")]) == 0
+    (model,) = json.loads(capfd.readouterr().out)["models"]
+    assert {"id": seen.id, "build": bench.build.id} in model["looks"]
+    assert len(model["looks"]) == 2
+
+
 def test_without_a_gpu_it_says_what_is_missing(run, tmp_path):
     bench = Bench(tmp_path, FakeTensorRT(), absent="No NVIDIA driver is loaded.")
     code, _, err = run(bench, "--inside", bench.build.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.fake_engines import Bench
 from tests.pages.conftest import words
@@ -89,3 +90,35 @@ def test_a_link_to_a_look_that_is_gone_says_so(looked, open_page):
     run = looked()
     app = open_page("divergence", model=run.model_id, inside="i-0123456789ab")
     assert "which is not one of this model's" in said(app)
+
+
+@pytest.fixture
+def no_links(monkeypatch):
+    """A piece of a page that runs alone has no other pages to link to."""
+    monkeypatch.setattr("pages.ui.inside_square.link_to", lambda *_, **__: None)
+
+
+def test_triage_says_why_the_tensorrt_column_is_absent(bench, mlp, no_links):
+    app = AppTest.from_function(_blame)
+    app.session_state["model"] = mlp.id
+    app.run(timeout=30)
+    assert not app.exception
+    assert "Its TensorRT column is absent: Divergence inside an engine needs an NVIDIA GPU" in said(app)
+
+
+def test_triage_shows_the_newest_square_of_its_precision(looked, no_links):
+    run = looked(Plant(tensor="b3_sum", factor=1.5))
+    app = AppTest.from_function(_blame)
+    app.session_state["model"] = run.model_id
+    app.run(timeout=30)
+    assert not app.exception
+    assert "the engine is to blame, not the quantization" in said(app)
+
+
+def _blame():
+    import streamlit as st
+
+    from pages.ui.bench import workbench
+    from pages.ui.inside_square import show_blame
+
+    show_blame(workbench(), st.session_state["model"], "fp16")

@@ -138,6 +138,7 @@ def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
         entry["divergence_runs"] = [
             {"id": item.id, "against": list(item.candidates)} for item in bench.divergence.heads(record.id)
         ]
+        entry["looks"] = [{"id": item.id, "build": item.build_id} for item in bench.inside.heads(record.id)]
         entry["triage_runs"] = [
             {"id": item.id, "precision": item.plan.recipe.precision.value} for item in bench.triage.heads(record.id)
         ]
