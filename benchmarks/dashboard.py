@@ -54,9 +54,9 @@ def run() -> list[Table]:
 def scripts(workspace: Path, queries: dict[str, str]) -> Table:
     """Every page's script, run in this process by Streamlit's own test runner."""
     rows, limits = [], []
-    with _environment(workspace):
+    with environment(workspace):
         for page, query in queries.items():
-            wall, cpu = _script_runs(page, dict(pair.split("=") for pair in query.split("&")))
+            wall, cpu = script_runs(page, dict(pair.split("=") for pair in query.split("&")))
             p95 = percentile(wall, 95)
             row = (page, median(wall), p95, max(wall), percentile(cpu, 95))
             rows.append((row[0], *(f"{1000 * seconds:.0f}" for seconds in row[1:])))
@@ -112,7 +112,8 @@ def browsers(workspace: Path, queries: dict[str, str], path: str) -> list[Table]
     ]
 
 
-def _script_runs(page: str, query: dict[str, str]) -> tuple[list[float], list[float]]:
+def script_runs(page: str, query: dict[str, str]) -> tuple[list[float], list[float]]:
+    """Wall and processor seconds of every run of a page's script, over several new sessions in this process."""
     from streamlit.testing.v1 import AppTest
 
     wall, cpu = [], []
@@ -132,7 +133,8 @@ def _script_runs(page: str, query: dict[str, str]) -> tuple[list[float], list[fl
 
 
 @contextmanager
-def _environment(workspace: Path) -> Iterator[None]:
+def environment(workspace: Path) -> Iterator[None]:
+    """This process opens that workspace."""
     before = os.environ.get("ENGINESCOPE_WORKSPACE")
     os.environ["ENGINESCOPE_WORKSPACE"] = str(workspace)
     try:

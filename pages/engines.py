@@ -66,5 +66,5 @@ with frame("Engines", page="engines") as bench:
             _VIEWS[shown](study)
         st.caption("What the recordings of an H200 tell")
         show_stories(bench)
-        report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)
     intake(bench, is_empty=not entries)
+        report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)

@@ -65,7 +65,7 @@ def shapes_figure(found: Sequence[MemoryAt], said_bytes: int | None) -> Any:
             x=batches,
             y=[size / 2**20 for size in sizes],
             name=name,
-            marker={"color": colour, "pattern": {"shape": pattern, "size": 5}},
+            marker={"color": colour, "pattern": {"shape": pattern, "size": 5, "fillmode": "overlay"}},
             hovertemplate=f"batch %{{x}}: {name} %{{y:.2f}} MiB<extra></extra>",
         )
     if said_bytes is not None and found:

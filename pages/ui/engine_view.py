@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.engine_charts import time_bars, transition_figure, treemap
+from pages.ui.engine_files import show_requested
 from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
@@ -24,12 +25,15 @@ _WASTE = (Role.REFORMAT, Role.QDQ)
 
 
 def show_answer(study: EngineStudy, sentence: str = "") -> None:
-    """Verdict, stamp and cards of one engine; `sentence` is a view's own answer, as Markdown."""
+    """Verdict, stamp and cards of one engine; `sentence` is the answer of a view with cards of its own, as Markdown."""
     rows = layer_rows(study)
     verdict(sentence or engine_sentence(study, rows))
     st.caption(f":material/verified: {text.plain(study.stamp)}")
     if not rows:
         st.warning("The files hold no layer of this engine: its build failed, or only part of it was recorded.")
+        return
+    show_requested(study)
+    if sentence:
         return
     ran = ", ".join(f"{count} {PRECISION_LABELS[Precision(name)]}" for name, count in study.record.precisions.items())
     how = "Median without a profiler. The sum over profiled layers is more: every layer waits for the one before."
