@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.ui.engine_attempts import show_attempts
+from pages.ui.engine_files import show_files, show_ranges
 from pages.ui.engine_memory_view import memory_sentence, show_memory
 from pages.ui.engine_pick import intake, offer_recordings, pick_engine, pick_view, study_of
 from pages.ui.engine_samples import show_samples
@@ -30,9 +31,15 @@ _VIEWS: dict[str, Callable[[EngineStudy], None]] = {
     "Layers": show_layers,
     "Findings": show_lint,
     "Samples": show_samples,
+    "Ranges": show_ranges,
+    "Files": show_files,
 }
 _SENTENCES: dict[str, Callable[[EngineStudy], str]] = {"Tactics": tactics_sentence, "Memory": memory_sentence}
 _COMPARE, _ATTEMPTS = "Why they differ", "Attempts"
+
+
+def _views(study: EngineStudy) -> list[str]:
+    return [name for name in _VIEWS if name != "Ranges" or study.calibration_cache]
 
 
 def _finished(job: Job) -> None:
@@ -54,7 +61,7 @@ with frame("Engines", page="engines") as bench:
             against = pick_engine(others, name="against", label="Compare with", optional=True) if others else ""
         study = study_of(bench, engine)
         attempts = [] if study.id.startswith("r-") else [_ATTEMPTS]
-        shown = pick_view([*([_COMPARE] if against else []), *_VIEWS, *attempts])
+        shown = pick_view([*([_COMPARE] if against else []), *_views(study), *attempts])
         other = study_of(bench, against) if against else None
         if other is not None and shown == _COMPARE:
             show_comparison(study, other)
@@ -64,7 +71,7 @@ with frame("Engines", page="engines") as bench:
         else:
             show_answer(study, _SENTENCES[shown](study) if shown in _SENTENCES else "")
             _VIEWS[shown](study)
+        report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)
         st.caption("What the recordings of an H200 tell")
         show_stories(bench)
     intake(bench, is_empty=not entries)
-        report_button(lambda: engine_report(bench, study, other), page="engines", name=study.id)

@@ -24,6 +24,9 @@ from trt_core.workbench import Workbench
 _ROW = "build.history_row"
 
 
+_PRESSING = ("precision-not-reached", "precision-share-low")  # before everything else, not only in a tab
+
+
 def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -> None:
     """Draw one build."""
     variant = bench.variants.variant(record.request.variant_id)
@@ -31,6 +34,8 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
     st.subheader(f"Result: {text.plain(build_title(record))}", anchor=False)
     verdict(build_verdict(record))
     st.caption(text.plain(bench.builds.fusion(record.id).stamp))
+    if pressing := [finding for finding in record.findings if finding.rule in _PRESSING]:
+        show_findings(pressing)
     if cached:
         st.caption("Answered from the store: this request was built before.")
     metrics(_cards(record))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.cost_view import show_cost
+from pages.ui.engine_files import download_files
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.latency_charts import beyond, ecdf_figure, histogram_figure, node_figure, time_figure, warmup_figure
@@ -31,6 +32,7 @@ from trt_core.analysis.latency_compare import LatencyComparison, Verdict
 from trt_core.analysis.latency_pictures import node_times, op_times
 from trt_core.domain.findings import Finding
 from trt_core.domain.latency import LatencyRun
+from trt_core.services.trtexec_export import files_of_run, why_no_files
 from trt_core.workbench import Workbench
 
 _RUNS = "latency.runs"
@@ -255,6 +257,17 @@ def _nodes(views: Sequence[RunView]) -> None:
     show_table(rows, key="latency.node_table", filename=f"{view.run.id}-nodes.csv", height=320)
 
 
+def _trtexec_files(views: Sequence[RunView]) -> None:
+    """Trtexec's files of the first run that was measured in TensorRT, or why there are none."""
+    run = next((view.run for view in views if not why_no_files(view.run)), None)
+    if run is None:
+        st.caption(f"No files of trtexec: {why_no_files(views[0].run)}")
+        return
+    files = files_of_run(run)
+    download_files(lambda: files, list(files), key="latency.files_json")
+    st.caption(f"Of {text.plain(run.label)}, as trtexec writes them. Only durations were kept: they lie end to end.")
+
+
 def _samples(views: Sequence[RunView], name: str) -> None:
     st.caption("Every sample in the order taken, the warm-up marked as such, with the conditions in each row.")
     st.download_button(
@@ -266,3 +279,4 @@ def _samples(views: Sequence[RunView], name: str) -> None:
         on_click="ignore",
         icon=":material/download:",
     )
+    _trtexec_files(views)

@@ -126,9 +126,13 @@ class CalibrationCaches:
 
     def view(self, owner_id: str) -> CacheView:
         """A cache decoded; NotFound where there is none."""
-        text = self.text(owner_id)
         is_own = owner_id.startswith(ArtifactKind.CACHE.value)
-        return CacheView(title=self.record(owner_id).name if is_own else owner_id, text=text, cache=read_cache(text))
+        return decoded(self.record(owner_id).name if is_own else owner_id, self.text(owner_id))
+
+
+def decoded(title: str, text: str) -> CacheView:
+    """A cache's text as it is looked at; InvalidData for one that is none."""
+    return CacheView(title=title, text=text, cache=read_cache(text))
 
 
 def cache_of_build(store: ArtifactStore, build_id: str) -> Path | None:

@@ -1,0 +1,109 @@
+"""What an engine's page says first, its ranges, and the files to take away."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+import streamlit as st
+
+from tests import models
+from tests.analysis.trt86 import FOLDER
+from tests.pages.engines import opened, words
+from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.requests import BenchSpec
+from trt_core.settings import settings_from
+from trt_core.testing import CollectingReporter
+from trt_core.workbench import open_workbench
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory):
+    bench = open_workbench(settings_from(workspace=tmp_path_factory.mktemp("workspace")))
+    bench.recordings.add_folder(FOLDER, device="NVIDIA H200", version="8.6.0")
+    return bench, {item.name: item.id for item in bench.recordings.recordings()}
+
+
+@pytest.fixture(autouse=True)
+def _fresh(stock, monkeypatch):
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(stock[0].settings.workspace))
+    yield
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+def downloads(app) -> list[str]:
+    return [item.proto.label for item in app.get("download_button")]
+
+
+def test_an_encoder_without_a_layer_in_int8_says_so_before_everything_else(stock):
+    app = opened("engines", engine=stock[1]["enc_int8_calib"])
+
+    said = words(app)
+    assert "INT8 was asked for; 0 of 2 layers run in it" in said
+    assert "calibration ranges do not reach into it" in said
+    assert "found no scale for 16 tensors" in said
+    assert said.index("Blocker") < said.index("By what the layers are there for")
+
+
+def test_a_resnet_with_a_few_layers_in_int8_names_the_biases(stock):
+    said = words(opened("engines", engine=stock[1]["r50_int8_calib"]))
+
+    assert "4 of 106 layers run in it, 2 of the 54 with matrix work" in said
+    assert "47 of the 52 others read their bias from another layer" in said
+
+
+@pytest.mark.parametrize("name", ["r50_int8_qdq", "r50_fp16"])
+def test_an_engine_that_runs_what_was_asked_for_has_nothing_to_say(stock, name):
+    assert "was asked for; 4 of" not in words(opened("engines", engine=stock[1][name]))
+    assert "Blocker" not in words(opened("engines", engine=stock[1][name]))
+
+
+def test_calibrated_ranges_are_a_table_with_the_cache_to_take_away(stock):
+    app = opened("engines", engine=stock[1]["r18_int8_calib"], view="Ranges")
+
+    assert "tensors with a scale" in words(app)
+    table = app.dataframe[0].value
+    assert table["tensor"][0] == "x"
+    assert table["high"][0] == pytest.approx(4.6847, abs=1e-3)
+    assert "Calibration cache" in downloads(app)
+
+
+def test_an_engine_without_a_cache_has_no_such_view(stock):
+    app = opened("engines", engine=stock[1]["r18_fp16"], view="Ranges")
+
+    assert "tensors with a scale" not in words(app)
+
+
+def test_trtexecs_files_are_there_to_take_away(stock):
+    app = opened("engines", engine=stock[1]["r18_fp16"], view="Files")
+    assert {"layers.json", "profile.json", "times.json"} <= set(downloads(app))
+
+    app = opened("engines", engine=stock[1]["enc_int8_qdq"], view="Files")
+    assert "no layers to export" in words(app)
+
+
+def test_a_run_on_the_processor_is_not_exported_as_a_gpus(stock):
+    bench, _ = stock
+    model = bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
+    request = LatencyRequest(iterations=20, warmup=1, profile_layers=False)
+    run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), CollectingReporter())
+
+    app = opened("latency", model=model.id, latency=run.id)
+
+    assert "No files of trtexec: trtexec's files hold times of a GPU" in words(app)
+    assert "times.json" not in downloads(app)
+
+
+def test_a_run_in_tensorrt_is(stock, monkeypatch):
+    bench, _ = stock
+    model = bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
+    request = LatencyRequest(iterations=20, warmup=1, profile_layers=False)
+    run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), CollectingReporter())
+    on_gpu = replace(run, conditions=replace(run.conditions, backend="tensorrt"), enqueue_ms=0.01)
+    monkeypatch.setattr("trt_core.services.latency.Latencies.run", lambda _self, _id: on_gpu)
+
+    app = opened("latency", model=model.id, latency=run.id)
+
+    assert "times.json" in downloads(app)
