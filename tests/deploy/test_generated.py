@@ -13,6 +13,7 @@ import yaml
 
 from tests.deploy.tools import checked
 from tests.deploy.triton_proto import parsed
+from tests.pages.engines import stocked
 from trt_core.cli.arguments import parser
 from trt_core.domain.deployment import DESTINATIONS, DeployWish
 from trt_core.errors import InvalidInput
@@ -46,15 +47,42 @@ def test_the_dockerfile_passes_hadolint(folders):
     checked("hadolint", folders / "triton/Dockerfile")
 
 
+def our_lines(workflow: dict) -> list[list[str]]:
+    """The words of every line that runs our own program, without where its output goes."""
+    runs = [step.get("run", "") for step in workflow["jobs"]["rebuild"]["steps"]]
+    lines = [line.partition(" > ")[0] for run in runs for line in run.splitlines()]
+    return [shlex.split(line) for line in lines if line.startswith("python -m trt_core")]
+
+
 def test_the_workflow_runs_commands_that_our_own_grammar_takes(folders):
     workflow = yaml.safe_load((folders / "commands/ci/rebuild.yml").read_text())
 
-    lines = [step["run"] for step in workflow["jobs"]["rebuild"]["steps"] if "-m trt_core" in step.get("run", "")]
-    asked = [parser().parse_args(shlex.split(line)[3:]).command for line in lines]
+    asked = [parser().parse_args(line[3:]).command for line in our_lines(workflow)]
 
-    assert asked == ["build", "quantize", "validate"]
+    assert asked == ["build", "validate"]
     assert "on" in workflow  # not True, which YAML 1.1 makes of a bare on
     assert workflow["jobs"]["rebuild"]["runs-on"] == ["self-hosted", "gpu"]
+
+
+def test_what_the_workflow_runs_passes_shellcheck(folders, tmp_path):
+    workflow = yaml.safe_load((folders / "commands/ci/rebuild.yml").read_text())
+    runs = [step["run"] for step in workflow["jobs"]["rebuild"]["steps"] if "run" in step]
+    script = tmp_path / "steps.sh"
+    script.write_text("#!/usr/bin/env bash\nset -e\n" + "\n".join(runs) + "\n")
+
+    checked("shellcheck", script)
+
+
+def test_a_plan_that_runs_nowhere_here_has_its_variant_judged(tmp_path):
+    bench, _, build = stocked(tmp_path)
+    bundle = bench.deploy.bundle(DeployWish(build_id=build.id, to="commands"))
+    workflow = yaml.safe_load(next(item.content for item in bundle.files if item.path == "ci/rebuild.yml"))
+
+    asked = [parser().parse_args(line[3:]) for line in our_lines(workflow)]
+
+    assert [item.command for item in asked] == ["build", "quantize", "validate"]
+    assert asked[2].against == asked[1].output.name == "variant.onnx"
+    assert workflow["jobs"]["rebuild"]["runs-on"] == "ubuntu-24.04"
 
 
 def test_the_same_bundle_is_the_same_zip(engine):

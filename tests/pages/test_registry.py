@@ -101,15 +101,22 @@ def test_retention_shows_what_would_go_before_it_goes(bench):
     assert len(bench.registry.entries()) == 4
 
 
-@pytest.mark.parametrize("page", ["models", "fusion", "registry", "deploy"])
-def test_a_project_shows_the_same_pages_where_it_was_brought_in(page, tmp_path, monkeypatch):
-    one, model, build = stocked(tmp_path / "one")
-    one.registry.export(model.id, tmp_path / "project.zip")
-    workspace_of(tmp_path / "two").registry.bring_in(tmp_path / "project.zip")
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory):
+    """A project in the workspace that it was made in, and in another."""
+    root = tmp_path_factory.mktemp("moved")
+    one, model, build = stocked(root / "one")
+    one.registry.export(model.id, root / "project.zip")
+    workspace_of(root / "two").registry.bring_in(root / "project.zip")
+    return root, model, build
 
+
+@pytest.mark.parametrize("page", ["models", "fusion", "registry", "deploy"])
+def test_a_project_shows_the_same_pages_where_it_was_brought_in(page, moved, monkeypatch):
+    root, model, build = moved
     shown = []
     for name in ("one", "two"):
-        monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path / name))
+        monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(root / name))
         st.cache_resource.clear()
         st.cache_data.clear()
         app = opened(page, model=model.id, build=build.id)
