@@ -55,7 +55,7 @@ def write_data(splits: dict[str, Split]) -> None:
     test, tested = evaluation_set(splits["test"], TEST_COPIES, SEED + 2)
     np.savez_compressed(folder / "calibration.npz", image=calibration)
     np.savez_compressed(folder / "test.npz", image=test)
-    np.savez_compressed(folder / "test_labels.npz", labels=tested.labels)
+    np.savez_compressed(folder / "test_labels.npz", labels=tested.labels, groups=tested.origin.astype(np.int16))
     origins = {"train": splits["train"].origin, "calibration": calibrated.origin, "test": tested.origin}
     np.savez_compressed(folder / "origins.npz", **{name: rows.astype(np.int16) for name, rows in origins.items()})
 

@@ -50,6 +50,8 @@ def sensitivity_form(bench: Workbench, model: ModelRecord) -> None:
             rest=how.rest,
             method=how.method,
             percentile=how.percentile,
+            attention=how.attention,
+            by_groups=how.by_groups,
             ranking_samples=samples,
             leave_one_out=alone,
             with_builds=builds,

@@ -90,7 +90,7 @@ def _hover(one: Evaluation) -> str:
     more = [f"and {len(one.kept) - 8} more"] if len(one.kept) > 8 else []
     lines = [
         f"{one.metric:.4f}, {one.step}",
-        text.percent(one.low_share) + " of the MACs lowered",
+        f"{text.percent(one.low_share)} of the MACs that can be lowered, {text.percent(one.low_share_of_all)} of all",
         "kept:",
         *kept,
         *more,
@@ -99,7 +99,8 @@ def _hover(one: Evaluation) -> str:
 
 
 def _units(run: TriageRun) -> str:
-    groups = run.after.measured.groups
+    measured = run.after.measured
+    groups = measured.groups if measured.by_groups or measured.sums is not None else None
     return f"of {groups:,} groups" if groups else "samples taken for independent"
 
 

@@ -34,6 +34,8 @@ class Judged:
     method: CalibrationMethod
     percentile: float
     rest: Precision
+    attention: bool
+    by_groups: bool
 
 
 def triage_form(bench: Workbench, model: ModelRecord) -> None:
@@ -51,7 +53,13 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     how = judged(bench, key="triage")
     reason, spec = "", None
     try:
-        recipe = Recipe(precision=precision, rest=how.rest, method=how.method, percentile=how.percentile)
+        recipe = Recipe(
+            precision=precision,
+            rest=how.rest,
+            method=how.method,
+            percentile=how.percentile,
+            attention=how.attention,
+        )
         lab = st.toggle("Compare calibration methods", key="triage.lab_wanted", help="Two more passes over the data.")
         spec = TriageSpec(
             model_id=model.id,
@@ -61,6 +69,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
             labels_id="" if how.metric in FLOOR_METRICS else labels,
             metric=how.metric,
             tolerance=how.tolerance,
+            by_groups=how.by_groups,
             with_lab=lab,
             leave_one_out=_alone(),
         )
@@ -144,12 +153,26 @@ def judged(bench: Workbench, *, key: str) -> Judged:
             disabled=method != CalibrationMethod.PERCENTILE.value,
         )
         rest = st.selectbox("What is kept runs in", ["fp16", "fp32"], key=f"{key}.rest", format_func=str.upper)
+    with st.container(horizontal=True):
+        attention = st.toggle(
+            "Quantize attention products, too",
+            key=f"{key}.attention",
+            help="INT8 and FP8: MatMuls of two activations. The fused attention kernel can then run in it.",
+        )
+        by_groups = st.toggle(
+            "Let the verdict count groups",
+            key=f"{key}.by_groups",
+            help="Of samples that come from one original, as the label file's array groups says. Otherwise their "
+            "bounds stand beside a verdict that counts samples.",
+        )
     return Judged(
         metric=str(metric),
         tolerance=float(tolerance),
         method=CalibrationMethod(method),
         percentile=float(percentile),
         rest=Precision(rest),
+        attention=attention,
+        by_groups=by_groups,
     )
 
 

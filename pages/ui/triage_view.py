@@ -19,7 +19,7 @@ from pages.ui.theme import PRECISION_LABELS, plot_config
 from pages.ui.triage_charts import curve_figure, strip_figure
 from trt_core.domain.plans import plan_text
 from trt_core.domain.triage import TriageRun
-from trt_core.domain.validation import FLOOR_METRICS, Verdict
+from trt_core.domain.validation import FLOOR_METRICS, Judgement, Verdict
 from trt_core.workbench import Workbench
 
 _RUN = "triage.run"
@@ -52,7 +52,8 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
     after = run.after
     verdict(
         f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
-        f"{text.percent(after.low_share)} of the MACs in {name}; the loss {_WORDS[after.judgement.verdict]}."
+        f"{text.percent(after.low_share_of_all)} of all MACs in {name} ({text.percent(after.low_share)} of those that "
+        f"can be); the loss {_WORDS[after.judgement.verdict]}{beside(after.judgement)}."
     )
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics(_cards(run))
@@ -73,6 +74,14 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
         _actions(bench, run)
     show_findings(run.findings, most=3)
     _details(bench, run)
+
+
+def beside(judgement: Judgement) -> str:
+    """What the groups of the label file say, where the verdict counts samples and theirs is another; for a sentence."""
+    groups = judgement.by_groups
+    if groups is None or groups.verdict is judgement.verdict:
+        return ""
+    return f", sample by sample; counted by their {groups.groups:,} originals it is {groups.verdict.value}"
 
 
 def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:
@@ -116,12 +125,17 @@ def _cards(run: TriageRun) -> list[Metric]:
         Metric(label=f"{run.metric} before", value=text.figure(run.before.metric, digits=4), how="Everything lowered."),
         Metric(label=f"{run.metric} after", value=text.figure(run.after.metric, digits=4), how="The chosen plan."),
         Metric(
-            label="MACs lowered",
-            value=text.percent(run.after.low_share),
-            how=f"Of those that the recipe can lower; {text.percent(run.after.low_share_of_all)} of all MACs.",
+            label="MACs lowered, of all",
+            value=text.percent(run.after.low_share_of_all),
+            how=f"{text.percent(run.after.low_share)} of those that the recipe can lower"
+            f"{'' if run.plan.recipe.attention else '; products of two activations are not among them'}.",
         ),
         Metric(label="Evaluations", value=str(len(run.evaluations)), how=f"{text.seconds(run.seconds)} in all."),
     ]
+    groups = after.by_groups
+    if groups is not None:
+        how = f"Counted by {groups.groups:,} groups, bounds {text.percent(groups.low)} and {text.percent(groups.high)}."
+        cards.append(Metric(label="Counted by groups", value=groups.verdict.value, how=how))
     if after.relative_drop is not None and after.low is not None and after.high is not None:
         how = f"One-sided 95 % bounds {text.percent(after.low)} and {text.percent(after.high)}: {after.method}."
         cards.insert(2, Metric(label="Relative drop", value=text.percent(after.relative_drop), how=how))
@@ -209,7 +223,8 @@ def evaluation_rows(run: TriageRun) -> list[Row]:
             "Step": one.step,
             "Kept": len(one.kept),
             run.metric: one.metric,
-            "Lowered MACs": text.percent(one.low_share),
+            "Lowered MACs, of those that can be": text.percent(one.low_share),
+            "Of all MACs": text.percent(one.low_share_of_all),
             "Relative drop": "" if one.judgement.relative_drop is None else text.percent(one.judgement.relative_drop),
             "Verdict": one.judgement.verdict.value,
             "Seconds": round(one.seconds, 2),
@@ -237,8 +252,8 @@ def _square(bench: Workbench, run: TriageRun) -> None:
         f"The TensorRT row is absent: {text.plain(reason)}. What ONNX Runtime loses is the quantization's doing; what "
         "TensorRT would lose beyond it, the engine's."
     )
+    show_blame(bench, run.model_id, run.plan.recipe.precision.value)
 
 
 def _value(run: TriageRun, place: int) -> str:
     return text.figure(run.evaluations[place].metric, digits=4)
-    show_blame(bench, run.model_id, run.plan.recipe.precision.value)

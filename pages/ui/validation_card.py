@@ -40,8 +40,13 @@ def show_validations(bench: Workbench, model: ModelRecord) -> None:
                 "Their labels", list(labels), key="triage.check_labels",
                 format_func=lambda item: text.clean(data_title(labels[item]), 60),
             )  # fmt: skip
+            by_groups = st.toggle(
+                "Count groups", key="triage.check_groups", help="The verdict counts groups of samples."
+            )
             if st.button("Validate", key="triage.validate", disabled=not data, icon=":material/rule:"):
-                spec = ValidateSpec(model_id=model.id, subject_id=str(variant), data_id=data, labels_id=str(chosen))
+                spec = ValidateSpec(
+                    model_id=model.id, subject_id=str(variant), data_id=data, labels_id=str(chosen), by_groups=by_groups
+                )
                 select({"job": bench.validation.submit(spec).id})
                 st.rerun()
     for run in bench.validation.runs(model.id)[:5]:
@@ -59,6 +64,10 @@ def _card(bench: Workbench, run: ValidationRun) -> None:
                 f"relative drop {text.percent(judged.relative_drop)}",
                 f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
             ]
+        groups = judged.by_groups
+        if groups is not None:
+            bounds = f"bounds {text.percent(groups.low)} and {text.percent(groups.high)}"
+            parts.append(f"counted by {groups.groups:,} groups {groups.verdict.value} ({bounds})")
         if judged.samples_needed:
             parts.append(f"about {judged.samples_needed:,} samples would tell")
         parts.append(f"{run.samples:,} samples of {text.plain(run.data)}")

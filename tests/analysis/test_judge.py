@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import count_bounds, group_bounds, judge
 from trt_core.analysis.validation import compared
+from trt_core.domain.findings import Severity
 from trt_core.domain.validation import Measured, PairCounts, ScoreSums, Verdict
 
 
@@ -132,5 +135,28 @@ def test_scores_in_groups_are_judged_on_group_means():
     often = compared("iou", scores.repeat(6), scores.repeat(6) * np.float32(0.999), np.repeat(np.arange(50), 6))
 
     assert judge(often, 0.01).high == pytest.approx(judge(once, 0.01).high, rel=1e-4)
-    assert [item.rule for item in dependence_findings(often)] == ["bounds-count-groups"]
-    assert [item.rule for item in dependence_findings(once)] == ["samples-taken-for-independent"]
+    assert [item.rule for item in dependence_findings(often, judge(often, 0.005))] == ["bounds-count-groups"]
+    assert [item.rule for item in dependence_findings(once, judge(once, 0.005))] == ["samples-taken-for-independent"]
+
+
+def test_a_verdict_that_counts_samples_has_the_bounds_of_its_groups_beside_it():
+    grouped = repeated(2, 0, 600, 12)
+    by_samples = replace(grouped, by_groups=False)
+
+    found, strict = judge(by_samples, 0.005), judge(grouped, 0.005)
+
+    assert found.verdict is judge(replace(grouped, grouped=None, groups=None), 0.005).verdict is Verdict.NOT_WORSE
+    assert (found.by_groups.verdict, found.by_groups.groups) == (Verdict.TOO_FEW, 600)
+    assert (found.by_groups.low, found.by_groups.high) == (strict.low, strict.high)
+    assert found.by_groups.groups_needed == pytest.approx(strict.samples_needed / 12, abs=1)
+    assert strict.by_groups is None
+    (said,) = dependence_findings(by_samples, found)
+    assert said.rule == "verdict-counts-samples"
+    assert said.severity is Severity.WARNING
+    assert "600 groups" in said.message
+
+
+def test_where_samples_and_groups_agree_the_finding_is_a_note():
+    agreed = replace(repeated(0, 0, 5000, 2), by_groups=False)
+    (said,) = dependence_findings(agreed, judge(agreed, 0.005))
+    assert said.severity is Severity.NOTE

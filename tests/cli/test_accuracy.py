@@ -61,6 +61,8 @@ def test_the_plan_passes_keeps_most_macs_in_int8_and_its_variant_gets_the_same_v
     kept = {entry["node"] for entry in plain["plan"] if entry["precision"] != "int8"}
     assert kept == GUILTY
     assert plain["int8_share"] >= 0.8
+    groups = plain["curve"][plain["chosen"]]["by_groups"]  # 12 copies of each of 647 digits are not independent
+    assert (groups["groups"], groups["verdict"]) == (647, "too few samples to tell")
     assert {item["node"] for item in plain["sensitivity"][:2]} == GUILTY
     assert len(plain["plan"]) == 20
     assert set(plan_from_text((tmp_path / "plan.json").read_text()).kept) == GUILTY
@@ -115,6 +117,17 @@ def test_few_samples_exit_with_five_and_say_how_many_it_would_take(run: Run, few
     assert plain["samples_needed"] > 200
 
 
+def test_with_attention_products_the_plan_keeps_most_of_all_macs_in_int8_and_passes(run: Run):
+    words = ("--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--validation-data", TEST)
+    code, plain, err = run("triage", MODEL, *words, "--labels", LABELS, "--attention")
+
+    assert code == 0, err
+    assert plain["int8_share_of_all"] == plain["int8_share"] >= 0.8
+    assert len(plain["plan"]) == 26
+    assert len(plain["curve"]) <= 20
+    assert {entry["node"] for entry in plain["plan"] if entry["precision"] != "int8"} == GUILTY
+
+
 def test_groups_in_the_label_file_are_what_the_bounds_count(run: Run, few: tuple[Path, Path], tmp_path: Path):
     _, made, _ = run("quantize", MODEL, "--precision", "fp16")
     labels = np.load(LABELS)["labels"][:200]
@@ -122,9 +135,14 @@ def test_groups_in_the_label_file_are_what_the_bounds_count(run: Run, few: tuple
     np.savez(tmp_path / "grouped.npz", labels=labels, groups=origins)
     np.savez(tmp_path / "words.npz", labels=labels, groups=origins.astype(np.float32))
 
-    plain = {name: run("validate", made["variant"]["id"], "--data", few[0], "--labels", path)[1]
-             for name, path in (("alone", few[1]), ("grouped", tmp_path / "grouped.npz"))}  # fmt: skip
+    groups, words = tmp_path / "grouped.npz", ("validate", made["variant"]["id"], "--data", few[0], "--labels")
+    plain = {"alone": run(*words, few[1])[1], "beside": run(*words, groups)[1]}
+    plain["grouped"] = run(*words, groups, "--by-groups")[1]
 
+    assert plain["beside"]["ci95"] == plain["alone"]["ci95"]
+    beside = plain["beside"]["by_groups"]
+    assert [beside["low"], beside["high"]] == plain["grouped"]["ci95"]
+    assert "50 groups" in plain["beside"]["findings"][0]["message"]
     assert plain["alone"]["ci95"][1] < plain["grouped"]["ci95"][1]
     assert {item["rule"] for item in plain["alone"]["findings"]} == {"samples-taken-for-independent"}
     assert "50 groups" in plain["grouped"]["findings"][0]["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -58,3 +59,35 @@ def test_one_half_of_the_pairs_goes_and_the_model_stays_valid(int8, of_weights: 
     left = [node.input[0] in constant for node in half.graph.node if node.op_type == "QuantizeLinear"]
     assert left
     assert set(left) == {not of_weights}
+
+
+def test_products_of_two_activations_are_quantized_only_where_the_recipe_asks_for_them():
+    model = onnx.load(SAMPLES / "digits_transformer" / "model.onnx")
+    asked = replace(INT8, attention=True)
+    names = tensors_to_calibrate(normalize(model), asked)
+    ranges = [TensorRange(tensor=name, low=-1.0, high=1.0, scale=1 / 127) for name in names]
+    products = [
+        name
+        for name in (unit.node for unit in units_of(model, asked))
+        if name.endswith(("scores/MatMul", "context/MatMul"))
+    ]
+
+    plain, whole = make_variant(model, INT8, ranges), make_variant(model, asked, ranges)
+
+    assert len(products) == 6
+    assert set(whole.quantized_nodes) - set(plain.quantized_nodes) == set(products)
+    made = {name: node for node in whole.model.graph.node for name in node.output}
+    for node in whole.model.graph.node:
+        if node.name in products:
+            assert [made[name].op_type for name in node.input] == ["DequantizeLinear"] * 2
+    assert {unit.node for unit in units_of(model, INT8)}.isdisjoint(products)
+
+
+def test_int4_has_weights_only_and_takes_no_products():
+    model = onnx.load(SAMPLES / "digits_transformer" / "model.onnx")
+    int4 = Recipe(precision=Precision.INT4, rest=Precision.FP32)
+    assert units_of(model, replace(int4, attention=True)) == units_of(model, int4)
+
+
+def units_of(model, recipe):
+    return plan_units(normalize(model), recipe, read_graph(model))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.validation import FLOOR_METRICS, Measured
+from trt_core.domain.validation import FLOOR_METRICS, GroupBounds, Judgement, Measured
 
 
-def dependence_findings(measured: Measured) -> tuple[Finding, ...]:
+def dependence_findings(measured: Measured, judgement: Judgement) -> tuple[Finding, ...]:
     """What the bounds take for independent: the samples, or the groups that the label file names."""
     if measured.metric in FLOOR_METRICS:
         return ()
+    if judgement.by_groups is not None:
+        return (_counts_samples(judgement, judgement.by_groups),)
     if measured.groups:
         return (
             Finding(
@@ -29,3 +31,22 @@ def dependence_findings(measured: Measured) -> tuple[Finding, ...]:
             "the same for all of one original.",
         ),
     )
+
+
+def _counts_samples(judgement: Judgement, groups: GroupBounds) -> Finding:
+    """The verdict takes the samples of one group for independent; what it would be without that."""
+    differs = groups.verdict is not judgement.verdict
+    needed = f" About {groups.groups_needed:,} groups would tell." if groups.groups_needed else ""
+    return Finding(
+        rule="verdict-counts-samples",
+        severity=Severity.WARNING if differs else Severity.NOTE,
+        message=f"The verdict counts samples, which come from {groups.groups:,} groups. Counted by those it is "
+        f"{'' if differs else 'also '}{groups.verdict.value}.{needed}",
+        remedy="Let the verdict count groups, and validate with more originals." if differs else "",
+        evidence=f"One-sided 95 % bounds on the relative drop: {_bounds(judgement.low, judgement.high)} over samples, "
+        f"{_bounds(groups.low, groups.high)} over groups.",
+    )
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    return "none" if low is None or high is None else f"{low:.2%} to {high:.2%}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit
 from trt_core.domain.validation import (
     FLOOR_METRICS,
+    GroupBounds,
     GroupCounts,
     Judgement,
     Measured,
@@ -33,6 +35,10 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
     if measured.metric in FLOOR_METRICS:
         verdict = Verdict.NOT_WORSE if measured.value >= tolerance else Verdict.WORSE
         return Judgement(verdict=verdict, baseline=None, candidate=measured.value, tolerance=tolerance, method=_FLOOR)
+    beside = None
+    if measured.grouped is not None and not measured.by_groups:
+        beside = _beside(measured.grouped, measured, tolerance)
+        measured = replace(measured, grouped=None)
     if measured.grouped is not None:
         low, high = group_bounds(measured.grouped)
         method = _GROUPED.format(groups=measured.grouped.groups)
@@ -56,6 +62,21 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
         high=high,
         samples_needed=_needed(measured, tolerance) if verdict is Verdict.TOO_FEW else None,
         method=method,
+        by_groups=beside,
+    )
+
+
+def _beside(grouped: GroupCounts, measured: Measured, tolerance: float) -> GroupBounds:
+    low, high = group_bounds(grouped)
+    verdict, counts = _verdict(low, high, tolerance), measured.counts
+    needed = _needed(measured, tolerance) if verdict is Verdict.TOO_FEW else None
+    scale = grouped.groups / counts.samples if counts else 1.0
+    return GroupBounds(
+        groups=grouped.groups,
+        verdict=verdict,
+        low=low,
+        high=high,
+        groups_needed=None if needed is None else round(needed * scale),
     )
 
 

@@ -15,7 +15,7 @@ def search_findings(
 ) -> tuple[Finding, ...]:
     """Findings on the outcome: not reached, not proven, proven at a price, and judged without labels."""
     found = list(_outcome(evaluations, evaluations[chosen], tolerance))
-    found += dependence_findings(evaluations[chosen].measured)
+    found += dependence_findings(evaluations[chosen].measured, evaluations[chosen].judgement)
     if metric in FLOOR_METRICS:
         found.append(
             Finding(

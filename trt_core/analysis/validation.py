@@ -105,10 +105,13 @@ def compared(
     baseline: npt.NDArray[np.float32],
     candidate: npt.NDArray[np.float32],
     groups: npt.NDArray[np.generic] | None = None,
+    *,
+    by_groups: bool = True,
 ) -> Measured:
     """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise.
 
-    `groups` holds one key a sample; samples of one key are not independent of each other.
+    `groups` holds one key a sample; samples of one key are not independent of each other. `by_groups` says whether the
+    verdict shall count groups; sums always do where there are any.
     """
     first, second = baseline.astype(np.float64), candidate.astype(np.float64)
     value, mean = float(second.mean()), float(first.mean())
@@ -123,7 +126,15 @@ def compared(
         )
         grouped = None if groups is None else _grouped(first, second, groups)
         number = grouped.groups if grouped else None
-        return Measured(metric=metric, counts=counts, value=value, baseline=mean, grouped=grouped, groups=number)
+        return Measured(
+            metric=metric,
+            counts=counts,
+            value=value,
+            baseline=mean,
+            grouped=grouped,
+            groups=number,
+            by_groups=by_groups,
+        )
     if groups is not None:
         first, second = _group_means(first, groups), _group_means(second, groups)
     sums = ScoreSums(

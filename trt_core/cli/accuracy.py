@@ -23,6 +23,13 @@ from trt_core.workbench import Workbench
 _EXIT = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 
+def add_attention(command: argparse.ArgumentParser) -> None:
+    """The switch for products of two activations."""
+    command.add_argument(
+        "--attention", action="store_true", help="INT8 and FP8: quantize MatMuls of two activations, too"
+    )
+
+
 def add_judged(command: argparse.ArgumentParser) -> None:
     """Labels, pictures, metric and tolerance: what every command that judges takes."""
     command.add_argument(
@@ -36,6 +43,9 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
     command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
     command.add_argument("--samples", type=int, help="only the first ones")
+    command.add_argument(
+        "--by-groups", action="store_true", help="the verdict counts the groups of the label file, not its samples"
+    )
 
 
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -53,7 +63,8 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
     summary = (
         f"{run.metric}: {run.before.metric:.4f} with everything in {run.plan.recipe.precision.value}, "
         f"{after.metric:.4f} with {len(after.kept)} of {len(run.plan.entries)} nodes kept, "
-        f"{after.low_share:.1%} of the MACs low, {len(run.evaluations)} evaluations."
+        f"{after.low_share:.1%} of the MACs that can be low and {after.low_share_of_all:.1%} of all MACs low, "
+        f"{len(run.evaluations)} evaluations."
     )
     lines = [
         summary,
@@ -78,6 +89,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
             rest=Precision(options.rest),
             method=CalibrationMethod(options.method),
             percentile=percentile(options.percentile),
+            attention=options.attention,
         ),
         data_id=data_id(bench, options.data, model.id),
         validation_id=validation,
@@ -85,6 +97,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         metric=options.metric,
         tolerance=options.tolerance,
         samples=options.samples,
+        by_groups=options.by_groups,
         max_evaluations=options.max_evaluations,
         leave_one_out=options.leave_one_out,
         with_lab=options.lab,
@@ -103,6 +116,7 @@ def validate(bench: Workbench, options: argparse.Namespace, console: Console) ->
         metric=options.metric,
         tolerance=options.tolerance,
         samples=options.samples,
+        by_groups=options.by_groups,
     )
     job = finished(bench, bench.validation.submit(spec), console)
     run = bench.validation.run(str((job.result or {})["validation"]))
@@ -206,6 +220,7 @@ def _triage_plain(run: TriageRun) -> present.Plain:
         "within_tolerance": run.after.judgement.within_tolerance,
         "verdict": run.after.judgement.verdict.value,
         "int8_share": run.after.low_share,
+        "int8_share_of_all": run.after.low_share_of_all,
         "evaluations": len(run.evaluations),
         "sensitivity": [unit_plain(item) for item in run.sensitivities],
         "samples": run.samples,
@@ -254,6 +269,7 @@ def _judgement(judgement: Judgement) -> present.Plain:
         "within_tolerance": judgement.within_tolerance,
         "verdict": judgement.verdict.value,
         "samples_needed": judgement.samples_needed,
+        "by_groups": None if judgement.by_groups is None else to_plain(judgement.by_groups),
     }
 
 
@@ -270,4 +286,11 @@ def _sentence(judgement: Judgement) -> str:
     drop = f"a relative drop of {judgement.relative_drop:.2%}"
     figures = f"{judgement.candidate:.4f} against {judgement.baseline:.4f}, {drop}"
     bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
-    return f"{judgement.verdict.value.capitalize()}: {figures} ({bounds}), tolerance {judgement.tolerance:.2%}.{needed}"
+    beside = judgement.by_groups
+    grouped = ""
+    if beside is not None:
+        grouped = (
+            f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({beside.low:.2%} and {beside.high:.2%})."
+        )
+    said = f"{judgement.verdict.value.capitalize()}: {figures} ({bounds}), tolerance {judgement.tolerance:.2%}."
+    return f"{said}{needed}{grouped}"

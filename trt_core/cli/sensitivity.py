@@ -9,7 +9,7 @@ from pathlib import Path
 from trt_core.analysis.divergence_pictures import brackets
 from trt_core.analysis.sensitivity_map import map_rows
 from trt_core.cli import present
-from trt_core.cli.accuracy import add_judged, labelled, unit_plain
+from trt_core.cli.accuracy import add_attention, add_judged, labelled, unit_plain
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import data_id, model_record, percentile, precisions, target
 from trt_core.domain.codec import to_plain
@@ -27,6 +27,7 @@ def sensitivity_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
+    add_attention(command)
     command.add_argument("--validation-data", type=Path, required=True, help="samples to measure on, .npz")
     add_judged(command)
     command.add_argument("--layer-samples", type=int, default=16, help="how many of them give the layers' errors")
@@ -66,6 +67,8 @@ def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),
+        attention=options.attention,
+        by_groups=options.by_groups,
         samples=options.samples,
         ranking_samples=options.layer_samples,
         leave_one_out=options.leave_one_out,

@@ -53,6 +53,7 @@ class Recipe:
 
     `rest` is the precision of what is not quantized (INT8, FP8, INT4 only). `data_sha256` identifies the
     calibration data; empty where none is needed. `normalize` folds BatchNormalization and makes node names unique.
+    `attention` quantizes MatMuls of two activations, too (INT8 and FP8).
     """
 
     precision: Precision
@@ -62,6 +63,7 @@ class Recipe:
     keep: tuple[KeepRule, ...] = ()
     normalize: bool = True
     data_sha256: str = ""
+    attention: bool = False
 
     def __post_init__(self) -> None:
         if self.precision is Precision.UNKNOWN:

@@ -123,6 +123,7 @@ class ValidateSpec:
     metric: str = "top1"
     tolerance: float = DEFAULT_TOLERANCE
     samples: int | None = None
+    by_groups: bool = False  # the verdict counts the groups of the label file, not its samples
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -135,7 +136,8 @@ class TriageSpec:
     """The search for the plan that stays within a tolerance with most work in low precision.
 
     `recipe` is the plain variant's, without rules. `ranking_samples` of the validation data rank the layers;
-    `leave_one_out` is how many of the first-ranked are measured alone after the search.
+    `leave_one_out` is how many of the first-ranked are measured alone after the search. `by_groups` lets the verdict
+    count the groups that the label file names; otherwise it counts samples, and the groups' bounds stand beside it.
     """
 
     model_id: str
@@ -146,6 +148,7 @@ class TriageSpec:
     metric: str = "top1"
     tolerance: float = DEFAULT_TOLERANCE
     max_evaluations: int = MAX_EVALUATIONS
+    by_groups: bool = False
     samples: int | None = None
     ranking_samples: int = 32
     leave_one_out: int = 0
@@ -190,6 +193,8 @@ class SensitivitySpec:
     rest: Precision = Precision.FP16
     method: CalibrationMethod = CalibrationMethod.ENTROPY
     percentile: float = 99.99
+    attention: bool = False
+    by_groups: bool = False
     samples: int | None = None
     ranking_samples: int = 16
     leave_one_out: int = 10

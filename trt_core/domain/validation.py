@@ -77,6 +77,17 @@ class GroupCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupBounds:
+    """What the same measurement says where only whole groups of samples are taken for independent."""
+
+    groups: int
+    verdict: Verdict
+    low: float
+    high: float
+    groups_needed: int | None = None  # to tell, if the rates stay as seen
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A verdict with its numbers.
 
@@ -94,6 +105,7 @@ class Judgement:
     high: float | None = None
     samples_needed: int | None = None
     method: str = ""
+    by_groups: GroupBounds | None = None  # beside a verdict that counts samples, where the data name their groups
 
     @property
     def within_tolerance(self) -> bool | None:
@@ -112,8 +124,8 @@ class Judgement:
 class Measured:
     """What one candidate scored on the validation samples; `counts` or `sums` where it can be judged again.
 
-    Where the samples come in groups, the bounds are on the mean over groups: `grouped` beside `counts`, and `sums` are
-    of group means.
+    Where the samples come in groups, `grouped` stands beside `counts`, and `sums` are of group means. `by_groups` says
+    which of the two a verdict counts.
     """
 
     metric: str
@@ -123,6 +135,7 @@ class Measured:
     sums: ScoreSums | None = None
     grouped: GroupCounts | None = None
     groups: int | None = None  # how many there are; None where every sample stands for itself
+    by_groups: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ def tensors_to_calibrate(model: onnx.ModelProto | Normalized, recipe: Recipe) ->
     if not recipe.needs_data:
         return ()
     draft = model.draft if isinstance(model, Normalized) else read_draft(model)
-    return plan_quantization(draft, infer_types(draft), recipe.precision).activations
+    return plan_quantization(draft, infer_types(draft), recipe.precision, attention=recipe.attention).activations
 
 
 def calibrate(

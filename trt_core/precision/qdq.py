@@ -40,6 +40,7 @@ class QdqWriter:
         order = {id(node): position for position, node in enumerate(self.draft.nodes)}
         weight_only = self.precision is Precision.INT4
         readers = [] if weight_only else [(target.node, target.activation) for target in plan.targets]
+        readers += [(node, name) for node in plan.products for name in dict.fromkeys(node.proto.input)]
         for node, tensor in sorted((*readers, *plan.skips), key=lambda item: order[id(item[0])]):
             self._quantize_activation(node, tensor, ranges[tensor])
         for target in plan.targets:

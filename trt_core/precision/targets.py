@@ -15,6 +15,7 @@ WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 # INT8 convolution kernels read channels in packs; a group with fewer input channels is padded, or runs in float.
 SMALLEST_GROUP = 16
+_ATTENTION = "both operands of MatMul are activations (attention)"
 BLOCK_SIZES = (128, 64)  # the blocks of INT4 weights that TensorRT documents
 
 
@@ -36,12 +37,13 @@ class QuantizationPlan:
     targets: tuple[Target, ...]
     skips: tuple[tuple[DraftNode, str], ...]
     refused: tuple[tuple[DraftNode, str], ...]  # with the reason
+    products: tuple[DraftNode, ...] = ()  # MatMuls of two activations, where the recipe asks for them
 
     @property
     def activations(self) -> tuple[str, ...]:
         """Tensors whose ranges are needed, in order of first use."""
         names = [target.activation for target in self.targets] + [name for _, name in self.skips]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys((*names, *(name for node in self.products for name in node.proto.input))))
 
     def findings(self, precision: Precision) -> tuple[Finding, ...]:
         """One note for each reason not to quantize."""
@@ -61,16 +63,22 @@ class QuantizationPlan:
 
 
 def plan_quantization(
-    draft: Draft, types: TensorTypes, precision: Precision, kept: frozenset[int] = frozenset()
+    draft: Draft,
+    types: TensorTypes,
+    precision: Precision,
+    kept: frozenset[int] = frozenset(),
+    *,
+    attention: bool = False,
 ) -> QuantizationPlan:
     """Choose the nodes to quantize; `kept` are original indices of nodes that a rule keeps in floating point.
 
     Rules, after NVIDIA's documentation on explicit quantization: inputs of convolutions and GEMMs are quantized, their
     outputs are not; weights per output channel; the skip input of an Add after a convolution is quantized too, because
-    its precision decides that of the fused output. A MatMul of two activations stays in floating point: FP16 attention
-    runs as one fused kernel, which needs no ranges of softmax outputs.
+    its precision decides that of the fused output. A MatMul of two activations stays in floating point unless
+    `attention` asks for it: FP16 attention runs as one fused kernel, which needs no ranges of softmax outputs; the
+    quantized one (INT8 and FP8) needs both inputs of both products quantized.
     """
-    targets, refused, held = [], [], []
+    targets, products, refused, held = [], [], [], []
     for node in draft.nodes:
         if not node.is_standard or node.proto.op_type not in WEIGHTED:
             continue
@@ -78,12 +86,18 @@ def plan_quantization(
         if kept.intersection(node.sources):
             refused.append((node, "a rule keeps it"))
             held += [] if reason else [node]
+        elif reason == _ATTENTION and attention and _is_product(types, node, precision):
+            products.append(node)
         elif reason:
             refused.append((node, reason))
         else:
             targets.append(_target(draft, node, precision))
     skips = () if precision is Precision.INT4 else _skips(draft, types, [target.node for target in targets], held, kept)
-    return QuantizationPlan(targets=tuple(targets), skips=skips, refused=tuple(refused))
+    return QuantizationPlan(targets=tuple(targets), skips=skips, refused=tuple(refused), products=tuple(products))
+
+
+def _is_product(types: TensorTypes, node: DraftNode, precision: Precision) -> bool:
+    return precision is not Precision.INT4 and all(types.is_float32(name) for name in node.proto.input)
 
 
 def _refusal(draft: Draft, types: TensorTypes, node: DraftNode, precision: Precision) -> str:
@@ -93,7 +107,7 @@ def _refusal(draft: Draft, types: TensorTypes, node: DraftNode, precision: Preci
         if proto.input[0] in draft.weights:
             return f"the constant is the first operand of {proto.op_type}"
         if proto.op_type == "MatMul":
-            return "both operands of MatMul are activations (attention)"
+            return _ATTENTION
         return "the weights are not constant, or are quantized already"
     if weight.elem_type in LOW_FLOATS:
         return "the model is in low precision already: quantize the FP32 model"

@@ -49,8 +49,9 @@ def plan_units(model: onnx.ModelProto | Normalized, recipe: Recipe, graph: Graph
 def _lowerable(draft: Draft, recipe: Recipe) -> Iterator[DraftNode]:
     types = infer_types(draft)
     if recipe.precision.is_quantized:
-        plan = plan_quantization(draft, types, recipe.precision)
+        plan = plan_quantization(draft, types, recipe.precision, attention=recipe.attention)
         yield from (target.node for target in plan.targets)
+        yield from plan.products
         yield from (node for node, _ in plan.skips)
         return
     for node in draft.nodes:

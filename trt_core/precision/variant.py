@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from trt_core.precision.casts import apply_float_types
 from trt_core.precision.draft import Draft, DraftNode, read_draft
 from trt_core.precision.float_types import choose_float_types
 from trt_core.precision.formats import ELEM_TYPES, FLOAT, symmetric_scale
-from trt_core.precision.inference import infer_types
+from trt_core.precision.inference import TensorTypes, infer_types
 from trt_core.precision.normalize import Normalized, normalize
 from trt_core.precision.opset import lift_opset, needed_opset
 from trt_core.precision.qdq import QdqWriter
@@ -63,33 +63,49 @@ def make_variant(
     """
     draft = _start(model, recipe, normalized)
     rules = _rules(model, draft, recipe)
-    findings: list[Finding] = []
-    plan, writer = None, None
     if recipe.precision.is_quantized or recipe.precision in (Precision.FP16, Precision.BF16):
         lift_opset(draft, needed_opset(recipe))
     types = infer_types(draft)
-    floating = recipe.rest if recipe.precision.is_quantized else recipe.precision
-    if recipe.precision.is_quantized:
-        plan = plan_quantization(draft, types, recipe.precision, frozenset(rules))
-        findings += [*plan.findings(recipe.precision), *_advice(recipe, plan)]
-        writer = QdqWriter(draft, types, recipe.precision, ELEM_TYPES[floating])
-        writer.write(plan, _by_tensor(plan, recipe, ranges))
-    fixed = frozenset(writer.fp32_nodes) if writer is not None else frozenset()
-    elem_type, kept = ELEM_TYPES[floating], list[DraftNode]()
-    if elem_type != FLOAT or any(wanted != FLOAT for wanted in rules.values()):
-        choice = choose_float_types(draft, types, elem_type, rules, fixed)
-        apply_float_types(draft, types, choice.converted)
-        findings += choice.findings
-        if not recipe.precision.is_quantized and not any(node.elem_type == elem_type for node in draft.nodes):
-            findings.append(_nothing_lowered(recipe.precision))
-        kept = choice.kept if elem_type != FLOAT else []
-    refused = [node for node, _ in plan.refused] if plan is not None else []
+    plan, fixed = _quantized(draft, types, recipe, rules, ranges)
+    kept, findings = _lowered(draft, types, recipe, rules, fixed)
+    if plan is not None:
+        findings = [*plan.findings(recipe.precision), *_advice(recipe, plan), *findings]
+    quantized = [] if plan is None else [*(target.node for target in plan.targets), *plan.products]
+    refused = [] if plan is None else [node for node, _ in plan.refused]
     return Variant(
         draft=draft,
-        quantized_nodes=_names(model, [target.node for target in plan.targets] if plan is not None else []),
+        quantized_nodes=_names(model, quantized),
         kept_nodes=_names(model, [*refused, *kept]),
         findings=tuple(findings),
     )
+
+
+def _quantized(
+    draft: Draft, types: TensorTypes, recipe: Recipe, rules: Mapping[int, int], ranges: Sequence[TensorRange]
+) -> tuple[QuantizationPlan | None, frozenset[int]]:
+    """Write the Q/DQ pairs; what was planned, and the ids of nodes that stay FP32 whatever the rest is."""
+    if not recipe.precision.is_quantized:
+        return None, frozenset()
+    plan = plan_quantization(draft, types, recipe.precision, frozenset(rules), attention=recipe.attention)
+    writer = QdqWriter(draft, types, recipe.precision, ELEM_TYPES[recipe.rest])
+    writer.write(plan, _by_tensor(plan, recipe, ranges))
+    return plan, frozenset(writer.fp32_nodes)
+
+
+def _lowered(
+    draft: Draft, types: TensorTypes, recipe: Recipe, rules: Mapping[int, int], fixed: frozenset[int]
+) -> tuple[list[DraftNode], list[Finding]]:
+    """Give every node its floating type; those that were to be low and are not, and what has to be said."""
+    floating = recipe.rest if recipe.precision.is_quantized else recipe.precision
+    elem_type = ELEM_TYPES[floating]
+    if elem_type == FLOAT and all(wanted == FLOAT for wanted in rules.values()):
+        return [], []
+    choice = choose_float_types(draft, types, elem_type, rules, fixed)
+    apply_float_types(draft, types, choice.converted)
+    findings = list(choice.findings)
+    if not recipe.precision.is_quantized and not any(node.elem_type == elem_type for node in draft.nodes):
+        findings.append(_nothing_lowered(recipe.precision))
+    return choice.kept if elem_type != FLOAT else [], findings
 
 
 def scaled_for(ranges: Sequence[TensorRange], recipe: Recipe) -> tuple[TensorRange, ...]:
@@ -106,8 +122,8 @@ def quantizable_nodes(
 ) -> tuple[str, ...]:
     """Original names of the nodes that the recipe would quantize without rules, in the order of the file."""
     draft = _start(model, recipe, normalized)
-    plan = plan_quantization(draft, infer_types(draft), recipe.precision)
-    return _names(model, [target.node for target in plan.targets])
+    plan = plan_quantization(draft, infer_types(draft), recipe.precision, attention=recipe.attention)
+    return _names(model, [*(target.node for target in plan.targets), *plan.products])
 
 
 def _start(model: onnx.ModelProto, recipe: Recipe, normalized: Normalized | None) -> Draft:

@@ -43,10 +43,11 @@ class Scoring:
         labels_id: str,
         metric: str,
         samples: int | None,
+        by_groups: bool = False,
     ) -> None:
         self._context, self._library = context, library
         check_metric(metric, context.settings)
-        self.metric = metric
+        self.metric, self._by_groups = metric, by_groups
         self._path = library.model_path(model_id)
         graph = library.graph(model_id)
         self._inputs = tuple(spec.name for spec in graph.inputs)
@@ -104,7 +105,9 @@ class Scoring:
             metric = label_metric(self.metric, self._context.settings)
             scores = [LabelScores(self._labels, metric) for _ in tails]
             run_tails(session, self._outputs, list(zip(sessions, scores, strict=True)), self._batches, reporter)
-            return [compared(self.metric, exact, one.result(), self.groups) for one in scores]
+            return [
+                compared(self.metric, exact, one.result(), self.groups, by_groups=self._by_groups) for one in scores
+            ]
         errors = [OutputErrors(self.metric, exact) for _ in tails]
         run_tails(session, self._outputs, list(zip(sessions, errors, strict=True)), self._batches, reporter)
         return [one.result() for one in errors]
@@ -118,7 +121,7 @@ class Scoring:
             return output_error(self.metric, exact, session, self._batches, reporter, steps=self.samples)
         metric = label_metric(self.metric, self._context.settings)
         self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
-        return compared(self.metric, exact, self.candidate, self.groups)
+        return compared(self.metric, exact, self.candidate, self.groups, by_groups=self._by_groups)
 
     def _baseline(self, reporter: Reporter) -> Scores | Session | list[Outputs]:
         """What candidates are held against: scores, recorded outputs, or a session where those would be too large."""

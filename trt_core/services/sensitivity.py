@@ -129,6 +129,7 @@ class Sensitivities:
             labels_id=spec.labels_id,
             metric=spec.metric,
             samples=spec.samples,
+            by_groups=spec.by_groups,
         )
         parts = []
         for (subject, trunk), ranked in zip(measured, found.units, strict=True):
@@ -188,7 +189,9 @@ class Sensitivities:
 
 
 def _wish(spec: SensitivitySpec, precision: Precision) -> QuantizeSpec:
-    recipe = Recipe(precision=precision, rest=spec.rest, method=spec.method, percentile=spec.percentile)
+    recipe = Recipe(
+        precision=precision, rest=spec.rest, method=spec.method, percentile=spec.percentile, attention=spec.attention
+    )
     return QuantizeSpec(model_id=spec.model_id, recipe=recipe, data_id=spec.data_id if recipe.needs_data else "")
 
 

@@ -145,6 +145,7 @@ class Triages:
             labels_id=spec.labels_id,
             metric=spec.metric,
             samples=spec.samples,
+            by_groups=spec.by_groups,
         )
 
     def _run(self, spec: TriageSpec, subject: Subject, evaluations: tuple[Evaluation, ...], chosen: int) -> TriageRun:

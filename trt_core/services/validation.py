@@ -6,6 +6,7 @@ import io
 import shutil
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import ValidateSpec
-from trt_core.domain.validation import Judgement, ValidationRun
+from trt_core.domain.validation import Judgement, Measured, ValidationRun
 from trt_core.protocols import Array, Reporter
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context
@@ -35,6 +36,17 @@ _METHOD = (
     "ONNX Runtime {version} on the CPU, without graph optimization: the model as uploaded against {subject}, in which "
     "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """The candidate's file, its recipe, its name in words, its variant and its build."""
+
+    path: Path
+    recipe: Recipe
+    words: str
+    variant_id: str = ""
+    build_id: str = ""
 
 
 class Validations:
@@ -60,37 +72,35 @@ class Validations:
             self._library.data(spec.labels_id)
         self._subject(spec)
 
-    def _subject(self, spec: ValidateSpec) -> tuple[Path, Recipe, str, str, str]:
-        """The candidate's file, its recipe, its name in words, its variant and its build."""
+    def _subject(self, spec: ValidateSpec) -> _Candidate:
         kind = spec.subject_id[:1]
         if kind == ArtifactKind.BUILD.value:
             build = self._builds.build(spec.subject_id)
             parents = self._context.store.artifact(build.id).parents
             variant_id = next((item for item in parents if item[0] == ArtifactKind.VARIANT.value), "")
             if not variant_id:
-                return self._library.model_path(build.model_id), build.recipe, "the file as uploaded", "", build.id
+                path = self._library.model_path(build.model_id)
+                return _Candidate(path=path, recipe=build.recipe, words="the file as uploaded", build_id=build.id)
             return self._of_variant(variant_id, build.id)
         if kind == ArtifactKind.VARIANT.value:
             return self._of_variant(spec.subject_id, "")
         record = self._library.model(spec.subject_id)
         # A file from outside says by its dtypes what is rounded; no recipe is needed for its twin.
         recipe = Recipe(precision=Precision.FP16)
-        return self._library.model_path(record.id), recipe, f"the numerics twin of {record.name}", "", ""
+        path = self._library.model_path(record.id)
+        return _Candidate(path=path, recipe=recipe, words=f"the numerics twin of {record.name}")
 
-    def _of_variant(self, variant_id: str, build_id: str) -> tuple[Path, Recipe, str, str, str]:
+    def _of_variant(self, variant_id: str, build_id: str) -> _Candidate:
         record = self._variants.variant(variant_id)
         words = f"the numerics twin of the {record.recipe.precision.value.upper()} variant {record.id}"
-        return self._variants.path(record.id), record.recipe, words, record.id, build_id
+        path = self._variants.path(record.id)
+        return _Candidate(path=path, recipe=record.recipe, words=words, variant_id=record.id, build_id=build_id)
 
     def perform(self, spec: ValidateSpec, reporter: Reporter) -> ValidationRun:
         """Validate in the calling process, and keep what each sample scored."""
-        from trt_core.onnx_graph.load import load_model
-        from trt_core.onnx_graph.save import write_model
-        from trt_core.precision.twin import make_twin
-
         self._check(spec)
         began = time.perf_counter()
-        path, recipe, words, variant_id, build_id = self._subject(spec)
+        candidate = self._subject(spec)
         scoring = Scoring(
             self._context,
             self._library,
@@ -99,35 +109,49 @@ class Validations:
             labels_id=spec.labels_id,
             metric=spec.metric,
             samples=spec.samples,
+            by_groups=spec.by_groups,
         )
+        measured = self._measured(candidate, scoring, reporter)
+        run = self._run(spec, candidate, scoring, measured, seconds=time.perf_counter() - began)
+        parents = [item for item in (spec.model_id, run.variant_id, run.build_id) if item]
+        files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
+        self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=parents)
+        return run
+
+    def _measured(self, candidate: _Candidate, scoring: Scoring, reporter: Reporter) -> Measured:
+        from trt_core.onnx_graph.load import load_model
+        from trt_core.onnx_graph.save import write_model
+        from trt_core.precision.twin import make_twin
+
         folder = self._context.store.scratch_folder()
         try:
             reporter.progress(Progress(phase="Writing the numerics twin"))
-            write_model(make_twin(load_model(path), recipe), folder / "twin.onnx")
-            measured = scoring.measure(folder / "twin.onnx", reporter, phase="Scoring the candidate")
+            write_model(make_twin(load_model(candidate.path), candidate.recipe), folder / "twin.onnx")
+            return scoring.measure(folder / "twin.onnx", reporter, phase="Scoring the candidate")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _run(
+        self, spec: ValidateSpec, candidate: _Candidate, scoring: Scoring, measured: Measured, *, seconds: float
+    ) -> ValidationRun:
         version = self._context.runner.capabilities().version
-        run = ValidationRun(
+        judgement = judge(measured, spec.tolerance)
+        return ValidationRun(
             id=f"{ArtifactKind.VALIDATION.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
             created_at=self._context.clock(),
-            subject=words,
-            method=_METHOD.format(version=version, subject=words, samples=scoring.samples),
+            subject=candidate.words,
+            method=_METHOD.format(version=version, subject=candidate.words, samples=scoring.samples),
             metric=spec.metric,
             samples=scoring.samples,
             measured=measured,
             tolerance=spec.tolerance,
             data=self._library.data(spec.data_id).name,
-            variant_id=variant_id,
-            build_id=build_id,
-            seconds=time.perf_counter() - began,
-            findings=(*_findings(build_id), *dependence_findings(measured)),
+            variant_id=candidate.variant_id,
+            build_id=candidate.build_id,
+            seconds=seconds,
+            findings=(*_findings(candidate.build_id), *dependence_findings(measured, judgement)),
         )
-        parents = (spec.model_id, *([variant_id] if variant_id else []), *([build_id] if build_id else []))
-        files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
-        self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=parents)
-        return run
 
     def run(self, run_id: str) -> ValidationRun:
         """One validation."""

@@ -44,7 +44,7 @@ class Variants:
             recipe = replace(recipe, data_sha256=self._library.data(spec.data_id).sha256)
         else:
             plain = Recipe(precision=recipe.precision)
-            recipe = replace(recipe, method=plain.method, percentile=plain.percentile, data_sha256="")
+            recipe = replace(recipe, method=plain.method, percentile=plain.percentile, data_sha256="", attention=False)
         if not recipe.precision.is_quantized:
             recipe = replace(recipe, rest=Recipe(precision=recipe.precision).rest)
         if recipe.method is not CalibrationMethod.PERCENTILE:
