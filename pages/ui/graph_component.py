@@ -151,6 +151,11 @@ def graph_panel(
     return view.box(done.selected) if done.selected else None
 
 
+def prepare(grouped: GroupedGraph) -> None:
+    """Lay out the first view of a graph, so that its first reader finds it made."""
+    _view(_Wish(place=id(grouped), expanded=grouped.first_expansion(), keys="", grouped=grouped, key_of=None))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Wish(ByValue):
     """What a drawing is decided by; it keeps its graph alive, so that no other takes over the same `place`."""

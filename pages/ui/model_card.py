@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.bars import show_bars
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.grouping import by_scope
 from pages.ui.links import link_to
 from pages.ui.tables import show_table
-from pages.ui.theme import NEUTRAL, plot_config, plot_layout
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.graph import Graph
 from trt_core.domain.tensors import TensorSpec
@@ -19,6 +19,14 @@ from trt_core.workbench import Workbench
 _OPS_DRAWN = 24
 _MACS = "MACs of one run"
 _ALL_AS_ONE = "Symbolic dimensions are taken as 1."
+
+
+def prepare(bench: Workbench, model: ModelRecord) -> None:
+    """Make what the card of a model takes long to make, ahead of its first reader."""
+    from pages.ui import graph_component
+
+    graph_component.prepare(by_scope(bench.library.graph(model.id)))
+    _rows(bench, model.id)
 
 
 def show_model(bench: Workbench, model: ModelRecord) -> None:
@@ -81,27 +89,9 @@ def _signature(title: str, specs: tuple[TensorSpec, ...]) -> None:
 
 
 def _histogram(model: ModelRecord) -> None:
-    import plotly.graph_objects as go
-
     shown = list(model.op_histogram.items())[:_OPS_DRAWN]
-    figure = go.Figure(
-        go.Bar(
-            x=[count for _, count in shown],
-            y=[text.chart(op, 28) for op, _ in shown],
-            orientation="h",
-            marker_color=NEUTRAL,
-            text=[str(count) for _, count in shown],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x} nodes<extra></extra>",
-        )
-    )
-    figure.update_layout(
-        plot_layout(height=90 + 20 * len(shown), title=f"Nodes by op, {len(model.op_histogram)} kinds")
-    )
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="nodes", range=[0, 1.2 * max((count for _, count in shown), default=1)])
-    st.plotly_chart(figure, key="models.ops", config=plot_config(f"{model.id}-ops"))
+    # Not Plotly: its 4.7 MB would be loaded here for a list of counts, in the seconds in which the graph is drawn.
+    show_bars(f"Nodes by op, {text.counted(len(model.op_histogram), 'kind')}", shown)
 
 
 def _tabs(bench: Workbench, model: ModelRecord, graph: Graph) -> None:

@@ -1,0 +1,38 @@
+"""The server makes ready what its first visitor would wait for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.web.server.app_discovery import discover_asgi_app
+
+from pages.ui import graph_component
+from pages.ui.warm import warm_up
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_streamlit_finds_the_application_that_warms_up():
+    found = discover_asgi_app(ROOT / "app.py")
+
+    assert found.import_string == "app:app"
+
+
+def test_the_first_visitor_finds_the_newest_model_laid_out(open_page, mlp, monkeypatch):
+    warm_up()
+
+    def laid_out_again(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the layout was made again")
+
+    monkeypatch.setattr(graph_component, "collapsed_view", laid_out_again)
+    app = open_page("models", model=mlp.id)
+    assert not app.error
+
+
+def test_a_workspace_that_cannot_be_opened_is_left_to_the_page_to_tell(open_page, tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path / "file"))
+
+    warm_up()
+
+    assert "could not warm up" in caplog.text
