@@ -94,7 +94,11 @@ def _cards(run: EngineDivergence) -> list[Metric]:
     return [
         Metric(label="Worst output", value=sqnr(worst[1].sqnr_db if worst else None), how="TensorRT, measured."),
         Metric(label="Inner tensors believed", value=f"{len(run.believed)} of {len(run.layers)}"),
-        Metric(label="Loss begins", value=run.origin[0] if run.origin else "–", how="Among believed tensors."),
+        Metric(
+            label="Loss begins",
+            value=run.origin[0] if run.origin and not run.is_intact else "–",
+            how="Among believed tensors.",
+        ),
         Metric(label="Engines built", value=str(built)),
         Metric(label="To blame", value=run.square.blame.value if run.square else "–"),
     ]

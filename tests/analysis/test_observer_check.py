@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from trt_core.analysis.observer_check import observer_check
+from tests.fake_engines import tower
+from trt_core.analysis.observer_check import observer_check, spoilers
 from trt_core.domain.divergence import TensorError
 from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.precision import Precision
+from trt_core.onnx_graph.read import read_graph
 
 
 def error(sqnr_db: float, **counts) -> TensorError:
@@ -92,3 +94,24 @@ def test_a_latency_that_wavers_gives_no_answer_and_none_without_samples():
     assert found.concludes  # not known is no reason to disbelieve
     assert check(marked_ms=()).latency.changed is None
     assert check(marked_ms=()).latency_ratio is None
+
+
+FUSED = EngineRecord(layers=(layer("up0", "act0"), layer("down0", "sum0"), layer("head")))
+SPLIT = EngineRecord(layers=(layer("up0"), layer("act0"), layer("down0", "sum0"), layer("head")))
+
+
+def test_the_tensor_inside_a_lost_fusion_is_the_spoiler():
+    graph = read_graph(tower(1))
+    assert spoilers(FUSED, SPLIT, ["b0_up", "b0_act", "b0_sum"], graph) == ("b0_up",)
+
+
+def test_where_none_lies_inside_those_that_a_lost_fusion_writes_are_suspected():
+    graph = read_graph(tower(1))
+    assert spoilers(FUSED, SPLIT, ["b0_act", "b0_sum"], graph) == ("b0_act",)
+
+
+def test_without_names_of_nodes_every_tensor_is_suspected_and_none_where_nothing_changed():
+    graph = read_graph(tower(1))
+    opaque = EngineRecord(layers=(EngineLayer(index=0, name="{ForeignNode[up0...head]}"),))
+    assert spoilers(opaque, SPLIT, ["b0_act", "b0_sum"], graph) == ("b0_act", "b0_sum")
+    assert spoilers(FUSED, FUSED, ["b0_act"], graph) == ()

@@ -55,7 +55,7 @@ def test_only_tensors_between_the_plain_engines_layers_are_read_unless_all_are_a
 
 
 def test_marking_what_was_fused_changes_the_fusions_and_nothing_is_concluded(made):
-    run = made(Plant(tensor="b3_sum", factor=1.5)).look(tensors="all", search="groups")
+    run = made(Plant(tensor="b3_sum", factor=1.5)).look(tensors="all", search="groups", max_builds=1)
     (group,) = run.groups
     assert group.check.fusions.changed
     assert "up0 + act0" in " ".join(group.check.fusions.evidence)
@@ -63,6 +63,16 @@ def test_marking_what_was_fused_changes_the_fusions_and_nothing_is_concluded(mad
     assert run.believed == ()
     assert run.origin == ()
     assert run.layers  # what was read is shown, and not believed
+
+
+def test_without_the_tensors_that_split_fusions_the_others_are_read_once_more_and_believed(made):
+    run = made(Plant(tensor="b3_sum", factor=1.5)).look(tensors="all", search="groups")
+    first, second = run.groups
+    assert not first.concludes
+    assert second.concludes
+    assert set(first.tensors) - set(second.tensors) == {f"b{at}_{part}" for at in range(6) for part in ("up", "down")}
+    assert run.believed == second.tensors
+    assert run.origin == ("sum3",)
 
 
 def test_an_engine_that_splits_its_fusions_when_watched_is_refused_with_the_reason(made):

@@ -24,13 +24,22 @@ def answer(run: EngineDivergence, *, name: Name = str) -> str:
 def _inside(run: EngineDivergence, name: Name) -> str:
     if run.bisection is not None:
         return bisected(run.bisection, name=name)
+    if run.is_intact and run.believed:
+        return _all_right(run)
     if run.origin:
         return f"The loss begins at {name(run.origin[0])}."
     if run.groups and not run.believed:
         return refusal(run, name=name)
     if run.believed:
-        return f"No loss begins at any of the {len(run.believed)} inner tensors that were read."
+        return f"No loss begins at any of the {len(run.believed)} inner tensors that may be believed."
     return ""
+
+
+def _all_right(run: EngineDivergence) -> str:
+    believed = set(run.believed)
+    errors = [layer.accumulated[0][1] for layer in run.layers if layer.tensor in believed]
+    lowest = min(errors, key=lambda error: error.sqnr_db)
+    return f"All {len(errors)} inner tensors that may be believed are {in_words(lowest)} or better."
 
 
 def refusal(run: EngineDivergence, *, name: Name = str) -> str:
@@ -41,7 +50,7 @@ def refusal(run: EngineDivergence, *, name: Name = str) -> str:
     if not first:
         return ""
     silent = sum(not group.concludes for group in run.groups)
-    which = "" if len(run.groups) == 1 else f" of {silent} of {len(run.groups)} groups"
+    which = "" if len(run.groups) == 1 else f" of {silent} of {len(run.groups)} marked engines"
     return f"Nothing can be concluded about inner tensors{which}. {first}"
 
 

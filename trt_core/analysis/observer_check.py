@@ -10,6 +10,7 @@ from trt_core.analysis.latency_compare import compare
 from trt_core.domain.divergence import TensorError
 from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.engine_divergence import Observation, ObserverCheck
+from trt_core.domain.graph import Graph
 
 SAME_DB = 3.0  # the outputs' errors may differ by a factor of two in power: what another tactic's rounding does
 ROUNDING_DB = 100.0  # beyond it both outputs are right to FP32 rounding, and their difference says nothing
@@ -44,6 +45,26 @@ def observer_check(
         latency_ci95=interval,
         copies=copies,
     )
+
+
+def spoilers(plain: EngineRecord, marked: EngineRecord, tensors: Sequence[str], graph: Graph) -> tuple[str, ...]:
+    """Marked tensors that may have split the fusions which are gone; `graph` is that of the built file.
+
+    Those that lie inside such a fusion; where none does, those that one of them writes; where the records do not name
+    the nodes, all of them. Without them, the others may be read from an unchanged engine.
+    """
+    lost = Counter(map(_what, _computing(plain))) - Counter(map(_what, _computing(marked)))
+    if not lost:
+        return ()
+    fusions = [frozenset(layer.source_names) for layer in _computing(plain) if _what(layer) in lost]
+    inside, written = [], []
+    for name in tensors:
+        writer = graph.nodes[graph.producer_of[name]].name
+        readers = {graph.nodes[index].name for index in graph.consumers_of.get(name, ())}
+        at = [nodes for nodes in fusions if writer in nodes]
+        written += [name] if at else []
+        inside += [name] if any(nodes & readers for nodes in at) else []
+    return tuple(inside or written or tensors)
 
 
 def _fusions(plain: EngineRecord, marked: EngineRecord) -> tuple[Observation, int, bool]:

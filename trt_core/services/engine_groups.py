@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from trt_core.analysis.observer_check import observer_check
-from trt_core.analysis.session_errors import Errors
+from trt_core.analysis.observer_check import observer_check, spoilers
 from trt_core.analysis.tensor_groups import plan_groups
-from trt_core.domain.engine_divergence import ObservedGroup, TensorGroup
+from trt_core.domain.divergence import TensorError
+from trt_core.domain.engine_divergence import ObservedGroup
 from trt_core.domain.jobs import Progress
 from trt_core.errors import BackendError
 from trt_core.services.engine_look import Look
@@ -17,16 +17,14 @@ from trt_core.services.engine_look import Look
 
 @dataclass(kw_only=True)
 class Reading:
-    """What was read from all groups: errors by tensor, believed tensors, and what was left out with the reason."""
+    """What was read from all groups, in the order of the builds, and what was left out with the reason.
+
+    A tensor that was read twice has the error of the later engine.
+    """
 
     groups: list[ObservedGroup] = field(default_factory=list)
-    errors: dict[str, Errors] = field(default_factory=dict)
+    tensors: dict[str, TensorError] = field(default_factory=dict)
     left_out: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def tensors(self) -> Errors:
-        """Errors of every tensor that was read."""
-        return {name: error for found in self.errors.values() for name, error in found.items()}
 
     @property
     def believed(self) -> tuple[str, ...]:
@@ -35,58 +33,68 @@ class Reading:
 
 
 def read_groups(look: Look, tensors: Sequence[str]) -> Reading:
-    """Build one marked engine a group and read it; at most as many as the look may still build."""
+    """Build one marked engine a group and read it; at most as many as the look may still build.
+
+    A group whose marks split fusions is read once more without the tensors that did.
+    """
     plan = plan_groups(tensors, look.sizes(), look.spec.budget_mb << 20, most=look.builds_left)
     reading = Reading(left_out=plan.left_out)
     for number, group in enumerate(plan.groups, start=1):
-        look.reporter.progress(
-            Progress(
-                phase=f"Reading {len(group.tensors)} inner tensors",
-                fraction=(number - 1) / len(plan.groups),
-                step=number,
-                steps=len(plan.groups),
-            )
-        )
-        observed, errors = _read(look, group)
-        reading.groups.append(observed)
-        reading.errors[str(number)] = errors
+        share = (number - 1) / len(plan.groups)
+        phase = f"Reading {len(group.tensors)} inner tensors"
+        look.reporter.progress(Progress(phase=phase, fraction=share, step=number, steps=len(plan.groups)))
+        rest = _read(look, reading, group.tensors)
+        if rest and look.builds_left > len(plan.groups) - number:
+            look.reporter.progress(Progress(phase=f"{phase} without those that split fusions", fraction=share))
+            _read(look, reading, rest)
     return reading
 
 
-def _read(look: Look, group: TensorGroup) -> tuple[ObservedGroup, Errors]:
+def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ...]:
+    """Read one engine; the tensors to try again without the others, where its fusions changed."""
     began = time.perf_counter()
     try:
-        marked = look.marked(group.tensors)
+        marked = look.marked(tensors)
         built_s = time.perf_counter() - began
         with look.session(marked) as session:
             errors = look.errors(session, marked.tensors)
             plain_ms, marked_ms = look.times_ms(session)
     except BackendError as error:
-        failed = ObservedGroup(
-            tensors=(),
-            size_bytes=group.size_bytes,
-            seconds=time.perf_counter() - began,
-            marking=look.marking,
-            refused=tuple((name, "its engine could not be built or run") for name in group.tensors),
-            failed=error.message,
+        reading.groups.append(
+            ObservedGroup(
+                tensors=(),
+                size_bytes=0,
+                seconds=time.perf_counter() - began,
+                marking=look.marking,
+                refused=tuple((name, "its engine could not be built or run") for name in tensors),
+                failed=error.message,
+            )
         )
-        return failed, {}
+        return ()
     output, plain_error = look.worst_output
+    record = marked.output.record
     check = observer_check(
         look.record,
-        marked.output.record,
+        record,
         plain_output=plain_error,
         marked_output=errors[output],
         plain_ms=plain_ms,
         marked_ms=marked_ms,
     )
     inner = {name: errors[name] for name in marked.tensors if name in errors}
-    observed = ObservedGroup(
-        tensors=tuple(inner),
-        size_bytes=group.size_bytes,
-        seconds=built_s,
-        marking=look.marking,
-        refused=marked.refused,
-        check=check,
+    sizes = look.sizes()
+    reading.groups.append(
+        ObservedGroup(
+            tensors=tuple(inner),
+            size_bytes=sum(sizes.get(name) or 0 for name in inner),
+            seconds=built_s,
+            marking=look.marking,
+            refused=marked.refused,
+            check=check,
+        )
     )
-    return observed, inner
+    reading.tensors.update(inner)
+    if not check.fusions.changed:
+        return ()
+    spoiled = set(spoilers(look.record, record, tuple(inner), look.file_graph))
+    return tuple(name for name in inner if name not in spoiled)

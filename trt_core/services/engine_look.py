@@ -56,6 +56,7 @@ class Look:
     folder: Path
     plain_errors: Errors = field(default_factory=dict)
     built: int = 0
+    _sizes: dict[str, int | None] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -115,6 +116,10 @@ class Look:
 
     def sizes(self) -> dict[str, int | None]:
         """Bytes of every inner tensor at the shapes that are run; None where they are not known."""
+        self._sizes = self._sizes or self._measured()
+        return self._sizes
+
+    def _measured(self) -> dict[str, int | None]:
         from trt_core.onnx_graph.inference import infer_types_at, spec_of
         from trt_core.onnx_graph.load import load_model
 
