@@ -98,10 +98,13 @@ def intake(bench: Workbench, *, is_empty: bool) -> None:
     with st.expander("Import recordings", icon=":material/upload_file:", expanded=is_empty):
         st.caption(
             "Exports of trtexec (--exportLayerInfo, --exportProfile, --exportTimes), a TREx folder's files, verbose "
-            "build logs; plain or packed with gzip. Files of one engine share the beginning of their names."
+            "build logs, calibration caches; plain or packed with gzip. Files of one engine begin with one name."
         )
         files = st.file_uploader(
-            "Files", type=["json", "gz", "log", "txt"], accept_multiple_files=True, key="engines.files"
+            "Files",
+            type=["json", "gz", "log", "txt", "calib", "cache"],
+            accept_multiple_files=True,
+            key="engines.files",
         )
         left, right = st.columns(2)
         device = left.text_input("Recorded on", key="engines.device", placeholder="NVIDIA H200")

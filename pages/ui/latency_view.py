@@ -258,7 +258,7 @@ def _nodes(views: Sequence[RunView]) -> None:
 
 
 def _trtexec_files(views: Sequence[RunView]) -> None:
-    """Trtexec's files of the first run that was measured in TensorRT, or why there are none."""
+    """The files of trtexec for the first run that was measured in TensorRT, or why there are none."""
     run = next((view.run for view in views if not why_no_files(view.run)), None)
     if run is None:
         st.caption(f"No files of trtexec: {why_no_files(views[0].run)}")

@@ -10,6 +10,9 @@ from trt_core.domain.recordings import EngineStudy
 
 _MISSING = "missing scale and zero-point"
 _FEW = 0.5  # of the layers with matrix work
+_BLOCK = (
+    "Quantize its matrix multiplications with Q/DQ pairs, FP32 weights before them for 8.6, or use a newer TensorRT."
+)
 _QDQ = "Build the INT8 variant with Q/DQ pairs from a file with folded constants: the builder has to follow them."
 
 
@@ -34,10 +37,14 @@ def requested_findings(study: EngineStudy) -> tuple[Finding, ...]:
             rule="precision-not-reached" if ran == 0 else "precision-share-low",
             severity=Severity.BLOCKER if ran == 0 else Severity.WARNING,
             message=f"{asked} was asked for; {ran} of {len(rows)} layers run in it{matrix}. {' '.join(causes)}".strip(),
-            remedy=_QDQ if causes else "See what each layer runs in, and what the builder said.",
+            remedy=_remedy(study, rows) if causes else "See what each layer runs in, and what the builder said.",
             evidence=", ".join(f"{count} {name}" for name, count in study.record.precisions.items()),
         ),
     )
+
+
+def _remedy(study: EngineStudy, rows: Sequence[LayerRow]) -> str:
+    return _BLOCK if _block(study, rows) else _QDQ
 
 
 def _causes(study: EngineStudy, rows: Sequence[LayerRow]) -> list[str]:
