@@ -66,8 +66,7 @@ with frame("Engines", page="engines") as bench:
         if other is not None and shown == _COMPARE:
             show_comparison(study, other)
         elif shown == _ATTEMPTS:
-            show_answer(study)
-            show_attempts(bench, study.id)
+            show_attempts(bench, study)
         else:
             show_answer(study, _SENTENCES[shown](study) if shown in _SENTENCES else "")
             _VIEWS[shown](study)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.engine_spread_charts import build_figure, latency_figure
+from pages.ui.frame import verdict
 from pages.ui.jobs import asked_already
 from pages.ui.stamp import stamp
 from pages.ui.state import select
@@ -14,17 +15,20 @@ from pages.ui.theme import plot_config
 from trt_core.analysis.rebuilds import LatencySpread, RebuildSpread, latency_spread
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.rebuilds import MOST_BUILDS, RebuildRun, RebuildSpec
+from trt_core.domain.recordings import EngineStudy
 from trt_core.workbench import Workbench
 
 
-def show_attempts(bench: Workbench, build_id: str) -> None:
+def show_attempts(bench: Workbench, study: EngineStudy) -> None:
     """What stays the same over the attempts, what does not, and a button for more of them."""
+    build_id = study.id
     found = bench.engines.rebuilds(build_id)
     run = bench.rebuilds.latest(build_id)
-    st.markdown(f"**{attempts_sentence(found, run)}**")
+    verdict(attempts_sentence(found, run))
+    st.caption(f":material/verified: {text.plain(study.stamp)}")
     _more(bench, build_id)
     if len(found.attempts) > 1:
-        figure = stamp(build_figure(found), [bench.builds.fusion(build_id).stamp])
+        figure = stamp(build_figure(found), [study.stamp])
         st.plotly_chart(figure, key="engines.build_seconds", config=plot_config(f"{build_id}-builds"))
     _latency(run)
     show_table(attempt_rows(found, run), key="engines.attempts", filename=f"{build_id}-attempts.csv")

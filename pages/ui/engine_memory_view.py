@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.engine_detail_charts import memory_figure, shapes_figure
 from pages.ui.frame import Metric, metrics
+from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
-from trt_core.analysis.engine_memory import memory_at, memory_map
+from trt_core.analysis.engine_memory import MemoryMap, memory_at, memory_map
 from trt_core.domain.recordings import EngineStudy
 
 _MOST_STEPS = 2_000
 
 
+_map = once(12)(memory_map)
+_by_batch = once(12)(memory_at)
+
+
 def memory_sentence(study: EngineStudy, *, say: Callable[[str], str] = text.code) -> str:
     """What the engine needs on the device, in a sentence; `say` makes its name harmless."""
-    memory = memory_map(study)
+    memory = _map(study)
     workspace = study.workspace_bytes
     said = study.record.activation_bytes
     parts = [f"weights {text.mebibytes(memory.weight_bytes)}" if memory.weight_bytes else "weights not said"]
@@ -35,7 +41,7 @@ _NO_WORKSPACE = {True: "no workspace", False: "workspace not said"}
 
 def show_memory(study: EngineStudy) -> None:
     """Weights, activations and workspace apart, lifetimes, and what another batch needs."""
-    memory = memory_map(study)
+    memory = _map(study)
     said = study.record.activation_bytes
     metrics(
         [
@@ -59,7 +65,7 @@ def show_memory(study: EngineStudy) -> None:
         ]
     )
     if len(memory.live_bytes) <= _MOST_STEPS:
-        figure = stamp(memory_figure(memory, said), [study.stamp])
+        figure = _lifetimes(memory, study)
         st.plotly_chart(figure, key="engines.memory", config=plot_config(f"{study.id}-memory"))
         st.caption(
             "Each block is an activation, as wide as it lives; its height is its size, its place a greedy one (largest "
@@ -73,12 +79,17 @@ def show_memory(study: EngineStudy) -> None:
         show_table(rows, key="engines.workspace", filename=f"{study.id}-workspace.csv", height=300)
 
 
+@once(8)
+def _lifetimes(memory: MemoryMap, study: EngineStudy) -> Any:
+    return stamp(memory_figure(memory, study.record.activation_bytes), [study.stamp])
+
+
 def _by_size(study: EngineStudy) -> list[tuple[str, int]]:
     return sorted(study.scratch, key=lambda item: -item[1])
 
 
 def _shapes(study: EngineStudy) -> None:
-    found = memory_at(study)
+    found = _by_batch(study)
     if not found:
         st.caption("No batch is known: nothing tells how memory grows with the shape.")
         return
@@ -88,7 +99,8 @@ def _shapes(study: EngineStudy) -> None:
     known = f"the profiles end at batch {largest}" if largest else "the files do not say where the profile ends"
     st.caption(
         f"Activations are scaled from batch {study.batch}; {known}. Weights do not grow. The builder reserves "
-        "workspace for the largest shape, whatever runs."
+        "workspace for the largest shape, whatever runs. A compiled block's workspace holds the tensors between its "
+        "inner layers: where those are listed, too, they count twice."
     )
     rows = [
         {

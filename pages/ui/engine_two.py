@@ -11,6 +11,7 @@ from pages.ui import text
 from pages.ui.engine_charts import waterfall
 from pages.ui.findings import show_findings
 from pages.ui.frame import verdict
+from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
@@ -29,21 +30,25 @@ def compared(_first: EngineStudy, _second: EngineStudy, first_id: str, second_id
     return compare_engines(_first, _second)
 
 
+_compare = once(16)(compare)
+_why = once(8)(why)
+
+
 def show_comparison(first: EngineStudy, second: EngineStudy) -> None:
     """The answer, the waterfall, the reasons, the groups."""
     comparison = compared(first, second, first.id, second.id)
-    findings = why(comparison)
+    findings = _why(comparison)
     verdict(comparison_sentence(comparison, findings))
     if comparison.first.has_times and comparison.second.has_times:
         name = f"{first.id}-{second.id}"
-        st.plotly_chart(waterfall_figure(comparison), key="engines.waterfall", config=plot_config(name))
+        st.plotly_chart(_waterfall(comparison), key="engines.waterfall", config=plot_config(name))
         st.caption(
             "Layers that compute the same nodes are one group; each group has one cause. Layer times come from "
             "profiled runs and add up to more than the engine takes: read the differences, not the sums."
         )
     show_findings(findings, empty="Nothing explains a difference.")
     st.caption("Aligned groups, the largest change first")
-    show_table(aligned_rows(comparison), key="engines.groups", filename="aligned-groups.csv", height=480)
+    show_table(_rows(comparison), key="engines.groups", filename="aligned-groups.csv", height=480)
 
 
 def waterfall_figure(comparison: EngineComparison) -> Any:
@@ -55,6 +60,10 @@ def waterfall_figure(comparison: EngineComparison) -> Any:
 def aligned_rows(comparison: EngineComparison) -> list[dict[str, object]]:
     """Aligned groups as plain values, the largest change first."""
     return [_row(group) for group in sorted(comparison.groups, key=lambda group: -abs(group.delta_ms))]
+
+
+_waterfall = once(8)(waterfall_figure)
+_rows = once(8)(aligned_rows)
 
 
 def comparison_sentence(
@@ -83,11 +92,11 @@ def _ratio(first: EngineStudy, second: EngineStudy, name: Callable[[str], str]) 
     a, b = name(first.title), name(second.title)
     if len(first.samples_ms) < 2 or len(second.samples_ms) < 2:
         return f"{b} against {a}:"
-    result = compare(first.samples_ms, second.samples_ms)
+    result = _compare(first.samples_ms, second.samples_ms)
     if result.verdict is Verdict.CANNOT_TELL:
         return f"{b} and {a} cannot be told apart ({text.ratio(result.ratio, result.ratio_ci95)})."
     if result.verdict is Verdict.SLOWER:
-        result = compare(second.samples_ms, first.samples_ms)
+        result = _compare(second.samples_ms, first.samples_ms)
         return f"{b} is {text.ratio(result.ratio, result.ratio_ci95)} slower than {a}."
     return f"{b} is {text.ratio(result.ratio, result.ratio_ci95)} faster than {a}."
 

@@ -13,6 +13,7 @@ from pages.ui.engine_files import show_requested
 from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
+from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
@@ -24,9 +25,12 @@ from trt_core.domain.recordings import EngineStudy
 _WASTE = (Role.REFORMAT, Role.QDQ)
 
 
+rows_of = once(12)(layer_rows)
+
+
 def show_answer(study: EngineStudy, sentence: str = "") -> None:
     """Verdict, stamp and cards of one engine; `sentence` is the answer of a view with cards of its own, as Markdown."""
-    rows = layer_rows(study)
+    rows = rows_of(study)
     verdict(sentence or engine_sentence(study, rows))
     st.caption(f":material/verified: {text.plain(study.stamp)}")
     if not rows:
@@ -70,10 +74,10 @@ def engine_sentence(study: EngineStudy, rows: Sequence[LayerRow], *, say: Callab
 
 def show_time(study: EngineStudy) -> None:
     """Where the time goes: bars, groups, treemap, roofline, transitions."""
-    rows = layer_rows(study)
+    rows = rows_of(study)
     if not study.has_times:
         st.info("No layer times were recorded: the bars show the bytes that each layer reads and writes.")
-    figure = stamp(time_bars(rows), [study.stamp])
+    figure = _bars(study)
     st.plotly_chart(figure, key="engines.bars", config=plot_config(f"{study.id}-layers"))
     left, right = st.columns(2)
     with left:
@@ -83,7 +87,7 @@ def show_time(study: EngineStudy) -> None:
         st.caption("By precision")
         _groups(by_precision(rows), "engines.by_precision", study)
     if study.has_times:
-        figure = stamp(treemap(rows), [study.stamp])
+        figure = _treemap(study)
         st.plotly_chart(figure, key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
     show_roofline(study, rows)
     st.caption("Precision transitions: tensors by the precision of the layer that writes them and the one that reads.")
@@ -91,6 +95,16 @@ def show_time(study: EngineStudy) -> None:
     if found:
         figure = stamp(transition_figure(found), [study.stamp])
         st.plotly_chart(figure, key="engines.matrix", config=plot_config(f"{study.id}-transitions"))
+
+
+@once(8)
+def _bars(study: EngineStudy) -> Any:
+    return stamp(time_bars(rows_of(study)), [study.stamp])
+
+
+@once(8)
+def _treemap(study: EngineStudy) -> Any:
+    return stamp(treemap(rows_of(study)), [study.stamp])
 
 
 def by_role(rows: Sequence[LayerRow]) -> tuple[Group, ...]:
@@ -122,7 +136,12 @@ def group_rows(groups: Sequence[Group], study: EngineStudy) -> list[dict[str, An
 
 def show_layers(study: EngineStudy) -> None:
     """Every layer as a row."""
-    show_table(layer_table(layer_rows(study)), key="engines.layers", filename=f"{study.id}-layers.csv", height=560)
+    show_table(_table(study), key="engines.layers", filename=f"{study.id}-layers.csv", height=560)
+
+
+@once(8)
+def _table(study: EngineStudy) -> list[dict[str, Any]]:
+    return layer_table(rows_of(study))
 
 
 def layer_table(rows: Sequence[LayerRow]) -> list[dict[str, Any]]:
@@ -144,9 +163,12 @@ def layer_table(rows: Sequence[LayerRow]) -> list[dict[str, Any]]:
     ]
 
 
+_lint = once(12)(lint)
+
+
 def show_lint(study: EngineStudy) -> None:
     """What the linters find, and what the builder said."""
-    show_findings(lint(study), empty="None of the rules found anything.")
+    show_findings(_lint(study), empty="None of the rules found anything.")
     if study.said:
         with st.expander(f"The builder's own warnings and errors ({len(study.said)})"):
             st.code(text.cell("\n".join(study.said)), language=None)

@@ -152,27 +152,28 @@ def memory_at(study: EngineStudy) -> tuple[MemoryAt, ...]:
     """Memory at batch 1, at the recorded batch and at the largest of the profiles; empty without a known batch."""
     if not study.batch:
         return ()
-    weights = memory_map(study).weight_bytes
+    memory = memory_map(study)
     return tuple(
         MemoryAt(
             batch=batch,
-            weight_bytes=weights,
-            activation_bytes=activations_at(study, batch),
+            weight_bytes=memory.weight_bytes,
+            activation_bytes=activations_at(study, batch, memory),
             workspace_bytes=study.workspace_bytes,
         )
         for batch in sorted({1, study.batch, study.largest_batch or study.batch})
     )
 
 
-def activations_at(study: EngineStudy, batch: int) -> int:
+def activations_at(study: EngineStudy, batch: int, memory: MemoryMap | None = None) -> int:
     """Peak of the live activations if every tensor whose first dimension is the recorded batch had another one.
 
-    Linear in the batch by construction; a builder may take other tactics and formats there.
+    Linear in the batch by construction; a builder may take other tactics and formats there. `memory` is the study's
+    map, where it is known already.
     """
     if not study.batch or batch < 1:
         raise ValueError(f"batch {batch} cannot be scaled from a recorded batch of {study.batch}")
     shapes = {t.name: t.shape for layer in study.record.working_layers for t in layer.outputs}
-    memory = memory_map(study)
+    memory = memory or memory_map(study)
     live = [0.0] * len(memory.live_bytes)
     for item in memory.lifetimes:
         shape = shapes[item.name]

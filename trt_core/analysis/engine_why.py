@@ -91,8 +91,8 @@ def _run_otherwise(first: RunConditions | None, second: RunConditions | None) ->
             rule="conditions-differ-trtexec",
             severity=Severity.WARNING,
             message=f"trtexec ran the engines under other conditions: {'; '.join(differ)}.",
-            remedy="Run both alike: --useCudaGraph --noDataTransfers --useSpinWait --separateProfileRun make 8 to 10 run "
-            "as 11 does by default.",
+            remedy="Run both alike: --useCudaGraph --noDataTransfers --useSpinWait --separateProfileRun make 8 to 10 "
+            "run as 11 does by default.",
             evidence=f"{first.version}: {first.source}; {second.version}: {second.source}",
         )
     ]

@@ -82,7 +82,7 @@ class Engines:
             id=build.id,
             title=_title(build),
             project=model.name,
-            stamp=f"{fusion.stamp} Sizes are those of batch {usual}.",
+            stamp=f"{fusion.stamp.rstrip('.')}. Sizes are those of batch {usual}.",
             record=record,
             asked=build.recipe.precision,
             device=build.target,
