@@ -10,7 +10,7 @@ from pages.ui.jobs import asked_already
 from pages.ui.pickers import build_title
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.engine_divergence import INTACT_DB, InsideSpec
+from trt_core.domain.engine_divergence import INTACT_DB, MOST_DB, InsideSpec
 from trt_core.domain.jobs import JobKind
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
@@ -43,7 +43,7 @@ def inside_form(bench: Workbench, model: ModelRecord, missing: str) -> None:
     data_id = choose_samples(bench, model, key="inside.on", label="Samples to look on")
     with st.container(horizontal=True):
         samples = st.number_input("Samples", 1, 100_000, 16, key="inside.samples")
-        intact = st.number_input("Right from, dB", 0.0, 120.0, INTACT_DB, key="inside.intact_db")
+        intact = st.number_input("Right from, dB", 0.0, MOST_DB, INTACT_DB, key="inside.intact_db")
         budget = st.number_input("Memory for inner tensors, MB", 1, 65_536, 512, key="inside.budget_mb")
         builds = st.number_input("Engines to build at most", 1, 64, 8, key="inside.max_builds")
     tensors = st.selectbox("Inner tensors", list(_TENSORS), key="inside.tensors", format_func=_TENSORS.__getitem__)

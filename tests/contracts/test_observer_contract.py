@@ -49,8 +49,8 @@ class ObserverContract:
         return observer.build(wish, names, Marking.OUTPUTS, reporter=CollectingReporter())
 
     @pytest.fixture
-    def session(self, observer: EngineObserver, marked, tmp_path: Path):
-        engine = tmp_path / "marked.engine"
+    def session(self, observer: EngineObserver, marked, path: Path):
+        engine = path.with_name("marked.engine")
         engine.write_bytes(marked.output.engine)
         session = observer.load(engine, tensors=marked.tensors)
         yield session
@@ -70,17 +70,19 @@ class ObserverContract:
         for found, exact in zip(session.run({"x": X}, ["y", "end", "middle"]), wanted, strict=True):
             np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-3)
 
-    def test_a_plain_engine_hands_out_its_outputs_only(self, observer, wish, tmp_path: Path) -> None:
-        plain = observer.build(wish, [], Marking.OUTPUTS, reporter=CollectingReporter())
-        engine = tmp_path / "plain.engine"
+    @pytest.fixture
+    def plain(self, observer: EngineObserver, wish: CompileInput):
+        return observer.build(wish, [], Marking.OUTPUTS, reporter=CollectingReporter())
+
+    def test_a_plain_engine_hands_out_its_outputs_only(self, observer, plain, path: Path) -> None:
+        engine = path.with_name("plain.engine")
         engine.write_bytes(plain.output.engine)
         session = observer.load(engine)
         assert session.outputs == ("y",)
         session.close()
 
-    def test_marking_what_lies_inside_a_fusion_splits_it(self, observer, wish, marked) -> None:
-        plain = observer.build(wish, [], Marking.OUTPUTS, reporter=CollectingReporter()).output.record
-        fused = {frozenset(layer.source_names) for layer in plain.working_layers}
+    def test_marking_what_lies_inside_a_fusion_splits_it(self, plain, marked) -> None:
+        fused = {frozenset(layer.source_names) for layer in plain.output.record.working_layers}
         split = {frozenset(layer.source_names) for layer in marked.output.record.working_layers}
         assert {"first", "act"} in fused
         assert {"first", "act"} not in split

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from trt_core.domain.engine_divergence import EngineDivergence, InsideSpec
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
+from trt_core.services.typing_plan import TENSORRT_FOLDER
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import Workbench, open_workbench
@@ -38,9 +38,10 @@ class Scene:
 def scene(
     folder: Path, caches: Path, proto: onnx.ModelProto, precision: Precision, *, data: Path | None = None, **recipe
 ) -> Scene:
-    """An engine for batch 1 to 8 at optimization level 1, from the timings of the whole test run."""
+    """An engine for batch 1 to 8 at optimization level 1; timings are shared by the whole test run."""
     workspace = folder / "workspace"
-    shutil.copytree(caches, workspace / "tensorrt", dirs_exist_ok=True)
+    workspace.mkdir(parents=True)
+    (workspace / TENSORRT_FOLDER).symlink_to(caches, target_is_directory=True)
     bench = open_workbench(settings_from({}, workspace=workspace))
     model = bench.library.add_upload({"model.onnx": io.BytesIO(proto.SerializeToString())})
     (only,) = model.inputs

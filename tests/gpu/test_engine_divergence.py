@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gpu
 
 
 def wide_network() -> onnx.ModelProto:
-    return residual_network(blocks=3, channels=64)
+    return residual_network(blocks=2, channels=64)
 
 
 class TestTrtObserver(ObserverContract):
@@ -36,7 +36,7 @@ def test_inner_tensors_of_an_fp32_engine_are_right_and_watching_changes_nothing(
     figures(told(run))
     assert run.is_intact
     assert run.opaque == ""
-    assert len(run.layers) >= 5  # at least the seam of every block
+    assert len(run.layers) >= 4  # the seams of both blocks, and between their convolutions
     assert min(layer.error("fp32").sqnr_db for layer in run.layers) > 90
     (group,) = run.groups
     assert group.check.fusions.changed is False
@@ -50,7 +50,7 @@ def test_a_layer_that_overflows_in_fp16_is_found_in_the_engine(tmp_path, caches,
     proto = scaled(wide_network(), {"w3": 3e3, "w4": 3e3})
     names = {node.input[1]: node.name for node in proto.graph.node if node.op_type == "Conv"}
     assert {"block1_conv1", "block1_conv2"} == {names["w3"], names["w4"]}
-    run = scene(tmp_path, caches, proto, Precision.FP16).look(square=False)
+    run = scene(tmp_path, caches, proto, Precision.FP16).look(square=False, max_builds=3)
     figures(told(run))
     assert not run.is_intact
     clean = [layer for layer in run.layers if layer.name.startswith(("stem", "block0"))]

@@ -11,6 +11,7 @@ from trt_core.errors import InvalidInput
 
 # Noise a thousandth of the signal's power: a healthy FP16 network stays far above, INT8 with good ranges near it.
 INTACT_DB = 30.0
+MOST_DB = 150.0  # beyond what FP32 can reach
 
 
 class Marking(Enum):
@@ -249,6 +250,10 @@ class InsideSpec:
         ):
             if value not in known:
                 raise InvalidInput(f"{name} {value!r}.", remedy=f"Use {', '.join(known)}.")
+        if not 0.0 <= self.intact_db <= MOST_DB:
+            raise InvalidInput(
+                f"An output is right from {self.intact_db} dB.", remedy=f"Give a figure from 0 to {MOST_DB:g}."
+            )
         for name, count in (("samples", self.samples), ("MB", self.budget_mb), ("builds", self.max_builds)):
             if count < 1:
                 raise InvalidInput(f"{count} {name}.", remedy="Ask for at least one.")
