@@ -51,6 +51,7 @@ from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
 from trt_core.services.outlook import Outlooks
+from trt_core.services.plan_latency import PlanLatencies
 from trt_core.services.rebuilds import Rebuilds
 from trt_core.services.recording_intake import RecordingIntake
 from trt_core.services.recordings import Recordings
@@ -86,6 +87,7 @@ class Workbench:
     triage: Triages
     validation: Validations
     sensitivity: Sensitivities
+    plan_latency: PlanLatencies
     recordings: Recordings
     intake: RecordingIntake
     engines: Engines
@@ -166,6 +168,7 @@ def _wired(context: Context) -> Workbench:
         calibrations=calibrations,
         caches=caches,
         triage=Triages(context, library, variants, calibrations),
+        plan_latency=PlanLatencies(builds, latency),
         sensitivity=Sensitivities(context, library, variants, calibrations, builds),
         validation=Validations(context, library, variants, builds),
         recordings=recordings,

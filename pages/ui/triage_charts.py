@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
@@ -9,13 +10,14 @@ from pages.ui.stamp import stamp
 from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
 from trt_core.domain.triage import Evaluation, TriageRun
 from trt_core.domain.validation import FLOOR_METRICS, Verdict
+from trt_core.services.plan_latency import PlanLatency
 
 _SYMBOLS = {Verdict.NOT_WORSE: "circle", Verdict.WORSE: "x", Verdict.TOO_FEW: "diamond-open"}
 _CHOSEN = "#C2185B"
 
 
-def curve_figure(run: TriageRun) -> Any:
-    """Every evaluated plan as a point, the tolerance as a line, the chosen plan marked."""
+def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
+    """Every evaluated plan as a point, the tolerance as a line, the chosen plan marked, latencies where measured."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -43,11 +45,32 @@ def curve_figure(run: TriageRun) -> Any:
         name="chosen plan",
     )
     _limit(figure, run)
+    _latencies(figure, run, latencies)
     name = run.plan.recipe.precision.value.upper()
     figure.update_xaxes(title=f"MACs in {name}, % of those that can be", range=[-4, 104], zeroline=False)
     figure.update_yaxes(title=f"{run.metric}: higher is better", zeroline=False)
     figure.update_layout(**plot_layout(height=430, hovermode="closest"))
-    return stamp(figure, [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss, {_units(run)}."])
+    said = [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss, {_units(run)}."]
+    if latencies:
+        how = latencies[0].conditions
+        said.append(
+            f"ms: p50 of the plan's engine, {how.backend} {how.backend_version} on {how.device}, batch {how.batch}."
+        )
+    return stamp(figure, said)
+
+
+def _latencies(figure: Any, run: TriageRun, latencies: Sequence[PlanLatency]) -> None:
+    if latencies:
+        ones = [run.evaluations[item.place] for item in latencies]
+        figure.add_scatter(
+            x=[one.low_share * 100 for one in ones],
+            y=[one.metric for one in ones],
+            mode="text",
+            text=[text.milliseconds(item.p50_ms) for item in latencies],
+            textposition="top center",
+            hoverinfo="skip",
+            showlegend=False,
+        )
 
 
 def _points(figure: Any, run: TriageRun, ones: list[Evaluation], name: str, symbol: str) -> None:

@@ -20,6 +20,7 @@ from pages.ui.triage_charts import curve_figure, strip_figure
 from trt_core.domain.plans import plan_text
 from trt_core.domain.triage import TriageRun
 from trt_core.domain.validation import FLOOR_METRICS, Judgement, Verdict
+from trt_core.services.plan_latency import PlanLatency
 from trt_core.workbench import Workbench
 
 _RUN = "triage.run"
@@ -57,16 +58,17 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
     )
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics(_cards(run))
+    latencies = bench.plan_latency.of(run)
     left, right = st.columns([3, 2])
     with left:
         st.plotly_chart(
-            curve_figure(run),
+            curve_figure(run, latencies),
             key="triage.curve",
             on_select=partial(_picked, run.id),
             selection_mode="points",
             config=plot_config(f"{run.id}-curve"),
         )
-        st.caption("Click a point to take its plan.")
+        st.caption(f"Click a point to take its plan. {_about_latency(bench, run, latencies)}")
     with right:
         st.markdown("**The plan**")
         st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
@@ -82,6 +84,15 @@ def beside(judgement: Judgement) -> str:
     if groups is None or groups.verdict is judgement.verdict:
         return ""
     return f", sample by sample; counted by their {groups.groups:,} originals it is {groups.verdict.value}"
+
+
+def _about_latency(bench: Workbench, run: TriageRun, latencies: Sequence[PlanLatency]) -> str:
+    if latencies:
+        return f"Milliseconds: measured engines of {text.counted(len(latencies), 'plan')} of {len(run.evaluations)}."
+    known = {item.backend: item for item in bench.machine.capabilities()}
+    reason = known["tensorrt"].why_not("run") if "tensorrt" in known else "TensorRT is not installed here"
+    why = f" ({text.plain(reason).rstrip('.')})" if reason else ""
+    return f"No latency on it: no engine of these plans was measured on a GPU{why}."
 
 
 def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:

@@ -1,0 +1,90 @@
+"""Latency of plans: of those whose engine was built and measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.latency import LatencyConditions, LatencyRun
+from trt_core.domain.plans import kept_precision
+from trt_core.domain.precision import KeepRule, Recipe
+from trt_core.domain.triage import TriageRun
+from trt_core.services.builds import Builds
+from trt_core.services.latency import Latencies
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanLatency:
+    """The latency of the engine of one evaluation's plan; `place` is the evaluation's in its run."""
+
+    place: int
+    p50_ms: float
+    run_id: str
+    build_id: str
+    conditions: LatencyConditions
+
+
+class PlanLatencies:
+    """Finds measured engines by what they were built of."""
+
+    def __init__(self, builds: Builds, latency: Latencies) -> None:
+        self._builds = builds
+        self._latency = latency
+
+    def of(self, run: TriageRun) -> tuple[PlanLatency, ...]:
+        """The newest measurement of each plan that has one, all under the conditions of the newest of them.
+
+        A build is a plan's by precision, calibration and the nodes that it keeps; what is not quantized may differ in
+        the file where the library is weakly typed.
+        """
+        wanted = {_key(_recipe(run, place)): place for place in range(len(run.evaluations))}
+        found: dict[int, LatencyRun] = {}
+        heads = [head for head in self._latency.heads(run.model_id) if head.subject_id[0] == ArtifactKind.BUILD.value]
+        for head in heads:  # newest first
+            recipe = self._builds.build(head.subject_id).recipe
+            place = wanted.get(_key(recipe))
+            if place is not None and _alike(head, next(iter(found.values()), head)):
+                found.setdefault(place, head)
+        return tuple(
+            PlanLatency(
+                place=place,
+                p50_ms=self._latency.summary(head.id).p50_ms,
+                run_id=head.id,
+                build_id=head.subject_id,
+                conditions=head.conditions,
+            )
+            for place, head in sorted(found.items())
+        )
+
+
+def _recipe(run: TriageRun, place: int) -> Recipe:
+    high = kept_precision(run.plan.recipe)
+    keep = tuple(KeepRule(node=node, precision=high) for node in run.evaluations[place].kept)
+    recipe = run.plan.recipe
+    return Recipe(
+        precision=recipe.precision,
+        method=recipe.method,
+        percentile=recipe.percentile,
+        keep=keep,
+        normalize=recipe.normalize,
+        data_sha256=recipe.data_sha256,
+        attention=recipe.attention,
+    )
+
+
+def _key(recipe: Recipe) -> tuple[object, ...]:
+    kept = frozenset(rule.node for rule in recipe.keep)
+    calibration = (recipe.method, recipe.percentile, recipe.data_sha256)
+    return recipe.precision, calibration, recipe.normalize, recipe.attention, kept
+
+
+def _alike(one: LatencyRun, other: LatencyRun) -> bool:
+    """The same device, library, shapes and way of measuring."""
+    first, second = one.conditions, other.conditions
+    return (
+        first.device == second.device
+        and (first.backend, first.backend_version) == (second.backend, second.backend_version)
+        and first.shapes == second.shapes
+        and (first.streams, first.cuda_graph, first.includes_transfers)
+        == (second.streams, second.cuda_graph, second.includes_transfers)
+    )
