@@ -1,9 +1,11 @@
 # syntax=docker/dockerfile:1
 # Two images of one application: `docker build --target cpu .` and `docker build --target gpu .` (the default).
-# Not built where it was written, for want of a Docker daemon: checked by hadolint only. Read the licence of TensorRT-RTX's wheels
-# (NVIDIA's, proprietary) before publishing an image that contains them.
+# Not built where it was written, for want of a Docker daemon. hadolint passes; the steps of `cpu` were gone through by hand
+# with Python 3.12 and uid 10001 (packages, start on 0.0.0.0, health check, a build by command line); those of `gpu` were not.
+# Read the licence of TensorRT-RTX's wheels (NVIDIA's, proprietary) before publishing an image that contains them.
 
-# Any tag whose Python is 3.11 to 3.13 will do, so 24.12 or later.
+# Any tag whose Python is 3.11 to 3.13 will do, so 24.12 or later: NVIDIA's compatibility matrix for the sister image tritonserver
+# has Python 3.10.12 in 24.11 and 3.12.3 from 24.12 to 25.12. 25.10-py3 is a published tag: public Dockerfiles build on it.
 ARG TENSORRT_IMAGE=nvcr.io/nvidia/tensorrt:25.10-py3
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
@@ -46,10 +48,12 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
 CMD ["python", "-m", "streamlit", "run", "app.py"]
 
 
-# The venv sees the image's own TensorRT; everything else in it is ours, at our versions.
+# The venv sees the image's own TensorRT; everything else in it is ours, at our versions. Its pip is the image's: Ubuntu's Python
+# comes without ensurepip, and an image of NVIDIA's may hold pip to versions of its own.
 FROM ${TENSORRT_IMAGE} AS gpu-packages
 COPY requirements.txt /tmp/requirements.txt
-RUN python3 -m venv --system-site-packages /opt/venv \
+ENV PIP_CONSTRAINT=
+RUN python3 -m venv --without-pip --system-site-packages /opt/venv \
     && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         --ignore-installed -r /tmp/requirements.txt \
     && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check nvidia-ml-py==13.615.71
