@@ -13,6 +13,7 @@ from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import EngineLayer, EngineRecord, EngineTensor, Sm
 from trt_core.domain.engine_divergence import Marking
 from trt_core.domain.graph import Graph, Node
+from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision
 from trt_core.domain.support import SupportReport
 from trt_core.errors import BuildFailed, UnsupportedRequest
@@ -100,6 +101,7 @@ class FakeTensorRT:
         if hopeless := sorted(self._unbuildable & set(held)):
             raise BuildFailed(f"No implementation for {hopeless[0]!r} as an output.", remedy="Mark another tensor.")
         self.built.append(held)
+        reporter.progress(Progress(phase="Timing tactics", fraction=0.5))
         record = EngineRecord(layers=tuple(self._layers(graph, held)))
         _go_wrong(model, [plant for plant in self._plants if not plant.cured_by & set(held)])
         output = CompileOutput(

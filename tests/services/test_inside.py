@@ -171,6 +171,15 @@ def test_a_look_can_be_cancelled_between_two_builds(made):
     assert bench.work.inside.heads(bench.model.id) == []
 
 
+def test_a_search_tells_which_build_it_is_at_and_what_that_build_does(made):
+    reporter = CollectingReporter()
+    made(Plant(tensor="b3_down", factor=2.0), opaque=True).look(reporter=reporter, square=False)
+    cuts = [item for item in reporter.reported if item.phase.startswith("Building with an output at")]
+    assert any(item.phase.endswith("b2_sum: Timing tactics") for item in cuts)
+    assert [item.fraction for item in cuts] == sorted(item.fraction for item in cuts)
+    assert all(item.step <= item.steps for item in cuts)
+
+
 def test_the_square_blames_the_engine_for_what_onnx_runtime_does_not_lose(made):
     square = made(Plant(tensor="b3_sum", factor=1.5)).look().square
     assert square.blame is Blame.ENGINE

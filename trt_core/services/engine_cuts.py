@@ -10,7 +10,6 @@ from trt_core.analysis.cuts import CutSearch, cuts_before, nodes_between
 from trt_core.domain.divergence import TensorError
 from trt_core.domain.engine_divergence import Bisection, CutOutcome, CutStep, SegmentRead
 from trt_core.domain.graph import Graph
-from trt_core.domain.jobs import Progress
 from trt_core.errors import BackendError, BuildFailed
 from trt_core.services.engine_look import Look
 
@@ -28,14 +27,8 @@ def bisect(look: Look, tensors: Sequence[str]) -> Bisection:
     steps: list[CutStep] = []
     while look.builds_left and (position := search.next_position()) is not None:
         about = math.ceil(math.log2(len(cuts) + 1))
-        look.reporter.progress(
-            Progress(
-                phase=f"Building with an output at {cuts[position][:80]}",
-                fraction=min(1.0, len(steps) / about),
-                step=len(steps) + 1,
-                steps=max(about, len(steps) + 1),
-            )
-        )
+        name = cuts[position][:80]
+        look.say(f"Building with an output at {name}", step=len(steps) + 1, steps=max(about, len(steps) + 1) + 1)
         step = _step(look, cuts[position], position, output)
         look.reporter.log(f"{step.tensor}: {step.outcome.value} {step.reason}".rstrip())
         steps.append(step)
@@ -98,7 +91,9 @@ def _segment(look: Look, search: CutSearch, output: str, tensors: Sequence[str])
     wanted = [name for name in tensors if look.file_graph.producer_of[name] in inside]
     if not wanted or not look.builds_left or not (search.clean or search.faulty):
         return None
-    look.reporter.progress(Progress(phase=f"Building with outputs at {len(wanted)} tensors between the cuts"))
+    look.say(
+        f"Building with outputs at {len(wanted)} tensors between the cuts", step=look.built + 1, steps=look.built + 1
+    )
     began = time.perf_counter()
     try:
         marked = look.marked(wanted)

@@ -10,7 +10,6 @@ from trt_core.analysis.observer_check import observer_check, spoilers
 from trt_core.analysis.tensor_groups import plan_groups
 from trt_core.domain.divergence import TensorError
 from trt_core.domain.engine_divergence import ObservedGroup
-from trt_core.domain.jobs import Progress
 from trt_core.errors import BackendError
 from trt_core.services.engine_look import Look
 
@@ -40,12 +39,11 @@ def read_groups(look: Look, tensors: Sequence[str]) -> Reading:
     plan = plan_groups(tensors, look.sizes(), look.spec.budget_mb << 20, most=look.builds_left)
     reading = Reading(left_out=plan.left_out)
     for number, group in enumerate(plan.groups, start=1):
-        share = (number - 1) / len(plan.groups)
         phase = f"Reading {len(group.tensors)} inner tensors"
-        look.reporter.progress(Progress(phase=phase, fraction=share, step=number, steps=len(plan.groups)))
+        look.say(phase, step=number, steps=len(plan.groups))
         rest = _read(look, reading, group.tensors)
         if rest and look.builds_left > len(plan.groups) - number:
-            look.reporter.progress(Progress(phase=f"{phase} without those that split fusions", fraction=share))
+            look.say(f"{phase} without those that split fusions", step=number, steps=len(plan.groups))
             _read(look, reading, rest)
     return reading
 

@@ -15,6 +15,7 @@ from trt_core.domain.divergence import TensorError
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.engine_divergence import InsideSpec, Marking
 from trt_core.domain.graph import Graph
+from trt_core.domain.jobs import Progress
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData
@@ -57,6 +58,7 @@ class Look:
     plain_errors: Errors = field(default_factory=dict)
     built: int = 0
     _sizes: dict[str, int | None] = field(default_factory=dict)
+    _now: Progress = field(default_factory=Progress)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -76,6 +78,11 @@ class Look:
         """Marked engines that may still be built."""
         return max(0, self.spec.max_builds - self.built)
 
+    def say(self, phase: str, *, step: int, steps: int) -> None:
+        """Tell which of so many builds is next; what the build itself tells is shown inside of that."""
+        self._now = Progress(phase=phase, fraction=(step - 1) / steps, step=step, steps=steps)
+        self.reporter.progress(self._now)
+
     def reference_session(self, inner: Sequence[str] = ()) -> Session:
         """ONNX Runtime on the model as uploaded, unoptimized."""
         return self.runner.load(self.reference, extra_outputs=list(inner), optimize=False)
@@ -84,7 +91,7 @@ class Look:
         """Build with marked tensors."""
         self.reporter.check()
         self.built += 1
-        return self.observer.build(self.request, tensors, self.marking, reporter=self.reporter)
+        return self.observer.build(self.request, tensors, self.marking, reporter=_Within(self.reporter, self._now))
 
     @contextmanager
     def session(self, marked: MarkedOutput) -> Iterator[ObservedSession]:
@@ -128,6 +135,28 @@ class Look:
         known = infer_types_at(model, {name: tuple(array.shape) for name, array in feeds.items()}, strict=False).types
         specs = {name: spec_of(name, kind) for name, kind in known.items()}
         return {name: (spec.element_count or 0) * _BYTES if spec.is_static else None for name, spec in specs.items()}
+
+
+class _Within(Reporter):
+    """What a build reports, as a part of the look's progress."""
+
+    def __init__(self, outer: Reporter, at: Progress) -> None:
+        self._outer, self._at = outer, at
+
+    def progress(self, progress: Progress) -> None:
+        """The build's phase behind the look's, its share as that of one step."""
+        at = self._at
+        share = (at.fraction or 0.0) + (progress.fraction or 0.0) / (at.steps or 1)
+        phase = f"{at.phase}: {progress.phase}" if at.phase else progress.phase
+        self._outer.progress(Progress(phase=phase, fraction=min(1.0, share), step=at.step, steps=at.steps))
+
+    def log(self, text: str) -> None:
+        """Hand it on."""
+        self._outer.log(text)
+
+    def check(self) -> None:
+        """Ask outside."""
+        self._outer.check()
 
 
 def sampling_of(library: Library, build: BuildRecord, spec: InsideSpec) -> Sampling:
