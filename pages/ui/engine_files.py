@@ -73,6 +73,4 @@ def show_ranges(study: EngineStudy) -> None:
     if not study.calibration_cache:
         st.info("No calibration cache is known of this engine: TensorRT did not calibrate it, or its file is missing.")
         return
-    show_cache(
-        decoded(study.title, study.calibration_cache), key="engines.ranges", filename=text.clean(study.title, 60)
-    )
+    show_cache(decoded(study.title, study.calibration_cache), key="engines.ranges", filename=stem_for(study.title))

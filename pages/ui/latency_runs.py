@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.theme import PRECISION_LABELS, precision_colour
+from trt_core.analysis.gpu_findings import gpu_sentence
 from trt_core.domain.latency import METERS, ON_HOST, LatencyConditions, LatencyRun, LatencySummary
 from trt_core.domain.precision import Precision
 from trt_core.errors import NotFound
@@ -130,6 +131,7 @@ def facts(view: RunView) -> dict[str, str]:
     return {
         "Measured": view.run.label,
         "Device": conditions.device + load,
+        **({"GPU": gpu_sentence(view.run.gpu)} if view.run.gpu else {}),
         "Backend": backend_title(conditions),
         "Input": f"{shapes_text(conditions)} (batch {conditions.batch})",
         "Threads": threads_text(conditions),

@@ -7,6 +7,7 @@ from math import erfc, sqrt
 
 import numpy as np
 
+from trt_core.analysis.gpu_findings import gpu_findings
 from trt_core.analysis.latency import P99_9_SAMPLES, P99_SAMPLES, finite_samples
 from trt_core.analysis.order_statistics import Floats, independent_samples
 from trt_core.domain.findings import Finding, Severity
@@ -52,6 +53,7 @@ def run_findings(run: LatencyRun) -> tuple[Finding, ...]:
                     remedy="Keep the data on the device, or move fewer bytes.",
                 )
             )
+    found += gpu_findings(run.gpu)
     if conditions.streams > 1:
         found.append(
             Finding(

@@ -78,7 +78,8 @@ class LatencyConditions:
 class GpuSample:
     """The GPU at one moment of a run, `at_s` after its first sample; None where the driver does not say.
 
-    `other_processes` counts processes beside ours that hold memory on it.
+    `other_processes` counts processes beside ours that hold memory on it, `held_back_by` says what keeps its clocks
+    below what they could be (power limit, temperature ...).
     """
 
     at_s: float
@@ -87,6 +88,7 @@ class GpuSample:
     temperature_c: int | None = None
     power_w: float | None = None
     other_processes: int | None = None
+    held_back_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ class TrtMeter:
             h2d_ms=h2d_ms,
             d2h_ms=d2h_ms,
             gpu=tuple(sampler.samples),
-            findings=notes,
+            findings=(*notes, *_unwatched(sampler)),
         )
 
     def _sessions(
@@ -92,6 +92,19 @@ class TrtMeter:
         kinds = {layer.name: layer.kind for layer in record.layers}
         rows, overhead = profile_layers(session, kinds, median_ms=float(np.median(timed.compute)))
         return rows, (*notes, overhead)
+
+
+def _unwatched(sampler: GpuSampler) -> tuple[Finding, ...]:
+    if sampler.samples:
+        return ()
+    return (
+        Finding(
+            rule="gpu-not-sampled",
+            severity=Severity.NOTE,
+            message="Clocks, temperature and neighbours of the GPU were not sampled: NVML does not answer.",
+            remedy="Install nvidia-ml-py, and let the driver's libnvidia-ml be found.",
+        ),
+    )
 
 
 def _graph_notes(timed: Timed) -> tuple[Finding, ...]:

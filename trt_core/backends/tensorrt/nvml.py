@@ -5,10 +5,9 @@ NVML needs the package nvidia-ml-py; without it, or where the driver refuses, th
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
@@ -16,11 +15,22 @@ from typing import Any, TypeVar
 from trt_core.domain.latency import GpuSample
 
 _PERIOD_S = 0.1
+# Bits of NVML's clock event reasons (nvml.h, nvmlClocksEventReason*) that stand for a want of power or cooling.
+_HELD_BACK = (
+    (0x4, "power limit"),
+    (0x8, "hardware slowdown"),
+    (0x20, "temperature"),
+    (0x40, "temperature, by the hardware"),
+    (0x80, "power brake"),
+)
 T = TypeVar("T")
 
 
 class GpuSampler:
-    """Takes a sample at the start, one each tenth of a second, and one at the end."""
+    """Takes a sample at the start, one each tenth of a second, and one at the end.
+
+    What the driver refuses is None in a sample; a GPU that vanishes leaves samples of None, and the run goes on.
+    """
 
     def __init__(self, bus_id: str) -> None:
         self.samples: list[GpuSample] = []
@@ -61,9 +71,8 @@ class GpuSampler:
                     lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
                 ),
                 power_w=power,
-                other_processes=self._asked(
-                    lambda: sum(item.pid != os.getpid() for item in nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-                ),
+                other_processes=self._asked(lambda: _others(nvml.nvmlDeviceGetComputeRunningProcesses(handle))),
+                held_back_by=self._asked(lambda: _reasons(nvml, handle)) or (),
             )
         )
 
@@ -72,6 +81,21 @@ class GpuSampler:
             return question()
         except self._nvml.NVMLError:
             return None
+
+
+def _others(processes: Sequence[Any]) -> int | None:
+    """Processes beside ours; None where the driver lists none at all, as it does in some containers.
+
+    Ours is always one of them, because it measures; its number there need not be the one that it knows itself.
+    """
+    return len(processes) - 1 if processes else None
+
+
+def _reasons(nvml: Any, handle: Any) -> tuple[str, ...]:
+    """What holds the clocks back; what sets them without need (idle, locked clocks) is left out."""
+    ask = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
+    mask = int((ask or nvml.nvmlDeviceGetCurrentClocksThrottleReasons)(handle))
+    return tuple(name for bit, name in _HELD_BACK if mask & bit)
 
 
 def _opened(bus_id: str) -> tuple[Any, Any]:
