@@ -5,6 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.links import link_to
+from pages.ui.pickers import data_title
+from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.plans import Plan, diff_plans, plan_from_text, plan_text
@@ -17,13 +20,25 @@ from trt_core.workbench import Workbench
 def plan_upload(bench: Workbench, model: ModelRecord, run: TriageRun | None) -> None:
     """An upload, and what the plan in it means for this model; nothing is run."""
     with st.expander("Bring a saved plan", icon=":material/upload_file:"):
-        file = st.file_uploader("A plan, as saved here or by triage --plan", type=["json"], key="triage.plan_file")
+        left, right = st.columns(2)
+        with left:
+            file = st.file_uploader("A plan, as saved here or by triage --plan", type=["json"], key="triage.plan_file")
+        with right:
+            other = st.file_uploader("Hold it against another plan", type=["json"], key="triage.plan_other")
         if file is not None:
-            show_uploaded(bench, model, run, file.getvalue())
+            try:
+                against = plan_from_text(other.getvalue()) if other is not None else run.plan if run else None
+            except TrtCoreError as error:
+                st.error(text.plain(f"{error.message} {error.remedy}".strip()))
+                return
+            name = "the other plan" if other is not None else "the plan on screen"
+            show_uploaded(bench, model, file.getvalue(), against=against, name=name)
 
 
-def show_uploaded(bench: Workbench, model: ModelRecord, run: TriageRun | None, content: bytes) -> None:
-    """Names without a partner, the plan as applied to this model, and its difference from the one on screen."""
+def show_uploaded(
+    bench: Workbench, model: ModelRecord, content: bytes, *, against: Plan | None, name: str = "the plan on screen"
+) -> None:
+    """Names without a partner, the plan as applied to this model, its difference from another, and its variant."""
     try:
         plan = plan_from_text(content)
         applied = bench.triage.apply(plan, model.id)
@@ -36,11 +51,11 @@ def show_uploaded(bench: Workbench, model: ModelRecord, run: TriageRun | None, c
         st.warning(f"Not in the model: {_listed(applied.unmatched)}.")
     if applied.not_planned:
         st.warning(f"Not in the plan, and lowered: {_listed(applied.not_planned)}.")
-    if run is not None:
-        rows = plan_changes(run.plan, applied.plan)
-        st.markdown("**Against the plan on screen**" if rows else "It treats every node as the plan on screen does.")
+    if against is not None:
+        rows = plan_changes(against, applied.plan)
+        st.markdown(f"**Against {name}**" if rows else f"It treats every node as {name} does.")
         if rows:
-            show_table(rows, key="triage.plan_diff", filename=f"{run.id}-plan-diff.csv", height=240)
+            show_table(rows, key="triage.plan_diff", filename=f"{model.id}-plan-diff.csv", height=240)
     st.download_button(
         "Save it for this model",
         data=plan_text(applied.plan),
@@ -50,12 +65,41 @@ def show_uploaded(bench: Workbench, model: ModelRecord, run: TriageRun | None, c
         on_click="ignore",
         icon=":material/download:",
     )
+    _variant(bench, model, applied.plan)
+
+
+def _variant(bench: Workbench, model: ModelRecord, plan: Plan) -> None:
+    """The variant of an applied plan: made, or led to where the store has it."""
+    data_id = ""
+    if plan.recipe.needs_data:
+        sets = {item.id: item for item in bench.library.data_sets(model.id)}
+        if not sets:
+            st.caption("Its variant needs calibration data: upload samples above.")
+            return
+        # The data that the plan was found with come first, where this workspace has them.
+        order = sorted(
+            sets,
+            key=lambda item: (sets[item].sha256 != plan.recipe.data_sha256, "calib" not in sets[item].name.lower()),
+        )
+        data_id = st.selectbox(
+            "Calibrate its variant with",
+            order,
+            key="triage.plan_data",
+            format_func=lambda item: text.clean(data_title(sets[item]), 60),
+        )
+    wish = bench.triage.plan_wish(plan, model.id, data_id)
+    found = bench.variants.find(wish)
+    if found is not None:
+        link_to("build", label="Build this variant", changes={"variant": found.id}, icon=":material/construction:")
+    elif st.button("Make the variant of this plan", key="triage.plan_variant", icon=":material/tune:"):
+        select({"job": bench.variants.submit(wish).id})
+        st.rerun()
 
 
 def plan_changes(shown: Plan, brought: Plan) -> list[Row]:
     """One row for each node that the two plans treat differently."""
     return [
-        {"Node": one.node, "On screen": _name(one.before), "Brought": _name(one.after)}
+        {"Node": one.node, "There": _name(one.before), "Brought": _name(one.after)}
         for one in diff_plans(shown, brought)
     ]
 

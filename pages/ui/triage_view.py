@@ -188,10 +188,9 @@ def _details(bench: Workbench, run: TriageRun) -> None:
             "Three errors, never mixed: isolated (this layer low, its inputs exact), accumulated (the whole chain "
             "low), gain (what the metric gains when this layer alone goes back; an estimate unless measured)."
         )
-        if st.button("Compare FP16 and INT8 side by side", key="triage.diverge", icon=":material/ssid_chart:"):
-            st.session_state["divergence.mode"] = "both"
-            st.session_state[f"divergence.{run.model_id}.against"] = ["fp16", "int8"]
-            st.switch_page("pages/divergence.py", query_params={"model": run.model_id})
+        if st.button("FP16 and INT8 side by side", key="triage.beside", icon=":material/view_column:"):
+            st.session_state["triage.next_view"] = "beside"
+            st.rerun()
         show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
     with tried:
         show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")

@@ -6,11 +6,14 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
 from tests.pages.conftest import words
+from trt_core.domain.codec import to_plain
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.plans import plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec, ValidateSpec
@@ -151,11 +154,62 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
     assert "does not say" in words(app)
 
 
+def test_a_plan_from_outside_becomes_a_variant_with_the_data_that_it_was_found_with(bench, sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+    app.file_uploader("triage.plan_file").upload("plan.json", plan_text(run.plan).encode(), "application/json").run()
+
+    assert app.selectbox("triage.plan_data").value == data_of(bench, "calibration").id
+    app.button("triage.plan_variant").click().run()
+
+    assert not app.exception
+    (job,) = [item for item in bench.jobs.jobs() if item.kind is JobKind.QUANTIZE]
+    assert job.request["spec"]["recipe"] == to_plain(bench.variants.resolved(bench.triage.variant_wish(run)).recipe)
+
+
+def test_two_plans_from_outside_are_held_against_each_other(bench, sample, run, open_page):
+    other = bench.triage.chosen(run, 0)
+    app = open_page("triage", model=sample.id, triage=run.id)
+    app.file_uploader("triage.plan_other").upload("b.json", plan_text(other.plan).encode(), "application/json").run()
+    app.file_uploader("triage.plan_file").upload("a.json", plan_text(other.plan).encode(), "application/json").run()
+
+    assert "It treats every node as the other plan does." in words(app)
+
+
+def test_percentile_calibration_can_be_asked_for_on_the_page(bench, sample, open_page):
+    app = open_page("triage", model=sample.id)
+    assert app.number_input("triage.percentile").disabled
+
+    app.selectbox("triage.method").set_value("percentile").run()
+    app.number_input("triage.percentile").set_value(99.9).run()
+    app.button("triage.submit").click().run()
+
+    assert not app.exception
+    (job,) = bench.jobs.jobs()
+    recipe = job.request["spec"]["recipe"]
+    assert (recipe["method"], recipe["percentile"]) == ("percentile", 99.9)
+
+
+def test_pictures_with_a_label_file_become_samples_and_labels(bench, sample, open_page):
+    picture = io.BytesIO()
+    Image.new("L", (20, 20), 128).save(picture, "PNG")
+    app = open_page("triage", model=sample.id)
+    app.file_uploader("triage.pictures").upload("digits/one.png", picture.getvalue(), "image/png").run()
+    app.file_uploader("triage.picture_labels").upload("labels.csv", b"one.png,7\n", "text/csv").run()
+    app.text_input("triage.mean").set_value("0.5").run()
+    app.button("triage.pictures_add").click().run()
+
+    assert not app.exception
+    samples = next(item for item in bench.library.data_sets() if item.name == "pictures")
+    with np.load(bench.library.data_path(samples.id)) as stored:
+        assert stored["image"].shape == (1, 1, 16, 16)
+        assert np.allclose(stored["image"], 128 / 255 - 0.5, atol=1e-6)
+
+
 def test_both_precisions_side_by_side_are_one_click_away(sample, run, open_page):
     app = open_page("triage", model=sample.id, triage=run.id)
 
-    app.button("triage.diverge").click().run()
+    app.button("triage.beside").click().run()
 
     assert not app.exception
-    assert app.session_state["divergence.mode"] == "both"
-    assert app.session_state[f"divergence.{sample.id}.against"] == ["fp16", "int8"]
+    assert app.session_state["triage.view"] == "beside"
+    assert "no measurement of this model yet" in words(app)

@@ -212,6 +212,14 @@ class Triages:
         nodes = [unit.node for unit in plan_units(model, plan.recipe, self._library.graph(model_id))]
         return apply_plan(plan, nodes, model_name=record.name, model_sha256=record.sha256)
 
+    def plan_wish(self, plan: Plan, model_id: str, data_id: str = "") -> QuantizeSpec:
+        """The wish for the variant of a plan that was applied to this model; `data_id` calibrates where it is needed.
+
+        Raises InvalidInput where data are needed and none are given.
+        """
+        recipe = replace(plan.variant_recipe, data_sha256="")
+        return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data_id if recipe.needs_data else "")
+
     def variant_wish(self, run: TriageRun, evaluation: Evaluation | None = None) -> QuantizeSpec:
         """The wish for the variant of a point on the curve; the chosen one unless another is named."""
         one = run.after if evaluation is None else evaluation
