@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.analysis.graphs import graph_of, layer, record_of
-from trt_core.analysis.fusion_map import COMPILER_MADE, VARIANT_MADE, map_fusion
+from trt_core.analysis.fusion_map import COMPILER_MADE, COMPILERS_RECORD, NAME_OF_LAYER, VARIANT_MADE, map_fusion
 from trt_core.analysis.traffic import saved_bytes
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.fusion import FusionMap, FusionStep, NodeState
@@ -44,6 +46,16 @@ def test_nodes_that_the_record_names_are_mapped_both_ways() -> None:
     assert [node.layers for node in fusion.nodes] == [(0,), (0,), (0,), (1,)]
     assert fusion.fused_group_count == 1
     assert fusion.steps == (FusionStep(name="identity removal", before=5, after=4),)
+
+
+def test_a_node_that_only_a_layers_own_name_tells_of_says_so() -> None:
+    told = layer(0, ["conv", "bn", "relu"], ["x"], ["t"])
+    guessed = replace(layer(1, ["conv2"], ["t"], ["y"]), sources_inferred=True)
+
+    fusion = mapped(CONV_BN_RELU, record_of(told, guessed))
+
+    assert [node.by for node in fusion.nodes] == [COMPILERS_RECORD] * 3 + [NAME_OF_LAYER]
+    assert states(fusion) == [NodeState.MAPPED] * 4
 
 
 def test_an_epilogue_is_absorbed_where_the_kernel_name_holds_its_ops_and_data_flow_directly() -> None:

@@ -20,6 +20,8 @@ from trt_core.domain.graph import Graph, Node
 from trt_core.domain.precision import Provenance
 
 COMPILER_MADE = "made by the compiler"
+COMPILERS_RECORD = "the compiler's record"
+NAME_OF_LAYER = "the layer's own name: the record lists no nodes"
 VARIANT_MADE = "casts and Q/DQ of the variant"
 
 
@@ -106,10 +108,12 @@ def _variant_fates(
     folded = provably_folded(variant)
     around = Surroundings(variant, {**held, **ambiguous})
     whole = explained_by_the_whole(variant, record)
+    inferred = {layer.index for layer in record.layers if layer.sources_inferred}
     fates = {}
     for node in variant.nodes:
         if node.index in held:
-            fates[node.index] = _Fate(state=NodeState.MAPPED, layers=held[node.index], by="the compiler's record")
+            by = NAME_OF_LAYER if inferred.issuperset(held[node.index]) else COMPILERS_RECORD
+            fates[node.index] = _Fate(state=NodeState.MAPPED, layers=held[node.index], by=by)
         elif node.index in ambiguous:
             count = len(variant.indices_by_name[node.name])
             by = f"shared name: the record names {count} nodes alike"

@@ -36,7 +36,10 @@ class MappedLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeFate:
-    """What became of one original node: its state, the engine layers that hold it, and the rule that says so."""
+    """What became of one original node: its state, the engine layers that hold it, and who says so.
+
+    `by` is the compiler's record, the layer's own name where that record lists no nodes, or a rule.
+    """
 
     index: int
     name: str
