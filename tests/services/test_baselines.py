@@ -42,7 +42,10 @@ def spec(bench):
 def test_only_files_that_lie_in_the_operators_folder_are_programs(settings):
     assert program_names(settings) == ("net.pt2",)
     assert program_path(settings, "net.pt2").read_bytes() == b"program"
-    for wrong in ("away.pt2", "../elsewhere.pt2", "notes.txt", ""):
+    with pytest.raises(InvalidInput, match="none is named") as caught:
+        program_path(settings, "")
+    assert "net.pt2" in caught.value.remedy
+    for wrong in ("away.pt2", "../elsewhere.pt2", "notes.txt"):
         with pytest.raises(NotFound):
             program_path(settings, wrong)
     with pytest.raises(InvalidInput, match="No folder of PyTorch programs") as caught:

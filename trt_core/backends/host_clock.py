@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trt_core.domain.jobs import Progress
 from trt_core.domain.latency import LatencyRequest
@@ -150,3 +153,19 @@ def _no_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def processor_text(threads: int) -> str:
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`: the processor that this process may use."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    chosen = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "default threads"
+    return f"{_cpu_name()} ({usable} logical CPUs), {chosen}"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

@@ -20,13 +20,21 @@ def program_names(settings: Settings) -> tuple[str, ...]:
 
 
 def program_path(settings: Settings, name: str) -> Path:
-    """The file of a program; InvalidInput where no folder is configured, NotFound for a name that is not listed."""
+    """The file of a program; InvalidInput without a folder or a name, NotFound for a name that is not listed."""
     if settings.torch_programs is None:
         raise InvalidInput(
             "No folder of PyTorch programs is configured.",
             remedy="A .pt2 may carry code, so none is uploaded: let the operator set ENGINESCOPE_TORCH_PROGRAMS.",
         )
-    if name not in program_names(settings):
+    known = program_names(settings)
+    if not name:
+        raise InvalidInput(
+            "PyTorch runs an exported program, and none is named.",
+            remedy=f"Name one of: {', '.join(known)}."
+            if known
+            else "Put a .pt2 file into the configured folder first.",
+        )
+    if name not in known:
         raise NotFound(
             f"There is no program {name[:80]!r} in the configured folder.", remedy="Put the .pt2 file there first."
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import mmap
-import os
-import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.host_clock import processor_text
 from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
@@ -258,20 +257,7 @@ def _name_nodes(graph: Any) -> bool:
 
 def device_text(device: str, threads: int) -> str:
     """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; which GPU runs is not said by ONNX Runtime."""
-    if device == "cuda":
-        return "CUDA device 0"
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chosen = f"{threads} thread{'s' if threads > 1 else ''}" if threads else "default threads"
-    return f"{_cpu_name()} ({usable} logical CPUs), {chosen}"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "") or platform.processor() or platform.machine()
+    return "CUDA device 0" if device == "cuda" else processor_text(threads)
 
 
 def _spec(value: Any) -> TensorSpec:

@@ -9,12 +9,11 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import platform
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trt_core.backends.host_clock import clocked
+from trt_core.backends.host_clock import clocked, processor_text
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.latency import LatencyConditions, LatencyRequest, Measured
@@ -106,7 +105,7 @@ class TorchMeter:
     def _conditions(self, torch: Any, path: Path, feeds: Feeds, request: LatencyRequest) -> LatencyConditions:
         shapes = tuple((name, tuple(array.shape)) for name, array in feeds.items())
         on_gpu = self._device == "cuda"
-        device = torch.cuda.get_device_name(0) if on_gpu else f"{platform.processor() or platform.machine()}, CPU"
+        device = torch.cuda.get_device_name(0) if on_gpu else processor_text(request.threads)
         copies = "with copies to the GPU and back" if on_gpu and request.transfers else "inputs in place"
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         streams = "one stream" if request.streams == 1 else f"{request.streams} threads that run at once"
@@ -116,7 +115,7 @@ class TorchMeter:
             backend_version=str(torch.__version__),
             method=(
                 f"Host wall time of one eager run of the exported program {path.name} (sha256 {digest[:12]}) on "
-                f"{device}, {torch.get_num_threads()} threads inside an operator, {copies}, {streams}, after "
+                f"{device}, {copies}, {streams}, after "
                 f"{request.warmup} warm-up runs that are kept apart. This is no TensorRT latency."
             ),
             shapes=shapes,
