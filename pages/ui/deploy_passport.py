@@ -22,6 +22,8 @@ def show_passport(bench: Workbench, passport: Passport) -> None:
         verdict("This plan runs in TensorRT-RTX only. For Triton it is built anew on the target.")
     elif answer.loads:
         verdict(f"This engine loads in {place}.")
+    elif answer.loads is None:
+        verdict(f"Whether this engine loads in {place} cannot be told.")
     else:
         verdict(f"No known Triton image has this engine's TensorRT. The newest is {place}.")
     library = "TensorRT-RTX" if passport.backend == "rtx" else "TensorRT"

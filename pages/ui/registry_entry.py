@@ -81,7 +81,7 @@ def _figures(title: str, found: tuple[Measurement, ...], empty: str) -> None:
     if not found:
         st.caption(empty)
     for item in found[:5]:
-        whose = "this engine" if item.on_engine else "its variant, in another runtime"
+        whose = "this engine" if item.on_engine else "its variant, not of the engine itself"
         st.markdown(f"**{title}** of {whose}: {text.plain(item.text)}")
 
 

@@ -92,6 +92,8 @@ def test_what_is_no_engine_is_refused(start):
         ({"hardware_compatibility": "ampere_plus"}, {"sm": Sm(major=7, minor=5)}, False, "same-architecture"),
         ({"targets": (A100,), "hardware_compatibility": "same_compute_capability"}, {}, False, "same-architecture"),
         ({"targets": ()}, {}, None, "same-architecture"),
+        ({"targets": ()}, {"sm": None}, None, "same-architecture"),
+        ({}, {"sm": None}, True, "same-place"),
         ({"os": "windows AMD64"}, {}, False, "one-operating-system"),
         ({"backend": "rtx", "tensorrt": "1.7.1.116"}, {}, False, "one-runtime"),
         ({"backend": "rtx", "tensorrt": "1.7.1"}, {"runtime": "rtx", "tensorrt": "1.7.1"}, True, "same-place"),
@@ -104,6 +106,18 @@ def test_one_rule_decides_whether_it_loads(engine, target, loads, rule):
     assert (answer.loads, answer.rule) == (loads, rule)
     assert answer.reason
     assert answer.loads or answer.remedy
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ({}, "Runtime, version and architecture are those"),
+        ({"sm": None}, "Runtime and version are those it was built with. It wants SM 9.0; no GPU was named."),
+        ({"sm": None, "tensorrt": ""}, "The runtime is that it was built with."),
+    ],
+)
+def test_a_yes_says_what_was_compared_and_what_was_left_open(target, words):
+    assert will_it_load(ENGINE, place(**target)).reason.startswith(words)
 
 
 def test_a_refusal_wins_over_a_missing_fact():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +79,19 @@ def test_a_server_that_refuses_or_is_not_there_is_told_in_one_line(bundle):
     assert "unknown path" in refused.stderr
     assert "does not answer" in silent.stderr
     assert "Traceback" not in refused.stderr + silent.stderr
+
+
+def test_a_datatype_that_numpy_has_not_is_told_in_one_line(bundle, tmp_path):
+    folder, model = bundle
+    shutil.copytree(folder / "smoke", tmp_path / "smoke")
+    facts = json.loads((tmp_path / "smoke/tensors.json").read_text())
+    facts["inputs"][0]["datatype"] = "BF16"
+    (tmp_path / "smoke/tensors.json").write_text(json.dumps(facts))
+
+    with serving(model, "digits_cnn") as url:
+        answer = asked(tmp_path, url)
+
+    assert (answer.returncode, answer.stderr) == (2, "error: image is BF16, which numpy has not\n")
 
 
 def test_the_recording_says_what_it_is_worth(bundle):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from onnx import TensorProto, helper
@@ -11,7 +12,7 @@ from tests import models
 from tests.deploy.stock import add_engine, add_model, profile
 from tests.deploy.triton_proto import parsed, type_name
 from tests.pages.engines import stocked
-from trt_core.deploy.batching import preferred_sizes
+from trt_core.deploy.batching import batching_of, preferred_sizes
 from trt_core.domain.deployment import DeployWish
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.passport import Passport
@@ -117,6 +118,13 @@ def test_a_batch_beyond_the_profiles_is_refused_with_their_end(bench):
 
     with pytest.raises(InvalidInput, match="profiles end at 16"):
         bench.deploy.bundle(DeployWish(build_id=build.id, max_batch=17))
+
+
+def test_a_model_whose_rank_nobody_knows_is_refused(bench):
+    passport = bench.deploy.passport(add_engine(bench, add_model(bench), profiles=DYNAMIC).id)
+
+    with pytest.raises(InvalidInput, match="The rank of 'y' is not known"):
+        batching_of(replace(passport, outputs=(TensorSpec(name="y", dtype="float32", shape=None),)))
 
 
 def test_a_smaller_batch_than_the_profiles_is_a_choice(bench):

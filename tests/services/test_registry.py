@@ -12,10 +12,12 @@ from tests.deploy.stock import add_engine, add_model, profile
 from tests.pages.engines import stocked
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.registry import EngineState, RetentionRules
+from trt_core.domain.requests import ValidateSpec
 from trt_core.errors import InvalidInput, NotFound, StoreError, UnsupportedRequest
 from trt_core.services.origin import check_origin
 from trt_core.services.registry import plan_sha256
 from trt_core.settings import settings_from
+from trt_core.testing import CollectingReporter
 from trt_core.workbench import workspace_of
 
 DYNAMIC = (profile("x=1x8:4x8:16x8"),)
@@ -50,6 +52,19 @@ def test_the_hash_of_a_plan_is_that_of_what_was_asked_for_and_not_of_its_order()
     assert plan_sha256(recipe) == plan_sha256(replace(recipe, keep=kept[::-1]))
     assert plan_sha256(recipe) != plan_sha256(replace(recipe, keep=kept[:1]))
     assert plan_sha256(recipe) != plan_sha256(replace(recipe, rest=Precision.FP32))
+
+
+def test_accuracy_of_the_numerics_twin_is_not_said_to_be_the_engines(tmp_path):
+    bench, model, build = stocked(tmp_path)
+    (images,) = [item for item in bench.library.data_sets(model.id) if "test" in item.name]
+    spec = ValidateSpec(
+        model_id=model.id, subject_id=build.id, data_id=images.id, metric="sqnr", samples=16, tolerance=10
+    )
+    bench.validation.perform(spec, CollectingReporter())
+
+    (measured,) = bench.registry.entry(build.id).accuracy
+
+    assert not measured.on_engine
 
 
 def test_a_decision_outlives_the_process_and_changes_one_thing_at_a_time(bench):

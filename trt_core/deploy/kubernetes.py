@@ -25,7 +25,7 @@ def kubernetes_bundle(order: Order) -> list[GeneratedFile]:
     if order.target.sm is None:
         raise InvalidInput(
             "The passport names no GPU architecture, and pods must be put on the right nodes.",
-            remedy="Name the GPU with --gpu, such as --gpu A100.",
+            remedy="Name the GPU that it is to run on, such as A100 (--gpu A100 on the command line).",
         )
     resources = {
         "deployment.yaml": _deployment(order),

@@ -92,9 +92,18 @@ def will_it_load(passport: Passport, target: Target) -> LoadAnswer:
     return LoadAnswer(
         loads=True,
         rule=costs[-1].rule if costs else "same-place",
-        reason=reason or "Runtime, version and architecture are those it was built with.",
+        reason=reason or _same(passport, target),
         cost=" ".join(answer.cost for answer in costs if answer.cost),
     )
+
+
+def _same(passport: Passport, target: Target) -> str:
+    """What was compared and is the same; what the target leaves open is said."""
+    asked = [name for name, value in (("version", target.tensorrt), ("architecture", target.sm)) if value]
+    same = f"{', '.join(['Runtime', *asked[:-1]])} and {asked[-1]} are" if asked else "The runtime is"
+    wants = "" if target.sm else f" It wants {' or '.join(str(item) for item in passport.targets)}; no GPU was named."
+    kind = "those" if asked else "that"
+    return f"{same} {kind} it was built with.{wants}"
 
 
 def _runtime(passport: Passport, target: Target) -> LoadAnswer | None:
@@ -162,9 +171,9 @@ def _version_refused(passport: Passport, target: Target, rule: str) -> LoadAnswe
 
 
 def _architecture(passport: Passport, target: Target) -> LoadAnswer | None:
-    if target.sm is None:
+    if target.sm is None and passport.targets:
         return None
-    if not passport.targets:
+    if target.sm is None or not passport.targets:
         return LoadAnswer(
             loads=None,
             rule="same-architecture",

@@ -22,6 +22,7 @@ from trt_core.domain.registry import (
     Measurement,
     RetentionRules,
 )
+from trt_core.domain.validation import ValidationRun
 from trt_core.errors import InvalidInput, TrtCoreError
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context
@@ -103,7 +104,7 @@ class Registry:
                 measured = run.measured
                 against = "" if measured.baseline is None else f" (baseline {measured.baseline:.4g})"
                 text = f"{run.metric} {measured.value:.4g}{against}, {run.samples} samples"
-                found.append(Measurement(run_id=run.id, text=text, on_engine=run.build_id == build.id))
+                found.append(Measurement(run_id=run.id, text=text, on_engine=ran_engine(run, build.id)))
         return tuple(found)
 
     # Deciding ----------------------------------------------------------------------------------------------------
@@ -221,6 +222,11 @@ class Registry:
                     known[name] = replace(decision, imported=True)
 
         self._book.change(change)
+
+
+def ran_engine(run: ValidationRun, build_id: str) -> bool:
+    """Whether a validation measured the engine itself, and not the numerics twin of its variant."""
+    return run.build_id == build_id and not any(item.rule == "engine-not-run" for item in run.findings)
 
 
 def plan_sha256(recipe: Recipe) -> str:
