@@ -13,6 +13,7 @@ from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
 from pages.ui.notices import announce
+from pages.ui.once import once
 from pages.ui.pickers import build_title
 from pages.ui.state import select
 from pages.ui.tables import show_table
@@ -157,7 +158,12 @@ def _files(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> Non
 
 def _log(bench: Workbench, record: BuildRecord) -> None:
     st.caption("The last 20,000 characters; the whole log is under Files.")
-    st.code(text.cell(bench.builds.log(record.id)[-20_000:]), language=None, height=320)
+    st.code(_log_tail(bench, record.id), language=None, height=320)
+
+
+@once(16)
+def _log_tail(bench: Workbench, build_id: str) -> str:
+    return text.cell(bench.builds.log(build_id)[-20_000:])
 
 
 def show_history(records: Sequence[BuildRecord], *, current: str) -> None:

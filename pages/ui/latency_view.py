@@ -24,12 +24,13 @@ from pages.ui.latency_runs import (
 from pages.ui.latency_tables import estimate, first_ms, percentile_table, sample_rows, summary_rows
 from pages.ui.latency_violin import violin_figure
 from pages.ui.links import link_to
+from pages.ui.once import once
 from pages.ui.state import select
 from pages.ui.tables import csv_bytes, show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.latency_compare import LatencyComparison, Verdict
-from trt_core.analysis.latency_pictures import node_times, op_times
+from trt_core.analysis.latency_pictures import NodeTime, node_times, op_times
 from trt_core.domain.findings import Finding
 from trt_core.domain.latency import LatencyRun
 from trt_core.services.trtexec_export import files_of_run, why_no_files
@@ -242,7 +243,7 @@ def _nodes(views: Sequence[RunView]) -> None:
         )
     view = timed[letter]
     st.markdown(f"**{view.name}**: a separate profiled run, slower than the samples. The shares count.")
-    slowest = node_times(view.run.layers)
+    slowest = _slowest(view.run)
     figure = node_figure(slowest[:_MOST_NODES], view)
     st.plotly_chart(figure, key="latency.nodes", config=plot_config(f"{view.run.id}-nodes"))
     ops = [
@@ -250,11 +251,20 @@ def _nodes(views: Sequence[RunView]) -> None:
         for op, count, spent, share in op_times(view.run.layers)
     ]
     show_table(ops, key="latency.ops", filename=f"{view.run.id}-ops.csv")
-    rows = [
+    show_table(_node_rows(view.run), key="latency.node_table", filename=f"{view.run.id}-nodes.csv", height=320)
+
+
+@once(16)
+def _slowest(run: LatencyRun) -> tuple[NodeTime, ...]:
+    return node_times(run.layers)
+
+
+@once(16)
+def _node_rows(run: LatencyRun) -> list[dict[str, object]]:
+    return [
         {"node": node.name, "op": node.op_type, "mean, ms": node.mean_ms, "share": text.percent(node.share)}
-        for node in slowest
+        for node in _slowest(run)
     ]
-    show_table(rows, key="latency.node_table", filename=f"{view.run.id}-nodes.csv", height=320)
 
 
 def _trtexec_files(views: Sequence[RunView]) -> None:

@@ -11,10 +11,11 @@ from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
+from pages.ui.once import once
 from pages.ui.tables import show_table
 from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.findings import Severity
+from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.requests import InspectSpec
 from trt_core.domain.support import Evidence, NodeSupport, SupportPart, SupportReport
 from trt_core.workbench import Workbench
@@ -32,11 +33,17 @@ def show_report(bench: Workbench, model: ModelRecord, report: SupportReport) -> 
         _call_out(node)
     findings, nodes, parts = st.tabs(["Findings", "Nodes", "Parts as files"])
     with findings:
-        show_findings((*report.findings, *bench.support.model_findings(model.id)))
+        show_findings((*report.findings, *_model_findings(bench, model.id)))
     with nodes:
         _table(report, model)
     with parts:
         _parts(bench, model, report)
+
+
+@once(16)
+def _model_findings(bench: Workbench, model_id: str) -> tuple[Finding, ...]:
+    """What the rules find in a model, which does not change: they read its file."""
+    return bench.support.model_findings(model_id)
 
 
 def is_worth_asking(bench: Workbench, spec: InspectSpec) -> bool:
@@ -95,6 +102,7 @@ def _cards(bench: Workbench, report: SupportReport) -> None:
         st.error(f"**The build says**\n\n{text.plain(report.build_reason)}", icon=":material/error:")
 
 
+@once(16)
 def strip(report: SupportReport) -> Any:
     """All nodes in file order, coloured by proof; partitions as brackets below, refused nodes marked above."""
     import plotly.graph_objects as go
@@ -168,7 +176,12 @@ def _call_out(node: NodeSupport) -> None:
 
 def _table(report: SupportReport, model: ModelRecord) -> None:
     only = st.toggle("Only what is not proved", key="support.only", value=False)
-    rows = [
+    show_table(_rows(report, only), key="support.nodes", filename=f"{model.id}-support.csv", height=420)
+
+
+@once(16)
+def _rows(report: SupportReport, only_unproved: bool) -> list[dict[str, Any]]:
+    return [
         {
             "#": node.index,
             "Name": node.name,
@@ -180,9 +193,8 @@ def _table(report: SupportReport, model: ModelRecord) -> None:
             "Remedy": node.remedy,
         }
         for node in report.nodes
-        if not only or level_of(node) != "build proves"
+        if not only_unproved or level_of(node) != "build proves"
     ]
-    show_table(rows, key="support.nodes", filename=f"{model.id}-support.csv", height=420)
 
 
 def _parts(bench: Workbench, model: ModelRecord, report: SupportReport) -> None:
