@@ -165,7 +165,8 @@ def pick_target(capabilities: Capabilities, *, page: str) -> Sm | None:
     """A GPU architecture that the backend builds for, remembered in the address; None where it builds for its GPU."""
     targets = list(capabilities.targets)
     if not targets:
-        st.caption("This backend builds for the GPU of this machine.")
+        if capabilities.can_build:
+            st.caption("This backend builds for the GPU of this machine.")
         return None
     asked = selected_target()
     if asked is not None and asked not in targets:

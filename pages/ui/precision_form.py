@@ -103,7 +103,7 @@ def _precision(capabilities: Capabilities, target: Sm | None) -> Precision:
                 on_click=_want,
                 args=(item,),
             )
-    if refused := list(dict.fromkeys(reason for reason in reasons.values() if reason)):
+    if capabilities.can_build and (refused := list(dict.fromkeys(reason for reason in reasons.values() if reason))):
         st.caption(text.plain(" ".join(refused)))
     return chosen
 

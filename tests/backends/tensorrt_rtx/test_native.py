@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from trt_core.backends.native_log import NativeLog
-from trt_core.backends.tensorrt_rtx.native import library, native_calls
+from trt_core.backends.tensorrt_rtx.native import install_remedy, library, native_calls
 from trt_core.errors import BackendError, DependencyMissing, JobCancelled
 
 
@@ -60,4 +60,12 @@ def test_a_missing_package_names_the_line_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt_rtx_libs", None)
     with pytest.raises(DependencyMissing) as missing:
         library()
-    assert missing.value.remedy == "Install it with: pip install 'enginescope[rtx]'"
+    assert missing.value.remedy == "Install it with: pip install -r requirements.txt"
+
+
+def test_where_there_is_no_wheel_no_line_is_promised_that_cannot_work(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+
+    assert "no wheel for Darwin arm64" in install_remedy()
+    assert "pip" not in install_remedy()

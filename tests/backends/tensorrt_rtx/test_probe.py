@@ -33,7 +33,7 @@ def test_a_missing_package_is_an_answer_with_the_line_that_installs_it():
     )
     found = capabilities_from(python(code), timeout_s=20)
     assert not found.can_build
-    assert "pip install 'enginescope[rtx]'" in found.why_not("build")
+    assert "pip install -r requirements.txt" in found.why_not("build")
 
 
 def test_a_crash_in_native_code_is_an_answer():

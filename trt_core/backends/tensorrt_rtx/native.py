@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib import import_module
@@ -12,7 +13,8 @@ from trt_core.backends.native_log import NativeLog, logger_of
 from trt_core.errors import DependencyMissing
 
 TITLE = "TensorRT-RTX"
-PIP_LINE = "pip install 'enginescope[rtx]'"
+PIP_LINE = "pip install -r requirements.txt"
+_WHEELS_FOR = ("Linux", "x86_64")
 
 
 @cache
@@ -23,9 +25,18 @@ def library() -> Any:
         import_module("tensorrt_rtx_libs")
         return import_module("tensorrt_rtx_bindings")
     except ImportError as error:
-        raise DependencyMissing(
-            f"TensorRT-RTX is not installed ({error}).", remedy=f"Install it with: {PIP_LINE}"
-        ) from error
+        raise DependencyMissing(f"TensorRT-RTX is not installed ({error}).", remedy=install_remedy()) from error
+
+
+def install_remedy() -> str:
+    """What to do where it is missing: the line that installs it, or where else to build when there is no wheel."""
+    here = (platform.system(), platform.machine())
+    if here == _WHEELS_FOR:
+        return f"Install it with: {PIP_LINE}"
+    return (
+        f"It has no wheel for {' '.join(here)}: parse and build on {' '.join(_WHEELS_FOR)}. "
+        "Variants, latency and divergence by ONNX Runtime work here."
+    )
 
 
 def logger() -> Any:
