@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 
 from tests.fake_engines import Bench, tower
 from trt_core.domain.engine_divergence import Blame, CutOutcome, InsideSpec, Marking
 from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.registry import Decision
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import GpuUnavailable, JobCancelled, UnsupportedRequest
 from trt_core.settings import settings_from
+from trt_core.store.decisions import DecisionBook
 from trt_core.testing import CollectingReporter, FakeTensorRT, Plant
 from trt_core.workbench import open_workbench
 
@@ -214,3 +217,50 @@ def test_an_engine_of_another_backend_is_refused(tmp_path):
     built = bench.builds.perform(wish, CollectingReporter())
     with pytest.raises(UnsupportedRequest, match="a plan of rtx"):
         bench.inside.check(InsideSpec(build_id=built.record.id))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    def saved(bench, samples):
+        path = tmp_path / f"{samples}.npz"
+        np.savez(path, x=np.random.default_rng(0).standard_normal((samples, 16), dtype=np.float32))
+        return bench.work.library.add_data(path, name=path.name, model_id=bench.model.id).id
+
+    return saved
+
+
+def test_samples_go_in_whole_batches_of_the_usual_shape(made, stored):
+    bench = made()
+    run = bench.look(data_id=stored(bench, 10), samples=6)
+    assert (run.samples, run.batch, run.data) == (8, 4, "10.npz")
+    assert not {item.rule for item in run.findings} & {"random-input", "fewer-samples"}
+
+
+def test_fewer_samples_than_asked_for_are_said(made, stored):
+    bench = made()
+    run = bench.look(data_id=stored(bench, 10), samples=100)
+    assert run.samples == 8
+    assert "fewer-samples" in {item.rule for item in run.findings}
+
+
+def test_noise_instead_of_data_is_said(made):
+    assert "random-input" in {item.rule for item in made().look().findings}
+
+
+def test_a_group_below_the_budget_of_one_tensor_leaves_it_out_and_says_so(made, monkeypatch):
+    from trt_core.services.engine_look import Look
+
+    monkeypatch.setattr(Look, "_measured", lambda self: {"b0_sum": 2 << 20, "b1_sum": 1})
+    run = made().look(budget_mb=1)
+    assert {layer.tensor for layer in run.layers} == {"b1_sum"}
+    (left,) = [item for item in run.findings if item.rule == "tensors-left-out"]
+    assert "over the budget" in left.message
+    assert "b0_sum" in left.evidence
+
+
+def test_an_engine_from_elsewhere_is_not_loaded(made):
+    bench = made()
+    book = DecisionBook(bench.work.settings.workspace)
+    book.change(lambda known: known.update({bench.build.id: Decision(imported=True)}))
+    with pytest.raises(UnsupportedRequest, match="came from elsewhere"):
+        bench.look()

@@ -58,7 +58,8 @@ def bisected(found: Bisection, *, name: Name = str) -> str:
     """Where the cuts leave the fault."""
     if not found.cuts:
         return found.stopped
-    here = f"The fault lies in {len(found.between)} nodes"
+    count = len(found.between)
+    here = f"The fault lies in {count} node{'' if count == 1 else 's'}"
     if found.clean and found.faulty:
         said = f"{here} behind {name(found.clean)} and up to {name(found.faulty)}."
     elif found.clean:
@@ -76,7 +77,8 @@ def bisected(found: Bisection, *, name: Name = str) -> str:
 def _segment(found: Bisection, name: Name) -> str:
     if found.segment is None or not found.segment.errors:
         return ""
-    built = f"Built with outputs at all {len(found.segment.errors)} tensors in between"
+    count = len(found.segment.errors)
+    built = f"Built with outputs at all {count} tensors in between" if count > 1 else "Built with it as an output"
     if found.first_wrong:
         return f"{built}, {name(found.first_wrong)} is the first that is wrong."
     return f"{built}, the fault was not there."
