@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 from functools import lru_cache
-from pathlib import Path
 
+from trt_core.backends.probing import answer_of, tell
 from trt_core.backends.tensorrt.native import BACKEND, PIP_LINE, TITLE, library, logger, version_of
 from trt_core.backends.tensorrt.options import installed_sources
 from trt_core.domain.capabilities import Capabilities
@@ -17,7 +13,6 @@ from trt_core.domain.engine import MEMORY_POOLS, Sm
 from trt_core.domain.precision import Precision
 from trt_core.errors import TrtCoreError
 
-_MARK = "enginescope-probe "
 _WEAK = (Precision.FP32, Precision.TF32, Precision.FP16, Precision.INT8)
 _STRONG = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 _FP8_SM = Sm(major=8, minor=9)
@@ -35,31 +30,11 @@ def probe(timeout_s: float = 60.0) -> Capabilities:
 
 def capabilities_from(command: list[str], *, timeout_s: float) -> Capabilities:
     """Run a probing command and read its answer; never raises for what the command does."""
-    root = Path(__file__).resolve().parents[3]
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+    return _capabilities(
+        answer_of(
+            command, title="TensorRT", after_crash="Check the NVIDIA driver with nvidia-smi.", timeout_s=timeout_s
         )
-    except subprocess.TimeoutExpired:
-        return _unavailable(f"TensorRT did not answer within {timeout_s:g} s. Restart the program to ask again.")
-    except OSError as error:
-        return _unavailable(f"The probe of TensorRT did not start: {error.strerror or error}.")
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return _unavailable(f"TensorRT crashed while it started ({name}). Check the NVIDIA driver with nvidia-smi.")
-    answers = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
-    if not answers:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        return _unavailable(f"TensorRT cannot be used: {last}")
-    return _capabilities(json.loads(answers[-1][len(_MARK) :]))
+    )
 
 
 def _capabilities(answer: dict[str, object]) -> Capabilities:
@@ -118,7 +93,7 @@ def main() -> None:
         answer["reason"] = str(error)
     except TypeError:
         answer["reason"] = f"TensorRT finds no driver that serves it. Update the NVIDIA driver, or install: {PIP_LINE}"
-    sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
+    tell(answer)
 
 
 if __name__ == "__main__":

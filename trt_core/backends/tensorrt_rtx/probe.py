@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 from functools import lru_cache
-from pathlib import Path
 
 from trt_core.backends.names import check_names
+from trt_core.backends.probing import answer_of, tell
 from trt_core.backends.tensorrt_rtx.native import PIP_LINE, library, logger
 from trt_core.backends.tensorrt_rtx.targets import BACKEND, targets_of
 from trt_core.domain.capabilities import Capabilities
@@ -19,7 +15,6 @@ from trt_core.domain.precision import Precision
 from trt_core.errors import TrtCoreError
 
 TITLE = "TensorRT-RTX, ahead of time"
-_MARK = "enginescope-probe "
 _PRECISIONS = tuple(precision for precision in Precision if precision is not Precision.UNKNOWN)
 _NO_RUN = "This backend compiles without a GPU and runs nothing; use ONNX Runtime for numerics and latency."
 
@@ -36,33 +31,11 @@ def probe(timeout_s: float = 20.0) -> Capabilities:
 
 def capabilities_from(command: list[str], *, timeout_s: float) -> Capabilities:
     """Run a probing command and read its answer; never raises for what the command does."""
-    root = Path(__file__).resolve().parents[3]
-    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path},
+    return _capabilities(
+        answer_of(
+            command, title="TensorRT-RTX", after_crash=f"Install its wheels again: {PIP_LINE}", timeout_s=timeout_s
         )
-    except subprocess.TimeoutExpired:
-        return _unavailable(f"TensorRT-RTX did not answer within {timeout_s:g} s. Restart the program to ask again.")
-    except OSError as error:
-        return _unavailable(f"The probe of TensorRT-RTX did not start: {error.strerror or error}.")
-    if done.returncode < 0:
-        return _unavailable(
-            f"TensorRT-RTX crashed while it started ({_signal_name(-done.returncode)}). "
-            f"Install its wheels again: {PIP_LINE}"
-        )
-    answers = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
-    if not answers:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        return _unavailable(f"TensorRT-RTX cannot be used: {last}")
-    return _capabilities(json.loads(answers[-1][len(_MARK) :]))
+    )
 
 
 def _capabilities(answer: dict[str, object]) -> Capabilities:
@@ -87,13 +60,6 @@ def _unavailable(reason: str) -> Capabilities:
     return Capabilities(backend=BACKEND, title=TITLE, missing=(("parse", reason), ("build", reason), ("run", _NO_RUN)))
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def main() -> None:
     """Answer in one marked line: constructing a builder and a parser is what shows that they work."""
     try:
@@ -106,7 +72,7 @@ def main() -> None:
         answer: dict[str, object] = {"version": trt.__version__, "targets": targets}
     except TrtCoreError as error:
         answer = {"reason": str(error)}
-    sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
+    tell(answer)
 
 
 if __name__ == "__main__":
