@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
+from tests.analysis.trt86 import FOLDER
 from trt_core.backends.causes import cause_of, named_nodes, one_sentence, parser_reason, without_noise
 
 NO_DRIVER = (
@@ -116,3 +119,84 @@ def test_the_parser_s_reason_is_freed_from_its_code(text, reason):
 
 def test_a_very_long_message_is_shortened():
     assert len(one_sentence("long " * 1000)) < 450
+
+
+OTHER_GPU = (
+    "6: The engine plan file is generated on an incompatible device, expecting compute 9.0 got compute 8.9, please "
+    "rebuild."
+)
+OTHER_VERSION = (
+    "6: The engine plan file is not compatible with this version of TensorRT, expecting library version 8.5.1.7 got "
+    "8.5.3.1, please rebuild."
+)
+VERSION_TAG = (
+    "1: [stdArchiveReader.cpp::StdArchiveReaderInitCommon::46] Error Code 1: Serialization (Serialization assertion "
+    "stdVersionRead == serializationVersion failed.Version tag does not match. Note: Current Version: 236, Serialized "
+    "Engine Version: 232)"
+)
+TRUNCATED = (
+    "1: [runtime.cpp::parsePlan::314] Error Code 1: Serialization (Serialization assertion plan->header.size == "
+    "blobSize failed.)"
+)
+SAID_LAST = (
+    "4: [runtime.cpp::deserializeCudaEngine::50] Error Code 4: Internal Error (Engine deserialization failed.)",
+    (
+        "2: [engine.cpp::deserializeEngine::1312] Error Code 2: Internal Error (Assertion engine->deserialize(start, size, "
+        "allocator, runtime) failed. )"
+    ),
+)
+
+
+@pytest.mark.parametrize("last", SAID_LAST)
+@pytest.mark.parametrize(
+    ("message", "sentence", "remedy"),
+    [
+        (OTHER_GPU, "The engine was built for a GPU of SM 8.9; this one is SM 9.0.", "on this GPU"),
+        (OTHER_VERSION, "The engine was built by TensorRT 8.5.3.1; this is 8.5.1.7.", "with the version that runs it"),
+        (VERSION_TAG, "The engine was built by another version of TensorRT.", "with the version that runs it"),
+        (TRUNCATED, "The engine's file is damaged or incomplete.", "copy it again in full"),
+    ],
+)
+def test_why_an_engine_does_not_load_is_not_hidden_by_what_is_said_last(message, sentence, remedy, last):
+    cause = cause_of([message, last])
+
+    assert cause.sentence == sentence
+    assert remedy in cause.remedy
+
+
+@pytest.mark.parametrize("last", SAID_LAST)
+def test_where_nothing_else_is_said_an_engine_that_does_not_load_is_damaged(last):
+    assert cause_of([last]).sentence == "The engine's file is damaged or incomplete."
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (
+            (
+                "4: [network.cpp::validate::3019] Error Code 4: Internal Error (Network has dynamic or shape inputs, but no "
+                "optimization profile has been defined.)"
+            ),
+            "The model has dynamic inputs and no optimization profile was given.",
+        ),
+        (
+            (
+                "3: [optimizationProfile.cpp::setDimensions::119] Error Code 3: API Usage Error (Dimension mismatch for "
+                "tensor x and profile 1)"
+            ),
+            "Optimization profile 1 changes a dimension of x that is fixed in the model.",
+        ),
+    ],
+)
+def test_a_profile_that_cannot_be_built_names_itself(message, sentence):
+    assert cause_of([message]).sentence == sentence
+
+
+def test_the_recorded_failure_of_the_quantized_encoder_has_its_cause():
+    said = gzip.decompress((FOLDER / "enc_int8_qdq.log.gz").read_bytes()).decode()
+    errors = [line[2:] for line in said.split("\n") if line.startswith("E ")]
+
+    cause = cause_of(errors)
+
+    assert cause.sentence == "TensorRT 8.6 cannot take INT8 constants into a transformer block."
+    assert "FP32 weights, Q and DQ" in cause.remedy

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trt_core.backends.cause_cards import CARDS, SUMMARIES, Card
+
 MAX_SENTENCE = 400
 
 # A machine without a driver adds these to every error; they are not its cause.
@@ -32,171 +34,6 @@ class Cause:
     op_type: str = ""  # every node of that op, where the message names no node
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One known message. `sentence` may use the pattern's groups by name."""
-
-    pattern: re.Pattern[str]
-    sentence: str
-    remedy: str
-    op_type: str = ""
-
-
-def _card(pattern: str, sentence: str, remedy: str, op_type: str = "") -> Card:
-    compiled = re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    return Card(pattern=compiled, sentence=sentence, remedy=remedy, op_type=op_type)
-
-
-_LEAVE_TO_ORT = "Extract it and leave it to ONNX Runtime"
-
-# The first card that matches wins: the more specific message stands before the more general one.
-CARDS: tuple[Card, ...] = (
-    _card(
-        r"(?P<node>[^\s\"']+) has no runners that implement it",
-        "The compiler has no implementation for {node}.",
-        f"{_LEAVE_TO_ORT}, or build for a GPU whose TensorRT implements it.",
-    ),
-    _card(
-        r"Could not find any implementation for node (?P<node>[^\s.]+(?:\.\.\.[^\s.]+)?)",
-        "The compiler found no implementation for {node}.",
-        f"{_LEAVE_TO_ORT}, or raise the workspace limit.",
-    ),
-    _card(
-        r"Attention operation was not supported by a dedicated kernel",
-        "The Attention op has no dedicated kernel for this precision.",
-        "Build an FP16 or BF16 variant, or export attention as MatMul, Softmax and MatMul.",
-        op_type="Attention",
-    ),
-    _card(
-        r"Cannot compile for target\(?s?\)? (?P<target>[\w, ]+?),? because the model contains HW-specific datatypes: "
-        r"(?P<dtype>[\w, ]+)",
-        "The target {target} does not have the data type {dtype}.",
-        "Choose a newer target (FP8 needs SM 8.9, BF16 needs SM 8.0) or another precision.",
-    ),
-    _card(
-        r"FP32 GEMM is not supported",
-        "The target has no FP32 matrix multiplication in TensorRT-RTX.",
-        "Build an FP16 variant, or choose SM 8.0 or newer.",
-    ),
-    _card(
-        r"Must have inputs with equal ranks when condition is not a build-time constant",
-        "The two branches of an If give tensors of different rank.",
-        "Export the model with the condition fixed, or make both branches give the same rank.",
-    ),
-    _card(
-        r"dynamic or shape inputs, but no optimization profile",
-        "The model has dynamic inputs and no optimization profile was given.",
-        "Give min, opt and max shapes for every dynamic input.",
-    ),
-    _card(
-        r"no tactics to implement the operation within workspace limit|insufficient workspace",
-        "No implementation fits into the workspace limit.",
-        "Raise the workspace limit, or leave it at the library's default.",
-    ),
-    _card(
-        r"BuildCanceled|build (?:was )?cancel",
-        "The build was cancelled.",
-        "Start it again when you want the engine.",
-    ),
-    _card(
-        r"Quantized constant .* is only allowed before DQ",
-        "A quantized constant without dimensions cannot be built.",
-        "Quantize only Conv, Gemm and MatMul, or give the constant the shape (1,).",
-    ),
-    _card(
-        r"Non-zero zero point is not supported",
-        "A Q/DQ pair has a zero point other than 0.",
-        "Quantize symmetrically: zero point 0 for activations and weights.",
-    ),
-    _card(
-        r"Scale coefficients must all be positive",
-        "A Q/DQ scale is zero or negative.",
-        "Calibrate again with data that reach that tensor; a tensor that stays zero needs a scale of 1.",
-    ),
-    _card(
-        r"has type Int32 but must have type FP8",
-        "A bias is quantized to INT32, which the parser refuses.",
-        "Leave biases in floating point when quantizing.",
-    ),
-    _card(
-        r"missing values for shape input tensor (?P<tensor>\S+?)\.?(?:\s|$)",
-        "The model computes shapes from the values of its input {tensor}, and the profile does not give them.",
-        "Give their range, as in size=[1x1]:[2x2]:[4x4], or make those values constant in the model.",
-    ),
-    _card(
-        r"Dynamic input tensor (?P<tensor>\S+) is missing dimensions in profile (?P<profile>\d+)",
-        "Optimization profile {profile} has no shapes for the dynamic input {tensor}.",
-        "Give it min, opt and max.",
-    ),
-    _card(
-        r"Dimension mismatch for tensor (?P<tensor>\S+) and profile (?P<profile>\d+)",
-        "Optimization profile {profile} changes a dimension of {tensor} that is fixed in the model.",
-        "Use the model's own size there, or export the model with that dimension dynamic.",
-    ),
-    _card(
-        r"tensor (?P<tensor>\S+) has (?P<own>\d+) dimensions but profile (?P<profile>\d+) has (?P<given>\d+)",
-        "Optimization profile {profile} gives {tensor} {given} dimensions; the model has {own}.",
-        "Give one size for each dimension.",
-    ),
-    _card(
-        r"Assertion params\.weights\.type\(\) != DataType::kINT8",
-        "TensorRT 8.6 cannot take INT8 constants into a transformer block.",
-        "Build with FP32 weights, Q and DQ instead of INT8 constants, or keep the block's MatMul nodes in FP16.",
-    ),
-    _card(
-        r"expecting compute (?P<expected>\d+\.\d+) got compute (?P<found>\d+\.\d+)",
-        "The engine was built for a GPU of SM {expected}; this one is SM {found}.",
-        "Build it again on this GPU, or with hardware compatibility.",
-    ),
-    _card(
-        r"(?:Version tag does not match|expecting library version (?P<expected>[\d.]+) got (?P<found>[\d.]+))",
-        "The engine was built by another version of TensorRT.",
-        "Build it again with the version that runs it, or version-compatible.",
-    ),
-    _card(
-        r"(?:header\.size == blobSize|Magic tag does not match|magicTag|engine plan file is (?:corrupt|truncated)|"
-        r"deserializ\w* (?:failed|error)|Unexpected end of|bytes remaining)",
-        "The engine's file is damaged or incomplete.",
-        "Build it again, or copy it again in full.",
-    ),
-    _card(
-        r"Calibration failure|calibrat\w+ (?:failed|failure)",
-        "INT8 calibration did not finish.",
-        "Check that the calibration data fill at least one batch of the model's inputs.",
-    ),
-    _card(
-        r"libnvinfer_lean|VERSION_COMPATIBLE",
-        "A version-compatible engine needs the lean runtime, which is not installed.",
-        "Build without version compatibility.",
-    ),
-    _card(
-        r"Network must have at least one output",
-        "The network has no output.",
-        "Mark an output in the ONNX file.",
-    ),
-    _card(
-        r"Plugin not found|creator not (?:found|in registry)|Unable to find plugin|not registered",
-        "No importer and no plugin is known for this op.",
-        f"Provide a plugin for it on the target, or {_LEAVE_TO_ORT[0].lower()}{_LEAVE_TO_ORT[1:]}.",
-    ),
-    _card(
-        r"Failed to import initializer",
-        "The weights of an initializer could not be read, or have a type that is not supported.",
-        "Keep the external data file beside the model and use FP32, FP16, BF16, INT8 or INT4 weights.",
-    ),
-    _card(
-        r"Unsupported (?:ONNX )?data type|Failed to convert ONNX dat[ae] type",
-        "A tensor has a data type that the parser does not support.",
-        "Cast it to FP32, FP16, INT32 or INT64 before export.",
-    ),
-    _card(
-        r"out of memory|OutOfMemory|bad_alloc",
-        "Memory ran out.",
-        "Close other work, or build with smaller max shapes.",
-    ),
-)
-
-
 def without_noise(text: str) -> str:
     """A message without the lines that a machine without a driver adds to every error."""
     return "\n".join(line.rstrip() for line in text.split("\n") if not _NOISE.search(line))
@@ -209,10 +46,11 @@ def cause_of(messages: Sequence[str]) -> Cause:
     knows them; without a card the last message itself is the sentence.
     """
     cleaned = [text for text in map(without_noise, messages) if text]
-    for text in reversed(cleaned):
-        found = known_cause(text)
-        if found:
-            return found
+    for cards in (CARDS, SUMMARIES):
+        for text in reversed(cleaned):
+            found = known_cause(text, cards)
+            if found:
+                return found
     if not cleaned:
         return Cause(
             sentence="The library gave no engine and no reason.", remedy="Read the log; try one node less at a time."
@@ -227,9 +65,9 @@ def cause_of(messages: Sequence[str]) -> Cause:
     )
 
 
-def known_cause(text: str) -> Cause | None:
+def known_cause(text: str, cards: Sequence[Card] = CARDS) -> Cause | None:
     """The first card whose pattern the message holds, or None."""
-    for card in CARDS:
+    for card in cards:
         found = card.pattern.search(text)
         if not found:
             continue
