@@ -82,7 +82,7 @@ def draw_progress(job: Job) -> None:
     st.markdown(f"**{text.plain(job.title, 120)}**")
     waited = text.seconds(max(0.0, time.time() - (job.started_at or job.created_at)))
     if job.state is JobState.QUEUED:
-        reason = text.plain(job.waits_for) or "It starts when a worker is free"
+        reason = f"It waits for {text.plain(job.waits_for) or 'a free worker'}."
         st.progress(0.0, text=f"Queued for {waited}. {reason}")
         return
     steps = f" ({job.progress.step} of {job.progress.steps})" if job.progress.steps else ""

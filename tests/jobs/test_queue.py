@@ -79,6 +79,22 @@ def test_the_third_job_waits_for_a_worker_and_says_so(bench: Bench):
     assert bench.state(third) is JobState.RUNNING
 
 
+def test_a_second_job_for_the_busy_gpu_waits_and_says_for_what_while_the_processor_works_on(bench: Bench):
+    on_gpu = replace(BUILD, title="FP16 build of net", device="gpu:0", use=Use.EXCLUSIVE)
+    first = bench.queue.submit(on_gpu)
+    second = bench.queue.submit(replace(on_gpu, title="Latency of net"))
+    beside = bench.queue.submit(BUILD)
+
+    assert first.state is JobState.RUNNING
+    assert (second.state, second.waits_for) == (JobState.QUEUED, "gpu:0, held by FP16 build of net")
+    assert beside.state is JobState.RUNNING
+
+    bench.log.move(beside.id, JobState.SUCCEEDED)
+    bench.log.move(first.id, JobState.SUCCEEDED)
+    bench.queue.tend()
+    assert bench.state(second) is JobState.RUNNING
+
+
 def test_a_measurement_waits_until_it_is_alone_and_nothing_starts_beside_it(bench: Bench):
     build = bench.queue.submit(BUILD)
     measurement = bench.queue.submit(BENCH)
