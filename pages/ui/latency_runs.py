@@ -54,8 +54,11 @@ class RunView:
 
     @property
     def name(self) -> str:
-        """`A · FP16`, the name in every legend."""
-        return f"{self.letter} · {PRECISION_LABELS[self.precision]}"
+        """`A · FP16` for ONNX Runtime on the processor, else `A · FP16 · TensorRT`: the name in every legend."""
+        backend = self.run.conditions.backend
+        where = "" if backend == "ort" else METERS.get(backend, backend)
+        what = "" if where and self.precision is Precision.UNKNOWN else PRECISION_LABELS[self.precision]
+        return " · ".join(part for part in (self.letter, what, where) if part)
 
 
 def run_views(bench: Workbench, run_ids: Sequence[str]) -> list[RunView]:
@@ -118,10 +121,9 @@ def transfers_sentence(conditions: LatencyConditions) -> str:
     """Whether copies between host and device are in the samples, or that there are none."""
     if conditions.includes_transfers:
         return "Copies to the device and back are in every sample."
-    on_host = conditions.backend == "ort"
-    return (
-        "There are no copies: it computes in host memory." if on_host else "Copies to the device and back are left out."
-    )
+    if conditions.backend in ON_HOST:
+        return "There are no copies: it computes in host memory."
+    return "Copies to the device and back are left out."
 
 
 def facts(view: RunView) -> dict[str, str]:

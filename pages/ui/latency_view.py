@@ -101,9 +101,11 @@ def answer(
     views: Sequence[RunView], comparisons: Sequence[Comparison], *, say: Callable[[str], str] = text.plain
 ) -> str:
     """The answer in a sentence; `say` makes foreign text harmless, for Markdown unless told otherwise."""
-    conditions = views[0].run.conditions
-    told = f": {no_tensorrt(conditions)}" if no_tensorrt(conditions) else ""
-    where = f"{backend_title(conditions)} on {say(conditions.device)}{told}"
+    every = [view.run.conditions for view in views]
+    told = {no_tensorrt(conditions) for conditions in every}
+    titles = " and ".join(dict.fromkeys(backend_title(conditions) for conditions in every))
+    devices = " and ".join(dict.fromkeys(say(conditions.device) for conditions in every))
+    where = f"{titles} on {devices}" + (f": {told.pop()}" if told != {""} and len(told) == 1 else "")
     if comparisons:
         return f"{'; '.join(item.sentence for item in comparisons)}. {where}."
     found = views[0].summary

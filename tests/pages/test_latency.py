@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pages.ui.latency_runs import run_precision, run_views
+from pages.ui.latency_runs import run_precision, run_views, transfers_sentence
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_bytes
@@ -227,6 +227,13 @@ def test_a_run_of_an_engine_has_the_engines_precision_and_library_in_its_name(be
     assert run_precision(bench, on_gpu) is Precision.FP16
     eager = replace(run, conditions=replace(run.conditions, backend="pytorch"))
     assert run_precision(bench, eager) is Precision.UNKNOWN
+
+    (view,) = run_views(bench, [run.id])
+    assert view.name == "A · FP32"
+    assert replace(view, run=on_gpu, precision=Precision.FP16).name == "A · FP16 · TensorRT"
+    assert replace(view, run=eager, precision=Precision.UNKNOWN).name == "A · PyTorch"
+    assert "computes in host memory" in transfers_sentence(eager.conditions)
+    assert "left out" in transfers_sentence(on_gpu.conditions)
 
 
 def test_a_load_has_its_price_beside_the_run_that_was_measured(bench, mlp, open_page):
