@@ -43,7 +43,7 @@ VARIABLES: dict[str, str] = {
     "ENGINESCOPE_METRICS": "folder of Python files that hold metrics of your own; their code is run",
     "ENGINESCOPE_TORCH_PROGRAMS": "folder of exported PyTorch programs (.pt2) to measure; they may hold code",
     "ENGINESCOPE_FOREIGN_ENGINES": "yes lets engines of imported projects be deserialized (default no)",
-    "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, separated as in PATH; they are loaded",
+    "ENGINESCOPE_TENSORRT_PLUGINS": "TensorRT plugin libraries on the server, or folders of them, separated as in PATH",
 }
 
 
