@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.pickers import data_title
+from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.workbench import Workbench
 
@@ -21,9 +22,11 @@ def choose_samples(bench: Workbench, model: ModelRecord, *, key: str, label: str
     return str(chosen)
 
 
-def upload_data(bench: Workbench, model: ModelRecord, *, page: str) -> None:
-    """A folded uploader; what is added can be chosen at once."""
-    with st.expander("Upload samples", icon=":material/upload:"):
+def upload_data(
+    bench: Workbench, model: ModelRecord, *, page: str, title: str = "Upload samples", into_address: bool = False
+) -> None:
+    """A folded uploader; what is added can be chosen at once, and with `into_address` is."""
+    with st.expander(title, icon=":material/upload:"):
         st.caption(f"One array for each input: {text.names([spec.name for spec in model.inputs])}.")
         file = st.file_uploader(
             "Samples as .npz; the first axis counts samples",
@@ -32,5 +35,7 @@ def upload_data(bench: Workbench, model: ModelRecord, *, page: str) -> None:
             max_upload_size=bench.settings.upload_mb,
         )
         if file is not None and st.button("Use these samples", key=f"{page}.data_add"):
-            bench.library.add_data(file, name=file.name, model_id=model.id)
+            record = bench.library.add_data(file, name=file.name, model_id=model.id)
+            if into_address:
+                select({"data": record.id})
             st.rerun()

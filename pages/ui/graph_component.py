@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui.once import ByValue, once
+from pages.ui.theme import PRECISION_CODES, PRECISION_COLOURS, PRECISION_LABELS
 from trt_core.analysis.graph_boxes import GraphBox
 from trt_core.analysis.graph_groups import GroupedGraph
 from trt_core.analysis.graph_view import GraphView, collapsed_view, op_counts
@@ -30,15 +31,9 @@ OP_COLOURS: dict[str, tuple[str, str, str]] = {
     "constant": ("#B8B0A2", "Cn", "constant"),
     "other": ("#5F5F5F", "Ot", "other ops"),
 }
-PRECISION_COLOURS: dict[str, tuple[str, str, str]] = {
-    "fp32": ("#009E73", "F32", "FP32"),
-    "tf32": ("#66C2A5", "T32", "TF32"),
-    "fp16": ("#0072B2", "F16", "FP16"),
-    "bf16": ("#56B4E9", "B16", "BF16"),
-    "int8": ("#E69F00", "I8", "INT8"),
-    "fp8": ("#D55E00", "F8", "FP8"),
-    "int4": ("#CC79A7", "I4", "INT4"),
-    "unknown": ("#999999", "?", "not known"),
+_PRECISIONS = {
+    precision.value: (PRECISION_COLOURS[precision], PRECISION_CODES[precision], PRECISION_LABELS[precision])
+    for precision in PRECISION_COLOURS
 }
 _SPARE = ("#4A6FA5", "#B7794B", "#7E9A3C", "#8E7CC3", "#B5607A", "#3E5C5A", "#7B8794")
 
@@ -248,7 +243,7 @@ def _row(box: GraphBox, lit: frozenset[int]) -> list[Any]:
 def _palette(view: GraphView, colours: Mapping[str, str]) -> list[list[str]]:
     """Key, colour, letter code and words of every key in the view, in the palettes' order."""
     present = dict.fromkeys(key for box in view.boxes for key, _ in box.shares)
-    known = PRECISION_COLOURS | OP_COLOURS
+    known = _PRECISIONS | OP_COLOURS
     rows = [[key, colours.get(key, known[key][0]), *known[key][1:]] for key in known if key in present]
     for number, key in enumerate(name for name in present if name not in known):
         rows.append([key, colours.get(key, _SPARE[number % len(_SPARE)]), key[:3], key])

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.calibration_form import pick_cache, wants_implicit
+from pages.ui.data_upload import upload_data
 from pages.ui.findings import show_findings
 from pages.ui.pickers import pick_data
 from pages.ui.state import select, selected
@@ -133,7 +134,7 @@ def _calibration(
     if data is None:
         names = text.names([spec.name for spec in model.inputs])
         st.info(f"No data for this model yet. Upload an `.npz` with one array for each input: {names}.")
-    _upload(bench, model)
+    upload_data(bench, model, page="build", title="Upload calibration data", into_address=True)
     if data is not None:
         _judge(data)
     values = [item.value for item in _METHODS]
@@ -157,19 +158,6 @@ def _prefer_calibration(bench: Workbench, model: ModelRecord) -> None:
 
 def _method_label(value: str) -> str:
     return {"minmax": "MinMax"}.get(value, value.capitalize())
-
-
-def _upload(bench: Workbench, model: ModelRecord) -> None:
-    with st.expander("Upload calibration data", icon=":material/upload:"):
-        file = st.file_uploader(
-            "Samples as .npz: one array for each input, the first axis counts samples",
-            type=["npz"],
-            key="build.data_upload",
-        )
-        if file is not None and st.button("Use these samples", key="build.data_add"):
-            record = bench.library.add_data(file, name=file.name, model_id=model.id)
-            select({"data": record.id})
-            st.rerun()
 
 
 def _judge(data: DataRecord) -> None:

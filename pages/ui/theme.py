@@ -28,6 +28,17 @@ PRECISION_LETTERS: dict[Precision, str] = {
     Precision.INT4: "W",
     Precision.UNKNOWN: "?",
 }
+# Where a box is too small for a name and too lonely for a letter.
+PRECISION_CODES: dict[Precision, str] = {
+    Precision.FP32: "F32",
+    Precision.TF32: "T32",
+    Precision.FP16: "F16",
+    Precision.BF16: "B16",
+    Precision.INT8: "I8",
+    Precision.FP8: "F8",
+    Precision.INT4: "I4",
+    Precision.UNKNOWN: "?",
+}
 PRECISION_LABELS: dict[Precision, str] = {
     precision: "not known" if precision is Precision.UNKNOWN else precision.value.upper() for precision in Precision
 }
