@@ -55,8 +55,23 @@ def _cell(cell: SquareCell) -> str:
     return f"absent: {cell.absent}" if cell.absent else "the reference"
 
 
-def half_square(run: DivergenceRun, label: str, missing: str) -> FourWay:
-    """The square of a comparison without an engine: its TensorRT column is absent, with the reason."""
+def show_half(run: DivergenceRun, missing: str) -> None:
+    """The squares of a comparison without an engine in one table: their TensorRT column is absent, with the reason."""
+    squares = [_half(run, label, missing) for label in run.candidates]
+    cells = [squares[0].cell(ORT, FP32), *(square.cell(ORT, square.precision) for square in squares)]
+    st.markdown("**Quantization or engine?**")
+    show_table(
+        [{"precision": cell.precision.upper(), ORT: _cell(cell), TENSORRT: "absent"} for cell in cells],
+        key="inside.half",
+        filename=f"{run.id}-four-way.csv",
+    )
+    st.caption(
+        f"The {TENSORRT} column is absent: {text.plain(missing)} What {ORT} loses is the quantization's; what "
+        f"{TENSORRT} would lose beyond it, the engine's."
+    )
+
+
+def _half(run: DivergenceRun, label: str, missing: str) -> FourWay:
     found = [(item.name, error) for item in run.outputs for name, error in item.errors if name == label]
     worst: tuple[str, TensorError] | None = min(found, key=lambda pair: pair[1].sqnr_db, default=None)
-    return four_way(label, ort_low=worst or "it was not compared", engine_fp32=missing, engine_low=missing)
+    return four_way(label, ort_low=worst or "not compared", engine_fp32=missing, engine_low=missing)

@@ -14,7 +14,7 @@ from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.inside_charts import look_figure
 from pages.ui.inside_form import inside_form
-from pages.ui.inside_square import half_square, show_square
+from pages.ui.inside_square import show_half, show_square
 from pages.ui.pickers import check_run
 from pages.ui.state import select, selected
 from pages.ui.tables import show_table
@@ -48,10 +48,8 @@ def inside_section(bench: Workbench, model: ModelRecord, run: DivergenceRun | No
         "Here an engine's inner tensors are held against ONNX Runtime in FP32, and checked for whether watching "
         "changed the engine. An opaque engine is cut instead: with which outputs was the fault there?"
     )
-    if run is None:
-        return
-    for label in run.candidates:
-        show_square(half_square(run, label, missing or "no engine was looked into yet."), key=f"inside.half.{label}")
+    if run is not None:
+        show_half(run, missing or "No engine was looked into yet.")
 
 
 def _choose(heads: Sequence[EngineDivergence], chosen: str) -> None:

@@ -61,6 +61,40 @@ def test_an_engine_that_changes_when_watched_is_refused_with_the_reason(run, tmp
     assert "Nothing can be concluded about inner tensors. Marking changed the fusions" in out
 
 
+def test_several_precisions_are_built_and_looked_into_side_by_side(run, tmp_path):
+    bench = Bench(tmp_path, FakeTensorRT([Plant(tensor="b3_sum", factor=1.5)]))
+    words = [
+        bench.model.id,
+        "--backend",
+        "tensorrt",
+        "--against",
+        "fp16,bf16",
+        "--samples",
+        "4",
+        "--no-square",
+        "--json",
+    ]
+    code, out, err = run(bench, *words)
+    assert code == 2
+    assert "does not build BF16" in err  # the fake is as TensorRT 8.6 in that
+    assert bench.engines.built == []
+    words[4] = "fp16"
+    code, out, err = run(bench, *words)
+    assert code == 1, err
+    plain = json.loads(out)
+    assert plain["origin"] == {"fp16": ["sum3"]}
+    assert {"index", "name", "op_type", "tensor", "fp16"} <= set(plain["layers"][0])
+    assert plain["outputs"][0]["fp16"]["sqnr_db"] < 10
+    assert plain["looks"]["fp16"]["intact"] is False
+
+
+def test_several_precisions_without_a_gpu_say_what_is_missing(run, tmp_path):
+    bench = Bench(tmp_path, FakeTensorRT(), absent="No NVIDIA driver is loaded.")
+    code, _, err = run(bench, bench.model.id, "--backend", "tensorrt")
+    assert code == 3
+    assert "No NVIDIA driver is loaded. Compare the numerics twins with --backend ort." in err
+
+
 def test_looks_are_listed_among_the_runs(run, tmp_path, capfd):
     bench = Bench(tmp_path, FakeTensorRT())
     seen = bench.look()

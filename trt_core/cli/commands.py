@@ -9,7 +9,7 @@ from trt_core.cli import present
 from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.calibration import calibration
-from trt_core.cli.inside import inside
+from trt_core.cli.inside import across, inside
 from trt_core.cli.lab import compare, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
@@ -109,6 +109,8 @@ def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> 
         return inside(bench, options, console)
     if options.model is None:
         raise InvalidInput("diverge was given no model.", remedy="Name one, or an engine with --inside BUILD_ID.")
+    if options.backend == "tensorrt":
+        return across(bench, options, console)
     spec = diverge_spec(bench, options, model_record(bench, options.model).id)
     job = finished(bench, bench.divergence.submit(spec), console)
     run = bench.divergence.run(str((job.result or {})["divergence"]))

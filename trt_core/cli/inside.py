@@ -1,15 +1,19 @@
-"""`diverge --inside`: what an engine's inner tensors, its outputs and its cuts say."""
+"""`diverge --inside` and `diverge --backend tensorrt`: what an engine's inner tensors, its outputs and its cuts say."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from trt_core.analysis.engine_words import answer, step_words
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
-from trt_core.cli.wishes import data_id
+from trt_core.cli.wishes import data_id, diverge_spec, model_record
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine_divergence import INTACT_DB, EngineDivergence, InsideSpec, ObservedGroup
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import BuildSpec, DivergeSpec, QuantizeSpec
+from trt_core.errors import GpuUnavailable
 from trt_core.workbench import Workbench
 
 
@@ -27,7 +31,12 @@ def inside_arguments(command: argparse.ArgumentParser) -> None:
 
 def inside(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """A look into an engine; yes is: its outputs are intact."""
-    build = bench.builds.build(options.inside)
+    run = _looked(bench, options, options.inside, console)
+    return Answer(plain=_plain(run), lines=_lines(run), exit_code=0 if run.is_intact else 1)
+
+
+def _looked(bench: Workbench, options: argparse.Namespace, build_id: str, console: Console) -> EngineDivergence:
+    build = bench.builds.build(build_id)
     spec = InsideSpec(
         build_id=build.id,
         data_id=data_id(bench, options.data, build.model_id),
@@ -40,11 +49,65 @@ def inside(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         square=not options.no_square,
     )
     job = finished(bench, bench.inside.submit(spec), console)
-    run = bench.inside.run(str((job.result or {})["inside"]))
+    return bench.inside.run(str((job.result or {})["inside"]))
+
+
+def _lines(run: EngineDivergence) -> list[str]:
     lines = [answer(run), run.method, *([run.opaque] if run.opaque else [])]
     lines += [f"  {step_words(step)}" for step in (run.bisection.steps if run.bisection else ())]
     lines += [run.square.sentence] if run.square else []
-    return Answer(plain=_plain(run), lines=lines + finding_lines(run.findings), exit_code=0 if run.is_intact else 1)
+    return lines + finding_lines(run.findings)
+
+
+def across(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """`diverge MODEL --backend tensorrt`: an engine a precision, each built here and looked into."""
+    if reason := bench.inside.why_not():
+        raise GpuUnavailable(reason, remedy="Compare the numerics twins with --backend ort.")
+    wish = diverge_spec(bench, options, model_record(bench, options.model).id)
+    specs = [_engine_wish(wish, precision) for precision in wish.against]
+    for spec in specs:
+        bench.builds.check(spec)  # all of them before the first is built
+    runs = [_looked(bench, options, _engine(bench, spec, console), console) for spec in specs]
+    lines = [line for run in runs for line in _lines(run)]
+    plain = {
+        "reference": "fp32, the file as uploaded, ONNX Runtime without graph optimization",
+        "layers": _side_by_side(runs),
+        "outputs": _outputs(runs),
+        "origin": {run.precision: list(run.origin) for run in runs},
+        "looks": {run.precision: _plain(run) for run in runs},
+        "samples": min(run.samples for run in runs),
+        "seconds": sum(run.seconds for run in runs),
+        "findings": present.findings(item for run in runs for item in run.findings),
+    }
+    return Answer(plain=plain, lines=lines, exit_code=0 if all(run.is_intact for run in runs) else 1)
+
+
+def _engine_wish(wish: DivergeSpec, precision: Precision) -> BuildSpec:
+    recipe = Recipe(precision=precision, rest=wish.rest, method=wish.method, percentile=wish.percentile)
+    data = (wish.calibration_id or wish.data_id) if recipe.needs_data else ""
+    return BuildSpec(variant=QuantizeSpec(model_id=wish.model_id, recipe=recipe, data_id=data), backend="tensorrt")
+
+
+def _engine(bench: Workbench, spec: BuildSpec, console: Console) -> str:
+    found = bench.builds.find(spec)
+    return found.id if found else str((finished(bench, bench.builds.submit(spec), console).result or {})["build"])
+
+
+def _side_by_side(runs: Sequence[EngineDivergence]) -> list[present.Plain]:
+    found: dict[int, present.Plain] = {}
+    for run in runs:
+        for entry in _plain(run)["layers"]:
+            found.setdefault(entry["index"], {}).update(entry)
+    return [found[index] for index in sorted(found)]
+
+
+def _outputs(runs: Sequence[EngineDivergence]) -> list[present.Plain]:
+    found: dict[str, present.Plain] = {}
+    for run in runs:
+        for item in run.outputs:
+            entry = found.setdefault(item.name, {"name": item.name, "tensor": item.name})
+            entry.update({label: to_plain(error) for label, error in item.errors})
+    return list(found.values())
 
 
 def _plain(run: EngineDivergence) -> present.Plain:

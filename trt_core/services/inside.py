@@ -14,6 +14,7 @@ from pathlib import Path
 from trt_core.analysis.origins import origins
 from trt_core.analysis.session_errors import Errors
 from trt_core.analysis.tensor_groups import border_tensors, comparable_tensors, is_opaque
+from trt_core.backends.tensorrt.native import BACKEND, PIP_LINE
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import LayerDivergence, OutputDivergence
@@ -35,7 +36,7 @@ from trt_core.services.origin import check_origin
 from trt_core.services.typing_plan import GPU
 from trt_core.services.variants import Variants
 
-_TENSORRT = "tensorrt"
+_TENSORRT = BACKEND
 _FILE = "look.json"
 
 
@@ -54,7 +55,10 @@ class EngineDivergences:
         """Why no engine can be looked into on this machine, with what helps; empty where it can."""
         observer = self._context.observers.get(_TENSORRT)
         if observer is None:
-            return "Divergence inside an engine needs an NVIDIA GPU and TensorRT, and this machine has not got both."
+            return (
+                "Divergence inside an engine needs an NVIDIA GPU and TensorRT, and this machine has not got both. "
+                f"On a GPU host install TensorRT with: {PIP_LINE}."
+            )
         return observer.why_not()
 
     def builds(self, model_id: str) -> list[BuildRecord]:
