@@ -400,3 +400,18 @@ def test_a_cast_that_serves_two_nodes_names_both():
     )
     nodes = make_variant(model, Recipe(precision=Precision.FP16)).provenance.nodes
     assert [node.sources for node in nodes if node.name == "x_float16_Cast"] == [(0, 1)]
+
+
+def test_weights_that_were_converted_for_one_variant_serve_the_next_and_change_nothing():
+    from trt_core.precision.float_types import Conversions
+
+    model, known = sample("digits_cnn"), Conversions()
+    half, kept = Recipe(precision=Precision.FP16), KeepRule(node="/stem/conv1/Conv", precision=Precision.FP32)
+    normalized = normalize(model)
+    first = make_variant(model, half, normalized=normalized, conversions=known).model
+    held = len(known.held)
+    second = make_variant(model, replace(half, keep=(kept,)), normalized=normalized, conversions=known).model
+
+    assert held == len(known.held) > 10
+    assert first.SerializeToString() == make_variant(model, half).model.SerializeToString()
+    assert second.SerializeToString() == make_variant(model, replace(half, keep=(kept,))).model.SerializeToString()

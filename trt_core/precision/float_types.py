@@ -50,6 +50,21 @@ _AFTER_EPSILON = frozenset({"Sqrt", "Reciprocal", "Div", "Pow", "Log"})
 
 
 @dataclass(kw_only=True)
+class Conversions:
+    """Weights that were converted for one variant, for the next of the same model: held by object, not by name."""
+
+    held: dict[tuple[int, int], tuple[Weight, Weight, str]] = field(default_factory=dict)
+
+    def of(self, name: str, weight: Weight, elem_type: int) -> tuple[Weight, str]:
+        """The converted weight, and why it cannot be used ("" where it can)."""
+        key = id(weight), elem_type
+        if key not in self.held:
+            # The weight is held with its conversion, so that no other object can take over its identity.
+            self.held[key] = (weight, *_converted(name, weight, elem_type))
+        return self.held[key][1:]
+
+
+@dataclass(kw_only=True)
 class FloatChoice:
     """What was chosen, and the weights that are converted already, by name and element type."""
 
@@ -59,9 +74,16 @@ class FloatChoice:
 
 
 def choose_float_types(
-    draft: Draft, types: TensorTypes, elem_type: int, rules: Mapping[int, int], fixed: frozenset[int]
+    draft: Draft,
+    types: TensorTypes,
+    elem_type: int,
+    rules: Mapping[int, int],
+    fixed: frozenset[int],
+    *,
+    conversions: Conversions | None = None,
 ) -> FloatChoice:
     """Set `elem_type` of every node. `rules` gives one by original index; nodes with an id in `fixed` stay FP32."""
+    known = conversions or Conversions()
     choice = FloatChoice()
     counting = _counting_tensors(draft, types)
     reasons: dict[str, list[str]] = {}
@@ -75,7 +97,7 @@ def choose_float_types(
             node.elem_type = FLOAT
         else:
             node.elem_type = wanted
-            reason = _convert_weights(draft, node, types, choice)
+            reason = _convert_weights(draft, node, types, choice, known)
             node.elem_type = FLOAT if reason else wanted
         if reason:
             reasons.setdefault(reason, []).append(node.proto.name)
@@ -134,23 +156,31 @@ def _counting_tensors(draft: Draft, types: TensorTypes) -> frozenset[str]:
     return frozenset(found)
 
 
-def _convert_weights(draft: Draft, node: DraftNode, types: TensorTypes, choice: FloatChoice) -> str:
+def _convert_weights(draft: Draft, node: DraftNode, types: TensorTypes, choice: FloatChoice, known: Conversions) -> str:
     """Convert the weights that a node reads in low precision; the reason, where they do not survive it."""
     inputs, _ = low_slots(node.proto, draft.opset, node.elem_type)
     for name, is_low in zip(node.proto.input, inputs, strict=True):
         weight = draft.weights.get(name)
         if weight is None or not is_low or not types.is_float32(name) or (name, node.elem_type) in choice.converted:
             continue
-        values = weight.load()
-        low = to_elem_type(values, node.elem_type)
-        if node.elem_type == FLOAT16:
-            infinite = np.isinf(low)
-            if infinite.any() and np.isfinite(values[infinite]).any():
-                return f"the initializer {name} has values beyond 65504"
-            if not low.any() and values.any():
-                return f"every value of the initializer {name} would become zero"
-        choice.converted[name, node.elem_type] = made(low, node.elem_type)
+        low, reason = known.of(name, weight, node.elem_type)
+        if reason:
+            return reason
+        choice.converted[name, node.elem_type] = low
     return ""
+
+
+def _converted(name: str, weight: Weight, elem_type: int) -> tuple[Weight, str]:
+    values = weight.load()
+    low = to_elem_type(values, elem_type)
+    reason = ""
+    if elem_type == FLOAT16:
+        infinite = np.isinf(low)
+        if infinite.any() and np.isfinite(values[infinite]).any():
+            reason = f"the initializer {name} has values beyond 65504"
+        elif not low.any() and values.any():
+            reason = f"every value of the initializer {name} would become zero"
+    return made(low, elem_type), reason
 
 
 def _keep_after_epsilon(draft: Draft, choice: FloatChoice) -> None:

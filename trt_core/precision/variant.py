@@ -13,7 +13,7 @@ from trt_core.errors import InvalidData, NotFound
 from trt_core.onnx_graph.naming import node_name
 from trt_core.precision.casts import apply_float_types
 from trt_core.precision.draft import Draft, DraftNode, read_draft
-from trt_core.precision.float_types import choose_float_types
+from trt_core.precision.float_types import Conversions, choose_float_types
 from trt_core.precision.formats import ELEM_TYPES, FLOAT, symmetric_scale
 from trt_core.precision.inference import TensorTypes, infer_types
 from trt_core.precision.normalize import Normalized, normalize
@@ -54,12 +54,13 @@ def make_variant(
     ranges: Sequence[TensorRange] = (),
     *,
     normalized: Normalized | None = None,
+    conversions: Conversions | None = None,
 ) -> Variant:
     """Rewrite a model for a precision: casts for FP16 and BF16, Q/DQ pairs for INT8, FP8 and INT4.
 
-    `model` is the original; `normalized` saves doing that step again. `ranges` (INT8, FP8) come from `calibrate`.
-    Raises NotFound for a rule about a node that the model does not have, InvalidData where ranges are missing, and
-    UnsupportedRequest where the opset cannot be raised as far as the precision needs.
+    `model` is the original; `normalized` and `conversions` save doing those steps again. `ranges` (INT8, FP8) come
+    from `calibrate`. Raises NotFound for a rule about a node that the model does not have, InvalidData where ranges are
+    missing, and UnsupportedRequest where the opset cannot be raised as far as the precision needs.
     """
     draft = _start(model, recipe, normalized)
     rules = _rules(model, draft, recipe)
@@ -67,7 +68,7 @@ def make_variant(
         lift_opset(draft, needed_opset(recipe))
     types = infer_types(draft)
     plan, fixed = _quantized(draft, types, recipe, rules, ranges)
-    kept, findings = _lowered(draft, types, recipe, rules, fixed)
+    kept, findings = _lowered(draft, types, recipe, rules, fixed, conversions=conversions)
     if plan is not None:
         findings = [*plan.findings(recipe.precision), *_advice(recipe, plan), *findings]
     quantized = [] if plan is None else [*(target.node for target in plan.targets), *plan.products]
@@ -93,14 +94,20 @@ def _quantized(
 
 
 def _lowered(
-    draft: Draft, types: TensorTypes, recipe: Recipe, rules: Mapping[int, int], fixed: frozenset[int]
+    draft: Draft,
+    types: TensorTypes,
+    recipe: Recipe,
+    rules: Mapping[int, int],
+    fixed: frozenset[int],
+    *,
+    conversions: Conversions | None,
 ) -> tuple[list[DraftNode], list[Finding]]:
     """Give every node its floating type; those that were to be low and are not, and what has to be said."""
     floating = recipe.rest if recipe.precision.is_quantized else recipe.precision
     elem_type = ELEM_TYPES[floating]
     if elem_type == FLOAT and all(wanted == FLOAT for wanted in rules.values()):
         return [], []
-    choice = choose_float_types(draft, types, elem_type, rules, fixed)
+    choice = choose_float_types(draft, types, elem_type, rules, fixed, conversions=conversions)
     apply_float_types(draft, types, choice.converted)
     findings = list(choice.findings)
     if not recipe.precision.is_quantized and not any(node.elem_type == elem_type for node in draft.nodes):

@@ -19,6 +19,7 @@ from trt_core.services.calibrations import Calibrations
 from trt_core.services.library import Library
 
 if TYPE_CHECKING:
+    from trt_core.precision.float_types import Conversions  # noqa: TC004 - a dataclass keeps its annotations as text
     from trt_core.precision.tails import Trunk
 
 WEIGHTS, ACTIVATIONS = "weights", "activations"
@@ -36,13 +37,16 @@ class Subject:
     units: tuple[Unit, ...]
     graph: Graph
     calibration_id: str = ""
+    conversions: Conversions | None = None  # weights that plans share
 
     def twin(self, recipe: Recipe) -> Any:
         """The numerics twin of the variant that a recipe with rules describes."""
         from trt_core.precision.twin import make_twin
         from trt_core.precision.variant import make_variant
 
-        made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
+        made = make_variant(
+            self.original, recipe, self.ranges, normalized=self.normalized, conversions=self.conversions
+        )
         return make_twin(made.model, recipe)
 
     def twin_draft(self, recipe: Recipe) -> Any:
@@ -50,7 +54,9 @@ class Subject:
         from trt_core.precision.twin import twin_draft
         from trt_core.precision.variant import make_variant
 
-        made = make_variant(self.original, recipe, self.ranges, normalized=self.normalized)
+        made = make_variant(
+            self.original, recipe, self.ranges, normalized=self.normalized, conversions=self.conversions
+        )
         return twin_draft(made.draft)
 
     def trunk(self, folder: Path, label: str, runner: Runner) -> tuple[Path, Trunk]:
@@ -106,6 +112,7 @@ def read_subject(
     `wish` is resolved. `like` is another subject of the same model: its graphs are used again.
     """
     from trt_core.onnx_graph.load import load_model
+    from trt_core.precision.float_types import Conversions
     from trt_core.precision.normalize import normalize
     from trt_core.precision.units import plan_units
 
@@ -129,4 +136,5 @@ def read_subject(
         units=units,
         graph=graph,
         calibration_id=calibrated.id if calibrated else "",
+        conversions=Conversions(),
     )
