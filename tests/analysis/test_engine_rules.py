@@ -18,11 +18,14 @@ CHAIN = graph_of(
 )
 
 
-def findings(record: EngineRecord, requested: Precision, graph: Graph = CHAIN) -> dict[str, Finding]:
+def findings(
+    record: EngineRecord, requested: Precision, graph: Graph = CHAIN, *, implicit: bool = False
+) -> dict[str, Finding]:
     fusion = map_fusion(
         build_id="b", stamp="", graph=graph, provenance=Provenance(), variant_graph=graph, record=record
     )
-    return {finding.rule: finding for finding in engine_findings(record, requested, fusion)}
+    found = engine_findings(record, requested, fusion, implicit=implicit)
+    return {finding.rule: finding for finding in found}
 
 
 def chain(*precisions: Precision, dtype: str = "half") -> EngineRecord:
@@ -44,6 +47,17 @@ def test_a_precision_that_no_layer_runs_in_blocks_and_comes_first() -> None:
 
 
 @pytest.mark.parametrize("requested", [Precision.FP32, Precision.TF32])
+def test_what_to_do_depends_on_who_chose_the_quantized_layers() -> None:
+    record = chain(Precision.FP32, Precision.FP32, Precision.FP32)
+
+    told = findings(record, Precision.INT8)["precision-not-reached"].remedy
+    chosen = findings(record, Precision.INT8, implicit=True)["precision-not-reached"].remedy
+
+    assert "without Q/DQ pairs on every input" in told
+    assert "every tensor has a scale" in chosen
+    assert "biases" in chosen
+
+
 def test_a_file_that_is_lower_than_the_request_is_told_from_one_that_holds_it(requested: Precision) -> None:
     found = findings(chain(Precision.FP16, Precision.FP32, Precision.FP16), requested)
     message = found["precision-below-request"].message

@@ -16,15 +16,17 @@ _MOVING = frozenset({"Cast", "Move", "Resh", "Tran", "Conc", "Slic", "Mul", "Min
 _FLOATING = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.TF32)
 
 
-def engine_findings(record: EngineRecord, requested: Precision, fusion: FusionMap) -> tuple[Finding, ...]:
-    """Findings on an engine, most severe first.
+def engine_findings(
+    record: EngineRecord, requested: Precision, fusion: FusionMap, *, implicit: bool = False
+) -> tuple[Finding, ...]:
+    """Findings on an engine, most severe first; `implicit`: the compiler itself chose which layers are quantized.
 
     Rules: the share of layers that run in the requested precision, layers below a requested FP32, casts and reformats,
     quantized convolutions that write a floating dtype, fusions that were expected and did not happen, and layers that
     name no node.
     """
     found = (
-        *_requested(record, requested),
+        *_requested(record, requested, implicit=implicit),
         *_lower_than_asked(record, requested),
         *_casts(record),
         *_separate_epilogues(record),
@@ -34,7 +36,7 @@ def engine_findings(record: EngineRecord, requested: Precision, fusion: FusionMa
     return most_severe_first(found)
 
 
-def _requested(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
+def _requested(record: EngineRecord, requested: Precision, *, implicit: bool) -> Iterator[Finding]:
     layers = [layer for layer in record.working_layers if layer.precision is not Precision.UNKNOWN]
     if not layers or requested in (Precision.FP32, Precision.TF32, Precision.UNKNOWN):
         return
@@ -46,7 +48,7 @@ def _requested(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
             rule="precision-not-reached",
             severity=Severity.BLOCKER,
             message=f"{name} was asked for; no engine layer runs in it.",
-            remedy=_cause(requested),
+            remedy=_cause(requested, implicit=implicit),
             evidence=evidence,
         )
         return
@@ -64,7 +66,9 @@ def _requested(record: EngineRecord, requested: Precision) -> Iterator[Finding]:
             rule="precision-share-low",
             severity=Severity.WARNING,
             message=f"{name} was asked for; {running} of {len(layers)} layers run in it ({share:.0%}).",
-            remedy=_cause(requested) if requested.is_quantized else "See which nodes the variant keeps in FP32.",
+            remedy=_cause(requested, implicit=implicit)
+            if requested.is_quantized
+            else "See which nodes the variant keeps in FP32.",
             nodes=tuple(dict.fromkeys(name for layer in kept for name in layer.source_names))[:50],
             evidence=evidence,
         )
@@ -91,7 +95,12 @@ def _lower_than_asked(record: EngineRecord, requested: Precision) -> Iterator[Fi
         )
 
 
-def _cause(requested: Precision) -> str:
+def _cause(requested: Precision, *, implicit: bool) -> str:
+    if implicit:
+        return (
+            "TensorRT takes INT8 where it is faster and every tensor has a scale. Fold constants so that biases are "
+            "constant; for transformer blocks build the variant with Q/DQ pairs instead."
+        )
     if requested.is_quantized:
         return (
             "Look for nodes without Q/DQ pairs on every input, weights scaled along the wrong axis, or a rule that "

@@ -59,9 +59,7 @@ def parser() -> argparse.ArgumentParser:
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))
     import_arguments(command("import", "Take a file of `export` in, after every hash was verified."))
-    calibration_arguments(
-        command("calibration", "Calibration caches of TensorRT's own calibration: list, show, import, export.")
-    )
+    calibration_arguments(command)
     lab_arguments(command)
     _plan(command("plan", "Compare plans, or carry one to another model by node name."))
     command("runs", "What the workspace holds.")

@@ -13,6 +13,7 @@ from trt_core.backends.tensorrt.calibration_cache import (
     release_text,
 )
 from trt_core.cli.answers import Answer, Console, finding_lines
+from trt_core.cli.lab import AddCommand
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.artifacts import CacheRecord
 from trt_core.domain.codec import to_plain
@@ -22,8 +23,9 @@ from trt_core.workbench import Workbench
 _SHOWN = 20
 
 
-def calibration_arguments(command: argparse.ArgumentParser) -> None:
+def calibration_arguments(add: AddCommand) -> None:
     """The grammar of `calibration`."""
+    command = add("calibration", "Calibration caches of TensorRT's own calibration: list, show, import, export.")
     command.add_argument("action", choices=("list", "show", "import", "export"))
     command.add_argument(
         "cache", nargs="?", default="", metavar="FILE|ID", help="a file; a cache, calibrated build or recording by id"

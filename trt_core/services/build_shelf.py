@@ -116,7 +116,8 @@ class BuildShelf:
                     remedy="Give min, opt and max for the shapes that the engine will meet.",
                 ),
             )
-        engine = engine_findings(made.compiled.record, made.spec.variant.recipe.precision, fusion)
+        wanted = made.spec.variant.recipe.precision
+        engine = engine_findings(made.compiled.record, wanted, fusion, implicit=made.spec.is_implicit)
         return (*engine, *own, *made.compiled.findings, *made.variant.findings, *fusion.findings)
 
 
