@@ -46,7 +46,6 @@ def test_a_precision_that_no_layer_runs_in_blocks_and_comes_first() -> None:
     assert found["precision-not-reached"].evidence == "3 fp32"
 
 
-@pytest.mark.parametrize("requested", [Precision.FP32, Precision.TF32])
 def test_what_to_do_depends_on_who_chose_the_quantized_layers() -> None:
     record = chain(Precision.FP32, Precision.FP32, Precision.FP32)
 
@@ -58,6 +57,7 @@ def test_what_to_do_depends_on_who_chose_the_quantized_layers() -> None:
     assert "biases" in chosen
 
 
+@pytest.mark.parametrize("requested", [Precision.FP32, Precision.TF32])
 def test_a_file_that_is_lower_than_the_request_is_told_from_one_that_holds_it(requested: Precision) -> None:
     found = findings(chain(Precision.FP16, Precision.FP32, Precision.FP16), requested)
     message = found["precision-below-request"].message
