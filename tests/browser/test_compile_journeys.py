@@ -31,7 +31,7 @@ def address(workspace):
 
 @pytest.fixture
 def page(browser, address):
-    with watched(browser, address) as page:
+    with watched(browser) as page:
         yield page
 
 
@@ -66,7 +66,7 @@ def test_a_sample_becomes_an_int8_engine_and_a_fusion_map(page, address):
 def test_leaving_the_page_loses_nothing(browser, address, workspace):
     bench = workspace_of(workspace)
     model = bench.library.add_sample("digits_transformer")
-    with watched(browser, address) as page:
+    with watched(browser) as page:
         page.goto(f"{address}/build?model={model.id}")
         page.get_by_role("button", name="Build the engine").click()
         page.wait_for_url(re.compile("job=j-|build=b-"), timeout=30_000)
@@ -74,7 +74,7 @@ def test_leaving_the_page_loses_nothing(browser, address, workspace):
     for job in bench.jobs.jobs(active=True):
         bench.jobs.wait(job.id, on_look=lambda _: None)
 
-    with watched(browser, address) as page:
+    with watched(browser) as page:
         page.goto(left)
         expect(page.get_by_text("FP16 was asked for").first).to_be_visible(timeout=60_000)
 
@@ -86,7 +86,7 @@ def test_a_running_build_can_be_cancelled(browser, address, workspace, tmp_path)
     samples = np.random.default_rng(0).standard_normal((96, 3, 224, 224), dtype=np.float32)
     np.savez(tmp_path / "noise.npz", **{model.inputs[0].name: samples})
     bench.library.add_data(tmp_path / "noise.npz", name="noise.npz", model_id=model.id)
-    with watched(browser, address) as page:
+    with watched(browser) as page:
         page.goto(f"{address}/build?model={model.id}")
         page.get_by_role("button", name="INT8", exact=True).click()
         expect(page.get_by_text("96 samples; NVIDIA advises 500 or more")).to_be_visible(timeout=30_000)

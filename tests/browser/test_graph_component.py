@@ -1,61 +1,26 @@
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.browser
+from tests.browser.site import ROOT, running, watched
 
-ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "tests/browser/apps/graph_app.py"]
-    command += ["--server.headless=true", f"--server.port={port}", "--browser.gatherUsageStats=false"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                    break
-            except OSError:
-                if server.poll() is not None or time.monotonic() > until:
-                    server.kill()
-                    pytest.fail(f"The server did not start: {server.stdout.read().decode()}", pytrace=False)
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.communicate(timeout=20)
+def address(tmp_path_factory):
+    log = tmp_path_factory.mktemp("graph") / "server.log"
+    with running("tests/browser/apps/graph_app.py", log, PYTHONPATH=str(ROOT)) as address:
+        yield address
 
 
 @pytest.fixture
-def page(browser, address):
-    """A page that fails the test when anything is logged as an error or asked of another host."""
-    page = browser.new_page(viewport={"width": 1600, "height": 800})
-    wrong = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "request",
-        lambda request: wrong.append(request.url) if not request.url.startswith((address, "blob:", "data:")) else None,
-    )
-    yield page
-    page.close()
-    assert wrong == []
+def page(browser):
+    with watched(browser, width=1600, height=800) as page:
+        yield page
 
 
 def show(page, address, query):

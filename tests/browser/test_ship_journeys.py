@@ -33,7 +33,7 @@ def address(stock):
 
 @pytest.fixture
 def page(browser, address):
-    with watched(browser, address) as page:
+    with watched(browser) as page:
         yield page
 
 
