@@ -11,7 +11,7 @@ from pages.ui.links import link_to
 from pages.ui.pickers import build_title, variant_title
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.latency import METERS, ON_HOST, LatencyRequest
+from trt_core.domain.latency import METERS, LatencyRequest
 from trt_core.domain.requests import BenchSpec
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
@@ -27,11 +27,6 @@ class Measurable:
     subject_id: str
     backend: str
     program: str = ""
-
-    @property
-    def copies(self) -> bool:
-        """True where there is a device to copy to."""
-        return self.backend not in ON_HOST
 
 
 def choose_measurable(bench: Workbench, model: ModelRecord) -> Measurable:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.data_upload import choose_samples, upload_data
 from pages.ui.jobs import asked_already
 from pages.ui.latency_backend import choose_measurable, refusal_of
+from pages.ui.measure_switches import copies_switch, graph_switch
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.jobs import JobKind
@@ -25,6 +28,24 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
     shapes = _shapes(model)
     data_id = choose_samples(bench, model, key="latency.samples", label="Data")
     upload_data(bench, model, page="latency")
+    request = replace(_amounts(), shapes=shapes)
+    with st.container(horizontal=True, gap="large"):
+        profile = st.toggle("Time each node in a separate run", value=True, key="latency.profile")
+        transfers = copies_switch(chosen.backend, page="latency")
+        graph = graph_switch(chosen.backend, page="latency")
+    request = replace(request, profile_layers=profile, transfers=transfers, cuda_graph=graph)
+    spec = BenchSpec(
+        subject_id=chosen.subject_id,
+        request=request,
+        backend=chosen.backend,
+        data_id=data_id,
+        program=chosen.program,
+    )
+    _submit(bench, spec)
+
+
+def _amounts() -> LatencyRequest:
+    """How often, for how long, and how much at once."""
     with st.container(horizontal=True):
         iterations = st.number_input("Iterations", 1, 10_000_000, 1_000, key="latency.iterations", step=500)
         warmup = st.number_input(
@@ -45,39 +66,7 @@ def latency_form(bench: Workbench, model: ModelRecord) -> None:
         threads = st.number_input(
             "Threads", 0, 1024, 0, key="latency.threads", help="Inside one inference. 0: the library chooses."
         )
-    with st.container(horizontal=True, gap="large"):
-        profile = st.toggle("Time each node in a separate run", value=True, key="latency.profile")
-        transfers = st.toggle(
-            "Copies to the device and back in every sample",
-            key="latency.transfers",
-            disabled=not chosen.copies,
-            help=None if chosen.copies else "This computes in host memory: there are no copies to include.",
-        )
-        graph = st.toggle(
-            "CUDA graph",
-            key="latency.cuda_graph",
-            disabled=chosen.backend != "tensorrt",
-            help=None if chosen.backend == "tensorrt" else "Only TensorRT is measured with CUDA graphs.",
-        )
-    request = LatencyRequest(
-        shapes=shapes,
-        warmup=warmup,
-        iterations=iterations,
-        duration_s=duration,
-        streams=streams,
-        threads=threads,
-        profile_layers=profile,
-        transfers=transfers and chosen.copies,
-        cuda_graph=graph and chosen.backend == "tensorrt",
-    )
-    spec = BenchSpec(
-        subject_id=chosen.subject_id,
-        request=request,
-        backend=chosen.backend,
-        data_id=data_id,
-        program=chosen.program,
-    )
-    _submit(bench, spec)
+    return LatencyRequest(warmup=warmup, iterations=iterations, duration_s=duration, streams=streams, threads=threads)
 
 
 def _shapes(model: ModelRecord) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.jobs import asked_already
 from pages.ui.latency_backend import refusal_of
+from pages.ui.measure_switches import copies_sentence, copies_switch, graph_switch
 from pages.ui.pickers import build_title, variant_title
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.latency import METERS, ON_HOST, LatencyRequest
+from trt_core.domain.jobs import JobKind
+from trt_core.domain.latency import METERS, LatencyRequest
 from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
 from trt_core.domain.requests import BenchSpec
 from trt_core.domain.sweeps import Shapes, SweepSpec
@@ -17,7 +20,6 @@ from trt_core.errors import InvalidInput, TrtCoreError
 from trt_core.workbench import Workbench
 
 _ORT = ("ort", "ort-cuda")
-_NO_COPIES = "ONNX Runtime on the processor computes in host memory: there are no copies to include."
 _BATCHES, _SIZES = "Batch × streams", "Sizes of one axis"
 
 
@@ -39,13 +41,8 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
     with right:
         streams = st.text_input("Streams", "1, 2", key="sweeps.streams", help="Inferences at once.")
         iterations = st.number_input("Iterations a point", 2, 1_000_000, 400, key="sweeps.iterations", step=100)
-    copies = backend not in ON_HOST
-    transfers = st.toggle(
-        "Copies to the device and back in every sample",
-        key="sweeps.transfers",
-        disabled=not copies,
-        help=None if copies else _NO_COPIES,
-    )
+    with st.container(horizontal=True, gap="large"):
+        transfers, graph = copies_switch(backend, page="sweeps"), graph_switch(backend, page="sweeps")
     try:
         values = numbers(sizes)
         shapes = _shapes(model, axis.key, values) if axis is not None else ()
@@ -56,25 +53,35 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
             shapes=shapes,
             backend=backend,
             iterations=iterations,
-            transfers=transfers and copies,
+            transfers=transfers,
+            cuda_graph=graph,
         )
         bench.sweeps.check(spec)
     except TrtCoreError as error:
         st.error(text.plain(str(error)), icon=":material/error:")
         return
+    _submit(bench, spec)
+
+
+def _submit(bench: Workbench, spec: SweepSpec) -> None:
+    copies = copies_sentence(spec.backend, transfers=spec.transfers)
     st.caption(
-        f"{text.counted(len(spec.settings), 'point')}. {_copies(backend, spec)} A sweep that stops keeps its points, "
-        "and the same sweep goes on from there."
+        f"{text.counted(len(spec.settings), 'point')}. {copies} A sweep that stops keeps its points, and the same sweep "
+        "goes on from there."
     )
-    if st.button("Sweep", key="sweeps.submit", type="primary", icon=":material/grid_on:", width="stretch"):
+    busy = asked_already(bench, JobKind.SWEEP, spec)
+    pressed = st.button(
+        "Sweep",
+        key="sweeps.submit",
+        type="primary",
+        icon=":material/grid_on:",
+        width="stretch",
+        disabled=bool(busy),
+        help=busy or None,
+    )
+    if pressed:
         select({"job": bench.sweeps.submit(spec).id})
         st.rerun()
-
-
-def _copies(backend: str, spec: SweepSpec) -> str:
-    if backend in ON_HOST:
-        return _NO_COPIES
-    return f"Copies to the device and back are {'in every sample' if spec.transfers else 'left out'}."
 
 
 def _subject(bench: Workbench, model: ModelRecord) -> tuple[str, str]:
