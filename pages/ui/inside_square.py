@@ -6,25 +6,19 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
+from pages.ui.inside_rows import cell_text, square_rows
 from pages.ui.links import link_to
 from pages.ui.tables import show_table
 from trt_core.analysis.four_way import FP32, ORT, TENSORRT, four_way
 from trt_core.domain.divergence import DivergenceRun, TensorError
-from trt_core.domain.engine_divergence import FourWay, SquareCell
+from trt_core.domain.engine_divergence import FourWay
 from trt_core.workbench import Workbench
 
 
 def show_square(square: FourWay, *, key: str) -> None:
     """The verdict, then one row a precision and one column a runtime."""
     st.markdown(text.plain(square.sentence))
-    rows = [
-        {
-            "precision": precision.upper(),
-            **{runtime: _cell(square.cell(runtime, precision)) for runtime in (ORT, TENSORRT)},
-        }
-        for precision in (FP32, square.precision)
-    ]
-    show_table(rows, key=key, filename=f"four-way-{square.precision}.csv")
+    show_table(square_rows(square), key=key, filename=f"four-way-{square.precision}.csv")
     if square.engine_gap is not None:
         st.caption(
             f"{TENSORRT} against {ORT}, both in {text.plain(square.precision.upper())}: "
@@ -49,19 +43,13 @@ def show_blame(bench: Workbench, model_id: str, precision: str) -> None:
     link_to("divergence", label="Look inside an engine")
 
 
-def _cell(cell: SquareCell) -> str:
-    if cell.error is not None:
-        return f"{sqnr(cell.error.sqnr_db)} at {text.clean(cell.output, 60)}"
-    return f"absent: {cell.absent}" if cell.absent else "the reference"
-
-
 def show_half(run: DivergenceRun, missing: str) -> None:
     """The squares of a comparison without an engine in one table: their TensorRT column is absent, with the reason."""
     squares = [_half(run, label, missing) for label in run.candidates]
     cells = [squares[0].cell(ORT, FP32), *(square.cell(ORT, square.precision) for square in squares)]
     st.markdown("**Quantization or engine?**")
     show_table(
-        [{"precision": cell.precision.upper(), ORT: _cell(cell), TENSORRT: "absent"} for cell in cells],
+        [{"precision": cell.precision.upper(), ORT: cell_text(cell), TENSORRT: "absent"} for cell in cells],
         key="inside.half",
         filename=f"{run.id}-four-way.csv",
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
-from pages.ui.divergence_run import error_cells
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.inside_charts import look_figure
 from pages.ui.inside_form import inside_form
+from pages.ui.inside_rows import SIGNS, output_rows, segment_rows, tensor_rows
 from pages.ui.inside_square import show_half, show_square
 from pages.ui.pickers import check_run
+from pages.ui.report import report_button
+from pages.ui.report_inside import inside_report
 from pages.ui.state import select, selected
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
@@ -26,7 +27,6 @@ from trt_core.domain.engine_divergence import EngineDivergence, Observation, Obs
 from trt_core.workbench import Workbench
 
 _RUN = "inside.run"
-_SIGNS = {True: "changed", False: "unchanged", None: "cannot tell"}
 
 
 def inside_section(bench: Workbench, model: ModelRecord, run: DivergenceRun | None) -> None:
@@ -42,7 +42,9 @@ def inside_section(bench: Workbench, model: ModelRecord, run: DivergenceRun | No
         chosen = selected("inside") or heads[0].id
         _choose(heads, chosen)
         check_run(chosen, [head.id for head in heads])
-        show_look(bench.inside.run(chosen))
+        seen = bench.inside.run(chosen)
+        show_look(seen)
+        report_button(lambda: inside_report(bench, seen), page="inside", name=seen.id)
         return
     st.caption(
         "Here an engine's inner tensors are held against ONNX Runtime in FP32, and checked for whether watching "
@@ -129,8 +131,7 @@ def _evidence(run: EngineDivergence) -> None:
         else:
             st.caption("Left out, or an engine in FP32: there is no quantization to blame.")
     with outputs:
-        rows = [{"output": item.name, **error_cells("", error)} for item in run.outputs for _, error in item.errors]
-        show_table(rows, key="inside.outputs", filename=f"{run.id}-outputs.csv")
+        show_table(output_rows(run), key="inside.outputs", filename=f"{run.id}-outputs.csv")
     with found:
         show_findings(run.findings)
 
@@ -139,18 +140,7 @@ def _tensors(run: EngineDivergence) -> None:
     if not run.layers:
         st.caption("No inner tensor was read.")
         return
-    believed = set(run.believed)
-    rows: list[dict[str, Any]] = [
-        {
-            "layer": layer.name,
-            "op": layer.op_type,
-            "tensor": layer.tensor,
-            "believed": "yes" if layer.tensor in believed else "no: watching changed the engine",
-            **error_cells("", layer.accumulated[0][1]),
-        }
-        for layer in run.layers
-    ]
-    show_table(rows, key="inside.tensors_table", filename=f"{run.id}-tensors.csv", height=420)
+    show_table(tensor_rows(run), key="inside.tensors_table", filename=f"{run.id}-tensors.csv", height=420)
 
 
 def _group(number: int, group: ObservedGroup) -> None:
@@ -169,7 +159,7 @@ def _group(number: int, group: ObservedGroup) -> None:
 
 
 def _observation(name: str, item: Observation) -> None:
-    st.markdown(f"{name} **{_SIGNS[item.changed]}**: {text.plain(item.sentence)}")
+    st.markdown(f"{name} **{SIGNS[item.changed]}**: {text.plain(item.sentence)}")
     if item.evidence:
         st.caption("; ".join(map(text.plain, item.evidence)))
 
@@ -184,8 +174,7 @@ def _cuts(run: EngineDivergence) -> None:
     if found.between:
         st.caption(f"Nodes between the cuts: {text.names(found.between, most=12)}.")
     if found.segment is not None and found.segment.errors:
-        rows = [{"tensor": name, **error_cells("", error)} for name, error in found.segment.errors]
-        show_table(rows, key="inside.segment", filename=f"{run.id}-segment.csv")
+        show_table(segment_rows(run), key="inside.segment", filename=f"{run.id}-segment.csv")
         st.caption("Read from one engine with outputs at all of these: another engine than the one looked into.")
     if found.stopped:
         st.caption(text.plain(found.stopped))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.ui.report import render
+from pages.ui.report_inside import inside_report
 from tests.fake_engines import Bench
 from tests.pages.conftest import words
 from trt_core.domain.precision import Precision
@@ -85,6 +87,17 @@ def test_names_out_of_a_model_do_not_become_markdown(looked, open_page):
     outside_code = "".join(words(app).split("`")[::2])
     assert "evil" in outside_code
     assert "![x](//evil)" not in outside_code
+
+
+def test_the_report_holds_every_answer_and_escapes_names(looked, bench):
+    run = looked(Plant(tensor="<b>evil</b>3_down"), opaque=True, prefix="<b>evil</b>")
+    page = render(inside_report(bench, run))
+    assert "<b>evil" not in page
+    assert "the fault was there, behind the cut" in page
+    assert "the engine is to blame" in page
+    clean = render(inside_report(bench, looked()))
+    assert "Inner tensors that may be believed" in clean
+    assert "copies hand the marked tensors out" in clean
 
 
 def test_a_link_to_a_look_that_is_gone_says_so(looked, open_page):
