@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import Table
+from trt_core.domain.sensitivity import SensitivityRun
 
 MODEL, INPUT = "resnet50.onnx", "gpu_0/data_0"
 SAMPLES, FIRST, ALL = 16, 10, 1000
@@ -120,10 +121,14 @@ def _job(folder: Path, samples: int, alone: int) -> None:
             ask_backends=False,
         )
         found = bench.sensitivity.perform(spec, CollectingReporter())
+    print(json.dumps(_answer(found)))
+
+
+def _answer(found: SensitivityRun) -> Row:
     units = [unit for part in found.precisions for unit in part.units]
     labels = [part.precision.value for part in found.precisions]
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    answer = {
+    return {
         "layers": len(found.layers),
         "incomplete": sum(
             layer.error(label, isolated=isolated) is None
@@ -136,7 +141,6 @@ def _job(folder: Path, samples: int, alone: int) -> None:
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_mb": usage.ru_maxrss / 1024,
     }
-    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

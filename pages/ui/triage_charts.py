@@ -33,17 +33,7 @@ def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
     )
     for verdict, symbol in _SYMBOLS.items():
         _points(figure, run, [one for one in ordered if one.judgement.verdict is verdict], verdict.value, symbol)
-    after = run.after
-    figure.add_scatter(
-        x=[after.low_share * 100],
-        y=[after.metric],
-        mode="markers+text",
-        marker={"symbol": "circle-open", "size": 22, "color": _CHOSEN, "line": {"width": 2.5}},
-        text=["chosen"],
-        textposition="bottom center",
-        hoverinfo="skip",
-        name="chosen plan",
-    )
+    _chosen(figure, run)
     _limit(figure, run)
     _latencies(figure, run, latencies)
     name = run.plan.recipe.precision.value.upper()
@@ -57,6 +47,20 @@ def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
             f"ms: p50 of the plan's engine, {how.backend} {how.backend_version} on {how.device}, batch {how.batch}."
         )
     return stamp(figure, said)
+
+
+def _chosen(figure: Any, run: TriageRun) -> None:
+    after = run.after
+    figure.add_scatter(
+        x=[after.low_share * 100],
+        y=[after.metric],
+        mode="markers+text",
+        marker={"symbol": "circle-open", "size": 22, "color": _CHOSEN, "line": {"width": 2.5}},
+        text=["chosen"],
+        textposition="bottom center",
+        hoverinfo="skip",
+        name="chosen plan",
+    )
 
 
 def _latencies(figure: Any, run: TriageRun, latencies: Sequence[PlanLatency]) -> None:

@@ -130,6 +130,23 @@ def _upload_labels(bench: Workbench, *, key: str) -> None:
             st.rerun()
 
 
+def _switches(key: str) -> tuple[bool, bool]:
+    """Whether attention products are quantized, and whether the verdict counts groups."""
+    with st.container(horizontal=True):
+        attention = st.toggle(
+            "Quantize attention products, too",
+            key=f"{key}.attention",
+            help="INT8 and FP8: MatMuls of two activations. The fused attention kernel can then run in it.",
+        )
+        by_groups = st.toggle(
+            "Let the verdict count groups",
+            key=f"{key}.by_groups",
+            help="Of samples that come from one original, as the label file's array groups says. Otherwise their "
+            "bounds stand beside a verdict that counts samples.",
+        )
+    return attention, by_groups
+
+
 def judged(bench: Workbench, *, key: str) -> Judged:
     """Metric and tolerance, calibration method with its percentile, and the precision of what is kept."""
     with st.container(horizontal=True):
@@ -153,18 +170,7 @@ def judged(bench: Workbench, *, key: str) -> Judged:
             disabled=method != CalibrationMethod.PERCENTILE.value,
         )
         rest = st.selectbox("What is kept runs in", ["fp16", "fp32"], key=f"{key}.rest", format_func=str.upper)
-    with st.container(horizontal=True):
-        attention = st.toggle(
-            "Quantize attention products, too",
-            key=f"{key}.attention",
-            help="INT8 and FP8: MatMuls of two activations. The fused attention kernel can then run in it.",
-        )
-        by_groups = st.toggle(
-            "Let the verdict count groups",
-            key=f"{key}.by_groups",
-            help="Of samples that come from one original, as the label file's array groups says. Otherwise their "
-            "bounds stand beside a verdict that counts samples.",
-        )
+    attention, by_groups = _switches(key)
     return Judged(
         metric=str(metric),
         tolerance=float(tolerance),

@@ -135,6 +135,19 @@ def compared(
             groups=number,
             by_groups=by_groups,
         )
+    return _summed(metric, first, second, groups, value=value, mean=mean)
+
+
+def _summed(
+    metric: str,
+    first: npt.NDArray[np.float64],
+    second: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.generic] | None,
+    *,
+    value: float,
+    mean: float,
+) -> Measured:
+    """Scores that are not just right or wrong: sums over samples, or over group means where there are groups."""
     if groups is not None:
         first, second = _group_means(first, groups), _group_means(second, groups)
     sums = ScoreSums(

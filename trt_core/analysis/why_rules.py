@@ -106,6 +106,11 @@ def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]
             evidence=f"Predicted SQNR {_db(facts.tensor_db)} with one scale, {_db(facts.channel_db)} with one a "
             "channel.",
         )
+    yield from _range(node, facts)
+
+
+def _range(node: str, facts: ActivationFacts) -> Iterator[Finding]:
+    """What the calibrated range cuts off, and what its step swallows."""
     if facts.clipped_share > _CLIPPED:
         yield Finding(
             rule="clipping",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,12 +63,16 @@ def parser() -> argparse.ArgumentParser:
     calibration_arguments(command)
     lab_arguments(command)
     _plan(command("plan", "Compare plans, or carry one to another model by node name."))
+    _workspace(command)
+    return top
+
+
+def _workspace(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
     command("runs", "What the workspace holds.")
     jobs = command("jobs", "What is running and what ran; `jobs cancel ID` stops one.")
     jobs.add_argument("action", nargs="?", choices=("list", "cancel"), default="list")
     jobs.add_argument("job_id", nargs="?", metavar="ID")
     command("system", "What this machine can do, and what is missing.")
-    return top
 
 
 def _inspect(command: argparse.ArgumentParser) -> None:
