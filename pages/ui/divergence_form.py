@@ -11,6 +11,7 @@ from pages.ui.data_upload import choose_samples, upload_data
 from pages.ui.jobs import asked_already
 from pages.ui.pickers import data_title
 from pages.ui.state import select
+from pages.ui.submit import submit_button
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.jobs import JobKind
@@ -132,17 +133,7 @@ def refusal_of(bench: Workbench, spec: DivergeSpec) -> str:
 def _submit(bench: Workbench, spec: DivergeSpec | None, reason: str) -> None:
     if not reason and spec is not None:
         reason = asked_already(bench, JobKind.DIVERGE, spec)
-    if reason:
-        st.caption(reason)
-    pressed = st.button(
-        "Compare",
-        key="divergence.submit",
-        type="primary",
-        disabled=bool(reason),
-        help=reason or None,
-        icon=":material/ssid_chart:",
-        width="stretch",
-    )
+    pressed = submit_button("Compare", key="divergence.submit", icon=":material/ssid_chart:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.divergence.submit(spec).id})
         st.rerun()

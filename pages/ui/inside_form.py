@@ -9,6 +9,7 @@ from pages.ui.data_upload import choose_samples
 from pages.ui.jobs import asked_already
 from pages.ui.pickers import build_title
 from pages.ui.state import select
+from pages.ui.submit import submit_button
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.engine_divergence import INTACT_DB, MOST_DB, InsideSpec
 from trt_core.domain.jobs import JobKind
@@ -69,17 +70,7 @@ def _submit(bench: Workbench, spec: InsideSpec | None, missing: str) -> None:
         reason = "There is no TensorRT engine of this model: build one with the backend TensorRT."
     elif not reason and spec is not None:
         reason = _refusal(bench, spec) or asked_already(bench, JobKind.INSIDE, spec)
-    if reason:
-        st.caption(reason)
-    pressed = st.button(
-        "Look inside",
-        key="inside.submit",
-        type="primary",
-        disabled=bool(reason),
-        help=reason or None,
-        icon=":material/troubleshoot:",
-        width="stretch",
-    )
+    pressed = submit_button("Look inside", key="inside.submit", icon=":material/troubleshoot:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.inside.submit(spec).id})
         st.rerun()

@@ -7,6 +7,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.pickers import target_title
 from pages.ui.state import select
+from pages.ui.submit import submit_button
 from pages.ui.theme import PRECISION_LABELS
 from pages.ui.triage_form import judged, three_sets
 from trt_core.domain.artifacts import ModelRecord
@@ -94,17 +95,7 @@ def _how_many(bench: Workbench) -> tuple[int, int, Sm | None, bool]:
 
 
 def _submit(bench: Workbench, spec: SensitivitySpec | None, reason: str) -> None:
-    if reason:
-        st.caption(reason)
-    pressed = st.button(
-        "Measure side by side",
-        key=f"{_KEY}.submit",
-        type="primary",
-        disabled=bool(reason),
-        help=reason or None,
-        icon=":material/view_column:",
-        width="stretch",
-    )
+    pressed = submit_button("Measure side by side", key=f"{_KEY}.submit", icon=":material/view_column:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.sensitivity.submit(spec).id})
         st.rerun()

@@ -11,6 +11,7 @@ from pages.ui.data_upload import upload_data
 from pages.ui.pickers import data_title
 from pages.ui.picture_upload import upload_pictures
 from pages.ui.state import select
+from pages.ui.submit import submit_button
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
@@ -183,17 +184,7 @@ def judged(bench: Workbench, *, key: str) -> Judged:
 
 
 def _submit(bench: Workbench, spec: TriageSpec | None, reason: str) -> None:
-    if reason:
-        st.caption(reason)
-    pressed = st.button(
-        "Find a plan",
-        key="triage.submit",
-        type="primary",
-        disabled=bool(reason),
-        help=reason or None,
-        icon=":material/troubleshoot:",
-        width="stretch",
-    )
+    pressed = submit_button("Find a plan", key="triage.submit", icon=":material/troubleshoot:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.triage.submit(spec).id})
         st.rerun()
