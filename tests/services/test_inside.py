@@ -211,7 +211,7 @@ def test_without_a_gpu_the_reason_is_given(tmp_path):
 
 
 def test_an_engine_of_another_backend_is_refused(tmp_path):
-    bench = open_workbench(settings_from({}, workspace=tmp_path / "workspace"))
+    bench = open_workbench(settings_from({}, workspace=tmp_path / "workspace"), compilers={"rtx": FakeTensorRT()})
     model = bench.library.add_upload({"tower.onnx": io.BytesIO(tower(1).SerializeToString())})
     wish = BuildSpec(variant=QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP32)))
     built = bench.builds.perform(wish, CollectingReporter())
