@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pages.ui import text
+from pages.ui.engine_attempts import attempt_rows, attempts_sentence, change_rows, output_rows
 from pages.ui.engine_charts import roofline_figure, time_bars, transition_figure, treemap
 from pages.ui.engine_detail_charts import memory_figure, shapes_figure, tactic_figure
 from pages.ui.engine_memory_view import memory_sentence
 from pages.ui.engine_roofline import bound_sentence, default_rates, roof_sentence
+from pages.ui.engine_spread_charts import build_figure, latency_figure
 from pages.ui.engine_tactics import tuned_rows, tunings_of
 from pages.ui.engine_two import aligned_rows, compared, comparison_sentence, waterfall_figure
 from pages.ui.engine_view import by_precision, by_role, engine_sentence, group_rows, layer_table
@@ -43,7 +45,8 @@ def engine_report(bench: Workbench, study: EngineStudy, other: EngineStudy | Non
         parts.append(Table(title="Aligned groups, the largest change first", rows=aligned_rows(comparison)))
         facts |= {f"Compared: {name}": value for name, value in _facts(other).items()}
         stamps = list(dict.fromkeys((study.stamp, other.stamp)))
-    parts += [*_time(study), *_memory(study), *_tactics(study), Table(title="Layers", rows=layer_table(rows))]
+    parts += [*_time(study), *_memory(study), *_tactics(study), *_attempts(bench, study)]
+    parts.append(Table(title="Layers", rows=layer_table(rows)))
     tuned = tuning_findings(tunings_of(study), study.tuning) if study.tuning is not None else ()
     return Report(
         title=f"Engine {study.title}" + (f" against {other.title}" if other is not None else ""),
@@ -54,6 +57,25 @@ def engine_report(bench: Workbench, study: EngineStudy, other: EngineStudy | Non
         findings=tuple(dict.fromkeys((*findings, *tuned))),
         versions=versions(bench),
     )
+
+
+def _attempts(bench: Workbench, study: EngineStudy) -> Parts:
+    """How far attempts at the request of a build spread; nothing for a recording, or one attempt."""
+    if study.id.startswith("r-"):
+        return []
+    found = bench.engines.rebuilds(study.id)
+    run = bench.rebuilds.latest(study.id)
+    if len(found.attempts) < 2:
+        return []
+    note = attempts_sentence(found, run)
+    parts: Parts = [Plot(title="Attempts at this request", figure=stamp(build_figure(found), [study.stamp]), note=note)]
+    if run is not None and run.latency:
+        parts.append(Plot(title="Latency by attempt", figure=stamp(latency_figure(run.latency), [run.stamp])))
+    parts.append(Table(title="Attempts", rows=attempt_rows(found, run), note=run.not_run if run is not None else ""))
+    parts.append(Table(title="Layers that differ between attempts", rows=change_rows(found)))
+    if run is not None:
+        parts.append(Table(title="Outputs against the first attempt's", rows=output_rows(run)))
+    return parts
 
 
 def _facts(study: EngineStudy) -> dict[str, str]:

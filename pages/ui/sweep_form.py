@@ -66,7 +66,7 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
 def _submit(bench: Workbench, spec: SweepSpec) -> None:
     copies = copies_sentence(spec.backend, transfers=spec.transfers)
     st.caption(
-        f"{text.counted(len(spec.settings), 'point')}. {copies} A sweep that stops keeps its points, and the same sweep "
+        f"{text.counted(len(spec.settings), 'point')}. {copies} A sweep that stops keeps its points, and the same one "
         "goes on from there."
     )
     busy = asked_already(bench, JobKind.SWEEP, spec)

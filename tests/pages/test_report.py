@@ -21,6 +21,7 @@ from tests.analysis.trt86 import recorded
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.rebuilds import RebuildSpec
 from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
 from trt_core.domain.sweeps import SweepSpec
 from trt_core.testing import CollectingReporter
@@ -198,3 +199,9 @@ def test_the_report_of_an_engine_without_times_says_so(bench, mlp):
 
     assert "no times were recorded" in said
     assert "Roofline" not in said
+    assert "Attempts at this request" not in said
+
+    bench.rebuilds.perform(RebuildSpec(build_id=built.id, times=1), REPORTER)
+    said = text_of(render(engine_report(bench, bench.engines.study(built.id))))
+    assert "2 attempts" in said
+    assert "compiled ahead of time and do not run here" in said
