@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import os
 import sqlite3
-import sys
 import threading
 import time
 import traceback
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from trt_core.domain.jobs import Job, JobState, Progress, Use
-from trt_core.errors import JobCancelled, JobError, NotFound, TrtCoreError
+from trt_core.errors import JobCancelled, JobError, NotFound, StoreError, TrtCoreError
 from trt_core.jobs.sqlite_log import SqliteJobLog
 from trt_core.settings import settings_from
 from trt_core.store.folder_store import FolderStore
@@ -23,6 +23,7 @@ from trt_core.workbench import open_workbench
 
 _BEAT_S = 0.2  # at most five progress writes a second
 _GRACE_S = 5.0
+_ROOM_S = 30.0  # how long the end of a job waits for room to write it down
 _NICE = 10  # a job that times nothing leaves the processor to the pages; a measurement must not wait for anybody
 
 
@@ -60,7 +61,7 @@ class JobReporter:
 
     def log(self, text: str) -> None:
         """Add lines to the job's log."""
-        print(text, flush=True)
+        _say(text)
 
     def check(self) -> None:
         """Raise JobCancelled when the job was asked to stop."""
@@ -71,9 +72,9 @@ class JobReporter:
         while not self._done.wait(_BEAT_S):
             try:
                 asked = self._log.heartbeat(self._job.id, self._progress)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, StoreError) as error:
                 # A full disk must not end the work; a long silence is noticed by the queue.
-                print(f"heartbeat: {error}", file=sys.stderr, flush=True)
+                _say(f"heartbeat: {error}")
                 continue
             if asked and self._cancelled_at is None:
                 self._cancelled_at = time.monotonic()
@@ -97,6 +98,12 @@ class JobReporter:
             self._log.move(self._job.id, state, error=error, remedy=remedy, error_kind="JobFailed")
         finally:
             os._exit(1)
+
+
+def _say(text: str) -> None:
+    """A line for the job's log; a disk without room for it must not end the work."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 def _resident_bytes() -> int:
@@ -129,13 +136,13 @@ def main(arguments: list[str] | None = None) -> int:
         changes: dict[str, object] = {"error": "Cancelled."}
         state = JobState.CANCELLED
     except TrtCoreError as error:
-        print(f"error: {error}\n{error.details}", file=sys.stderr, flush=True)
+        _say(f"error: {error}\n{error.details}")
         changes = {"error": error.message, "remedy": error.remedy, "error_kind": type(error).__name__}
         # What it worked on is deleted right after it was asked to stop: the reader's wish, and no failure.
         is_wished = isinstance(error, NotFound) and log.get(job.id).cancel_requested
         state = JobState.CANCELLED if is_wished else JobState.FAILED
     except Exception as error:  # noqa: BLE001 - the border of the process: a bug becomes a failed job with its trace
-        traceback.print_exc()
+        _say(traceback.format_exc())
         text = f"{type(error).__name__}: {error}"
         changes = {"error": text, "remedy": "This is a bug; its log has the trace.", "error_kind": "JobFailed"}
         state = JobState.FAILED
@@ -147,12 +154,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _finish(log: SqliteJobLog, job_id: str, state: JobState, changes: dict[str, object]) -> int:
-    try:
-        log.move(job_id, state, **changes)
-    except JobError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        return 1
-    return 0 if state is JobState.SUCCEEDED else 1
+    until = time.monotonic() + _ROOM_S
+    while True:
+        try:
+            log.move(job_id, state, **changes)
+            return 0 if state is JobState.SUCCEEDED else 1
+        except JobError as error:
+            _say(f"error: {error}")
+            return 1
+        except StoreError as error:
+            # A disk that is full for a moment must not make a lost job of one that is done.
+            _say(f"error: {error}")
+            if time.monotonic() > until:
+                return 1
+            time.sleep(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobState, Progress, Use
-from trt_core.errors import NotFound
+from trt_core.errors import NotFound, QuotaExceeded, StoreError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -24,6 +25,26 @@ CREATE TABLE IF NOT EXISTS jobs (
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created_at);
 """
+
+_LITTLE_BYTES = 1 << 20  # SQLite wants some pages even to read
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """The gate to SQLite: QuotaExceeded for a disk without room, StoreError for a file that cannot be used."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        free = shutil.disk_usage(path.parent).free
+        if free < _LITTLE_BYTES:
+            raise QuotaExceeded(
+                f"The disk of the workspace is full ({free >> 10} KiB left): its list of jobs cannot be opened.",
+                remedy="Free disk space, then retry. Nothing that is stored was changed.",
+            ) from error
+        raise StoreError(
+            f"The list of jobs cannot be used: {error}.",
+            remedy="Check the rights of the workspace's folder, then retry.",
+        ) from error
 
 
 class SqliteJobLog:
@@ -37,19 +58,22 @@ class SqliteJobLog:
         self._path = path
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.closing(self._connect()) as connection:
+        with self._opened() as connection:
             if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with _told(self._path):
+            connection = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+            with contextlib.closing(connection):
+                connection.execute("PRAGMA synchronous = NORMAL")
+                yield connection
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(self._connect()) as connection:
+        with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -68,7 +92,7 @@ class SqliteJobLog:
 
     def get(self, job_id: str) -> Job:
         """The job; NotFound otherwise."""
-        with contextlib.closing(self._connect()) as connection:
+        with self._opened() as connection:
             return _read(connection, job_id)
 
     def jobs(self, *, states: Sequence[JobState] = (), limit: int = 200) -> list[Job]:
@@ -76,7 +100,7 @@ class SqliteJobLog:
         wanted = [state.value for state in states or JobState]
         marks = ",".join("?" * len(wanted))
         query = f"SELECT body FROM jobs WHERE state IN ({marks}) ORDER BY created_at DESC, rowid DESC LIMIT ?"  # noqa: S608 - only question marks are put in
-        with contextlib.closing(self._connect()) as connection:
+        with self._opened() as connection:
             return [_job(body) for (body,) in connection.execute(query, (*wanted, limit))]
 
     def move(self, job_id: str, state: JobState, **changes: Any) -> Job:

@@ -201,7 +201,7 @@ class Library:
                         shutil.copyfileobj(opened, target, 1 << 20)
                 else:
                     shutil.copyfileobj(source, target, 1 << 20)
-            facts = read_data(path, self.model(model_id).inputs if model_id else None)
+            facts = read_data(path, self.model(model_id).inputs if model_id else None, shown_as=name)
             sha256 = file_sha256(path)
             data_id = f"{ArtifactKind.DATA.value}-{sha256[:12]}"
             record = DataRecord(

@@ -33,14 +33,15 @@ class DataFacts:
     findings: tuple[Finding, ...] = ()
 
 
-def read_data(path: Path, inputs: Sequence[TensorSpec] | None) -> DataFacts:
+def read_data(path: Path, inputs: Sequence[TensorSpec] | None, *, shown_as: str = "") -> DataFacts:
     """Check a `.npz` from end to end without holding more than a few megabytes of it.
 
-    With `inputs`, names, dtypes (exactly) and sample shapes must be the model's. Raises InvalidData: not a zip,
-    damaged, arrays of objects or text, wrong names, dtypes or shapes, differing sample counts, no samples, NaN, more
-    than 64 GiB declared or 1 GiB a sample. Infinities are a finding, because attention masks hold them.
+    `shown_as` is the name that the user knows it by. With `inputs`, names, dtypes (exactly) and sample shapes must
+    be the model's. Raises InvalidData: not a zip, damaged, arrays of objects or text, wrong names, dtypes or shapes,
+    differing sample counts, no samples, NaN, more than 64 GiB declared or 1 GiB a sample. Infinities are a finding,
+    because attention masks hold them.
     """
-    with _opened(path) as archive:
+    with _opened(path, shown_as=shown_as) as archive:
         headers = {}
         for name, entry in _entries(archive).items():
             with _member(archive, entry) as stream:
@@ -114,17 +115,18 @@ def _numpy_dtype(spec: TensorSpec) -> Any:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _opened(path: Path, *, shown_as: str = "") -> Iterator[zipfile.ZipFile]:
     """The archive; what zipfile and zlib raise becomes InvalidData."""
+    name = shown(shown_as or path.name)
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise InvalidData(
-            f"{path.name} is no complete .npz file: {error}.", remedy="Write it with numpy.savez or savez_compressed."
+            f"{name} is no complete .npz file: {error}.", remedy="Write it with numpy.savez or savez_compressed."
         ) from error
     except OSError as error:
-        raise InvalidData(f"{path.name} cannot be read: {error.strerror}.", remedy="Check the file.") from error
+        raise InvalidData(f"{name} cannot be read: {error.strerror}.", remedy="Check the file.") from error
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
