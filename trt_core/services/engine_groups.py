@@ -58,16 +58,7 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
             errors = look.errors(session, marked.tensors)
             plain_ms, marked_ms = look.times_ms(session)
     except BackendError as error:
-        reading.groups.append(
-            ObservedGroup(
-                tensors=(),
-                size_bytes=0,
-                seconds=time.perf_counter() - began,
-                marking=look.marking,
-                refused=tuple((name, "its engine could not be built or run") for name in tensors),
-                failed=error.message,
-            )
-        )
+        reading.groups.append(_failed(look, tensors, time.perf_counter() - began, error))
         return ()
     output, plain_error = look.worst_output
     record = marked.output.record
@@ -96,3 +87,14 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
         return ()
     spoiled = set(spoilers(look.record, record, tuple(inner), look.file_graph))
     return tuple(name for name in inner if name not in spoiled)
+
+
+def _failed(look: Look, tensors: Sequence[str], seconds: float, error: BackendError) -> ObservedGroup:
+    return ObservedGroup(
+        tensors=(),
+        size_bytes=0,
+        seconds=seconds,
+        marking=look.marking,
+        refused=tuple((name, "its engine could not be built or run") for name in tensors),
+        failed=error.message,
+    )
