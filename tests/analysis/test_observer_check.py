@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tests.backends.tensorrt import recorded
 from tests.fake_engines import tower
 from trt_core.analysis.observer_check import observer_check, spoilers
 from trt_core.domain.divergence import TensorError
@@ -53,6 +54,15 @@ def test_copies_that_hand_tensors_out_are_no_change_of_the_fusions():
     assert found.fusions.changed is False
     assert found.copies == 2
     assert "2 copies hand the marked tensors out" in found.fusions.sentence
+
+
+def test_recorded_engines_are_told_apart_and_one_is_like_itself():
+    first, second = recorded.record("r18_fp16"), recorded.record("r18_fp32")
+    figures = {"plain_output": error(60.0), "marked_output": error(60.0), "plain_ms": SAME, "marked_ms": SAME}
+    same = observer_check(first, first, **figures)
+    assert same.fusions.changed is False
+    assert same.fusions.sentence.startswith("The 39 computing layers are the same")  # views and reformats left out
+    assert observer_check(first, second, **figures).fusions.changed
 
 
 def test_a_split_fusion_is_a_change_and_both_sides_are_named():

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import models
+from tests.backends.tensorrt import recorded
 from tests.fake_engines import tower
 from trt_core.analysis.tensor_groups import border_tensors, comparable_tensors, is_opaque, plan_groups
 from trt_core.domain.engine import EngineLayer, EngineRecord, EngineTensor
@@ -77,6 +78,17 @@ def test_only_what_a_layer_writes_lies_on_a_border():
         EngineLayer(index=1, name="wait", kind="Wait", outputs=(EngineTensor(name="b0_up"),)),
     )
     assert border_tensors(EngineRecord(layers=layers), ["b0_up", "b0_act"]) == ("b0_act",)
+
+
+@pytest.mark.parametrize(("name", "count"), [("bert_fp16", 1), ("vit_fp16", 1), ("enc_fp32", 1), ("r18_fp16", 0)])
+def test_transformers_that_tensorrt_8_6_recorded_are_opaque_and_resnets_are_not(name, count):
+    assert sum(map(is_opaque, recorded.record(name).working_layers)) == count
+
+
+def test_a_recorded_resnet_writes_every_seam_of_its_blocks_between_layers():
+    seams = [f"/layer{stage}/layer{stage}.{block}/relu_1/Relu_output_0" for stage in (1, 2, 3, 4) for block in (0, 1)]
+    inside = [f"/layer{stage}/layer{stage}.{block}/Add_output_0" for stage in (1, 2, 3, 4) for block in (0, 1)]
+    assert border_tensors(recorded.record("r18_fp16"), [*seams, *inside]) == tuple(seams)
 
 
 def test_a_foreign_node_without_a_list_of_nodes_is_opaque():
