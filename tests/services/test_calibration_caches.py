@@ -230,3 +230,11 @@ def test_every_destination_of_a_calibrated_engine_is_whole(bench, model, tmp_pat
         assert (tmp_path / to / "source/calibration.cache").is_file(), to
         checked("shellcheck", *(tmp_path / to).rglob("*.sh"))
     assert "source/calibration.cache" in (tmp_path / "kubernetes/upload_source.sh").read_text()
+
+
+def test_an_engine_whose_version_no_image_has_belongs_to_the_newest_of_its_major_version(bench, model):
+    built = bench.builds.perform(implicit(model, samples(bench, model).id), CollectingReporter()).record
+
+    bundle = bench.deploy.bundle(DeployWish(build_id=built.id))
+
+    assert bundle.target.tensorrt.startswith("8.6.")  # 11 has no implicit calibration: nothing could be built there

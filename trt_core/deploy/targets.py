@@ -174,11 +174,16 @@ def with_image(target: Target) -> Target:
 
 
 def home_of(passport: Passport) -> Target:
-    """Where an engine belongs when nobody names a place: the newest Triton with its TensorRT, and its own GPU."""
+    """Where an engine belongs when nobody names a place: the newest Triton with its TensorRT, and its own GPU.
+
+    Where no Triton has that version, the newest of the same major one: what the build used is still there.
+    """
     sm = passport.targets[0] if passport.targets else None
     where = passport.gpu or (str(sm) if sm else "an unknown GPU")
     fitting = releases_for(passport.tensorrt) if passport.backend == "tensorrt" and passport.tensorrt else ()
-    best = (fitting or triton_releases())[-1]
+    major = release_of(passport.tensorrt)[:1] if passport.backend == "tensorrt" and passport.tensorrt else ()
+    alike = [item for item in triton_releases() if release_of(item.tensorrt)[:1] == major]
+    best = (fitting or alike or triton_releases())[-1]
     return Target(
         name=f"Triton {best.release} on {where}",
         tensorrt=best.tensorrt,

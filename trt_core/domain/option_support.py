@@ -45,7 +45,7 @@ def why_not_option(name: str, capabilities: Capabilities) -> str:
         "plugins": bool(capabilities.plugins),
         "tf32": Precision.TF32 in capabilities.precisions,
     }
-    return "" if able.get(name, True) else _REASONS[name].format(title=capabilities.title)
+    return "" if able.get(name, True) else _REASONS[name].format(title=capabilities.title.partition(",")[0])
 
 
 _REASONS = {
@@ -80,6 +80,7 @@ def unsupported_option(options: BuilderOptions, capabilities: Capabilities) -> s
 
 def _not_there(options: BuilderOptions, capabilities: Capabilities) -> str:
     """A value that the backend does not have, of an option that it has."""
+    title = capabilities.title.partition(",")[0]
     for what, asked, there in (
         ("memory pool", [name for name, _ in options.memory_pools_mb], capabilities.memory_pools),
         ("tactic source", options.tactic_sources, capabilities.tactic_sources),
@@ -87,7 +88,7 @@ def _not_there(options: BuilderOptions, capabilities: Capabilities) -> str:
     ):
         for name in asked:
             if name not in there:
-                return f"{capabilities.title} has no {what} {name!r} here. It has: {', '.join(there)}."
+                return f"{title} has no {what} {name!r} here. It has: {', '.join(there)}."
     if options.dla_core is not None and options.dla_core >= capabilities.dla_cores:
         return f"There is no DLA core {options.dla_core}: this machine has {capabilities.dla_cores}, counted from 0."
     return ""
