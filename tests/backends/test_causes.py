@@ -31,6 +31,10 @@ def test_what_a_machine_without_a_driver_adds_is_not_a_cause():
     ("message", "sentence"),
     [
         (NMS, "The compiler has no implementation for nms_0_0."),
+        (
+            "4: [network.cpp::validate::3032] Error Code 4: Internal Error (y: dynamic input is missing dimensions in profile 0.)",
+            "Optimization profile 0 has no shapes for the dynamic input y.",
+        ),
         (FP8, "The target sm86 does not have the data type fp8_e4m3."),
         (
             (

@@ -140,7 +140,7 @@ def test_what_is_kept_stays_in_fp32_under_implicit_calibration(workshop):
 def test_a_profile_that_no_engine_can_have_fails_with_a_cause(workshop):
     with pytest.raises((BuildFailed, InvalidProfile)) as failure:
         workshop.built(adding(), "x=1x4:4x4:8x4")
-    assert "'y'" in failure.value.message or " y" in failure.value.message
+    assert failure.value.message == "Optimization profile 0 has no shapes for the dynamic input y."
     with pytest.raises((BuildFailed, InvalidProfile)) as failure:
         workshop.built(adding(), "x=2x4:3x4:4x4", "y=5x4:6x4:7x4")
     assert "no reason" not in failure.value.message

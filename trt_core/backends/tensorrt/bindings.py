@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,9 @@ def _value_ends(engine: Any, name: str, index: int) -> tuple[Shape, Shape, Shape
     if hasattr(engine, "get_tensor_profile_values"):
         ends = engine.get_tensor_profile_values(index, name)
     else:
-        ends = engine.get_profile_shape_input(index, name)
+        with warnings.catch_warnings():  # 8.6 has nothing else, and calls it deprecated
+            warnings.simplefilter("ignore", DeprecationWarning)
+            ends = engine.get_profile_shape_input(index, name)
     low, usual, high = (tuple(int(value) for value in end) for end in ends)
     return low, usual, high
 

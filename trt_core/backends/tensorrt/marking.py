@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from trt_core.backends.names import lookup
@@ -31,11 +31,14 @@ def markings(trt: Any) -> tuple[Marking, ...]:
     return (Marking.DEBUG, Marking.OUTPUTS)
 
 
-def mark_tensors(network: Any, names: Sequence[str], marking: Marking) -> tuple[tuple[str, ...], Refused]:
+def mark_tensors(
+    network: Any, names: Sequence[str], marking: Marking, *, halves: Collection[str] = (), half: Any = None
+) -> tuple[tuple[str, ...], Refused]:
     """Mark what can be marked: (names that the engine will hand out, the others with the reason of each).
 
     Shapes and integers are refused. What is an output of the network already needs no mark. This changes what the
-    compiler may fuse: compare the engine with one without marks.
+    compiler may fuse: compare the engine with one without marks. Outputs named in `halves` get the dtype `half`: a
+    weakly typed network hands everything out in FP32, and the compiler may then compute in FP32 what leads there.
     """
     outputs = {network.get_output(at).name for at in range(network.num_outputs)}
     tensors = _tensors(network, set(names))
@@ -46,6 +49,8 @@ def mark_tensors(network: Any, names: Sequence[str], marking: Marking) -> tuple[
             refused.append((name, reason))
         else:
             marked.append(name)
+            if name in halves and name not in outputs:
+                tensors[name].dtype = half
     return tuple(marked), tuple(refused)
 
 

@@ -13,7 +13,7 @@ from trt_core.backends.tensorrt.device import this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles
 from trt_core.backends.tensorrt.marking import Refused, mark_tensors, markings
-from trt_core.backends.tensorrt.native import BACKEND, library
+from trt_core.backends.tensorrt.native import BACKEND, library, version_of
 from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.backends.tensorrt.timed_loop import time_inferences
@@ -53,8 +53,11 @@ class TrtObserver:
         """Build with marked tensors; see `TrtCompiler.build`."""
         said: list[tuple[tuple[str, ...], Refused]] = []
 
+        halves = _halves(request.onnx_path) if marking is Marking.OUTPUTS and version_of(library())[0] < 10 else ()
+
         def mark(network: Any) -> None:
-            said.append(mark_tensors(network, tensors, marking))
+            half = lookup(library(), "DataType.HALF")
+            said.append(mark_tensors(network, tensors, marking, halves=halves, half=half))
 
         output = build_engine(request, reporter=reporter, kept=self._kept, plugins=self._plugins, mark=mark)
         marked, refused = said[-1]
@@ -67,6 +70,15 @@ class TrtObserver:
         loaded = load_engine(engine)
         listened = tuple(tensors) if marking is Marking.DEBUG else ()
         return ObservedTrtSession(loaded, device=this_gpu().name, version=library().__version__, listened=listened)
+
+
+def _halves(path: Path) -> frozenset[str]:
+    """Tensors that the file holds in FP16."""
+    from trt_core.onnx_graph.load import load_model
+    from trt_core.onnx_graph.read import read_graph
+
+    held = read_graph(load_model(path, weights=False)).tensors
+    return frozenset(name for name, spec in held.items() if spec.dtype == "float16")
 
 
 class ObservedTrtSession(TrtSession):
