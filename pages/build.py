@@ -8,10 +8,9 @@ from pages.ui.build_form import build_form
 from pages.ui.build_result import show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
-from pages.ui.pickers import pick_model
-from pages.ui.sample_offer import offer_sample
-from pages.ui.state import select, selected
+from pages.ui.jobs import job_panel, result_query, show_result
+from pages.ui.sample_offer import model_or_sample
+from pages.ui.state import selected
 from trt_core.domain.jobs import Job
 
 _PROMISE = (
@@ -20,18 +19,12 @@ _PROMISE = (
 
 
 def _finished(job: Job) -> None:
-    """Put what the job made into the address, so that the link shows the result after the job is forgotten."""
-    select({"job": ""} | result_query(job))
     st.session_state["build.cached"] = result_query(job).get("build") if (job.result or {}).get("cached") else ""
-    st.rerun()
+    show_result(job)
 
 
 with frame("Build", page="build") as bench:
-    model = None
-    if bench.library.models():
-        model = pick_model(bench, page="build")
-    else:
-        offer_sample(bench, page="build", promise=_PROMISE)
+    model = model_or_sample(bench, page="build", promise=_PROMISE)
     if model is not None:
         left, right = st.columns([1.15, 1], gap="large")
         with left:

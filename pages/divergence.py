@@ -9,33 +9,23 @@ from pages.ui.divergence_run import run_view
 from pages.ui.divergence_view import choose_run, show_run
 from pages.ui.frame import frame
 from pages.ui.inside_view import inside_section
-from pages.ui.jobs import is_under_way, job_panel, result_query
-from pages.ui.pickers import check_run, pick_model
+from pages.ui.jobs import is_under_way, job_panel, show_result
+from pages.ui.pickers import check_run
 from pages.ui.report import report_button
 from pages.ui.report_divergence import divergence_report
-from pages.ui.sample_offer import offer_sample
-from pages.ui.state import select, selected
-from trt_core.domain.jobs import Job
+from pages.ui.sample_offer import model_or_sample
+from pages.ui.state import selected
 
 _PROMISE = "Here a model in FP16 or INT8 is held against FP32, layer by layer, to see where precision is lost."
 
 
-def _finished(job: Job) -> None:
-    select({"job": ""} | result_query(job))
-    st.rerun()
-
-
 with frame("Divergence", page="divergence") as bench:
-    model = None
-    if bench.library.models():
-        model = pick_model(bench, page="divergence")
-    else:
-        offer_sample(bench, page="divergence", promise=_PROMISE, sample="digits_transformer")
+    model = model_or_sample(bench, page="divergence", promise=_PROMISE, sample="digits_transformer")
     if model is not None:
         heads = bench.divergence.heads(model.id)
         with st.expander("New comparison", icon=":material/ssid_chart:", expanded=not heads):
             divergence_form(bench, model)
-        job_panel(bench, selected("job"), on_success=_finished)
+        job_panel(bench, selected("job"), on_success=show_result)
         if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Compare.")
         shown = None

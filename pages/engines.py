@@ -16,11 +16,10 @@ from pages.ui.engine_tactics import show_tactics, tactics_sentence
 from pages.ui.engine_two import show_comparison
 from pages.ui.engine_view import show_answer, show_layers, show_lint, show_time
 from pages.ui.frame import frame
-from pages.ui.jobs import is_under_way, job_panel, result_query
+from pages.ui.jobs import is_under_way, job_panel, show_result
 from pages.ui.report import report_button
 from pages.ui.report_engine import engine_report
-from pages.ui.state import select, selected
-from trt_core.domain.jobs import Job
+from pages.ui.state import selected
 from trt_core.domain.recordings import EngineStudy
 
 _PROMISE = "Here an engine is taken apart: time by layer, tactics, memory, and why another one is faster."
@@ -42,13 +41,8 @@ def _views(study: EngineStudy) -> list[str]:
     return [name for name in _VIEWS if name != "Ranges" or study.calibration_cache]
 
 
-def _finished(job: Job) -> None:
-    select({"job": ""} | result_query(job))
-    st.rerun()
-
-
 with frame("Engines", page="engines") as bench:
-    job_panel(bench, selected("job"), on_success=_finished)
+    job_panel(bench, selected("job"), on_success=show_result)
     entries = bench.engines.entries()
     if not entries and not is_under_way(bench, selected("job")):
         offer_recordings(bench, promise=_PROMISE)

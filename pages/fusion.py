@@ -9,20 +9,14 @@ import streamlit as st
 from pages.ui.frame import frame
 from pages.ui.fusion_compare import compare_normalization
 from pages.ui.fusion_view import fusion_of, show_answer, show_details, show_layers
-from pages.ui.jobs import job_panel, result_query
+from pages.ui.jobs import job_panel, show_result
 from pages.ui.pickers import pick_build, pick_model
 from pages.ui.report import report_button
 from pages.ui.report_fusion import build_report
 from pages.ui.sample_offer import offer_build, offer_sample
-from pages.ui.state import select, selected
-from trt_core.domain.jobs import Job
+from pages.ui.state import selected
 
 _PROMISE = "Here every node of a model is shown with the engine layer that it became."
-
-
-def _finished(job: Job) -> None:
-    select({"job": ""} | result_query(job))
-    st.rerun()
 
 
 with frame("Fusion", page="fusion") as bench:
@@ -35,7 +29,7 @@ with frame("Fusion", page="fusion") as bench:
             model = pick_model(bench, page="fusion")
         with right:
             build = pick_build(bench, model.id, page="fusion") if model is not None else None
-    job_panel(bench, selected("job"), on_success=_finished)
+    job_panel(bench, selected("job"), on_success=show_result)
     if build is not None:
         fusion = fusion_of(bench, build.id)
         show_answer(fusion)

@@ -9,10 +9,10 @@ from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.latency_form import latency_form
 from pages.ui.latency_runs import MOST_RUNS, run_views
 from pages.ui.latency_view import choose_runs, compared, show_runs
-from pages.ui.pickers import check_run, pick_model
+from pages.ui.pickers import check_run
 from pages.ui.report import report_button
 from pages.ui.report_latency import latency_report
-from pages.ui.sample_offer import offer_sample
+from pages.ui.sample_offer import model_or_sample
 from pages.ui.state import select, selected, selected_many
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.jobs import Job
@@ -30,11 +30,7 @@ def _finished(job: Job) -> None:
 
 
 with frame("Latency", page="latency") as bench:
-    model = None
-    if bench.library.models():
-        model = pick_model(bench, page="latency")
-    else:
-        offer_sample(bench, page="latency", promise=_PROMISE)
+    model = model_or_sample(bench, page="latency", promise=_PROMISE)
     if model is not None:
         heads = bench.latency.heads(model.id)
         with st.expander("New measurement", icon=":material/timer:", expanded=not heads):

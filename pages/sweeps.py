@@ -8,35 +8,24 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
-from pages.ui.pickers import pick_model
+from pages.ui.jobs import job_panel, show_result
 from pages.ui.report import report_button
 from pages.ui.report_sweep import sweep_report
-from pages.ui.sample_offer import offer_sample
+from pages.ui.sample_offer import model_or_sample
 from pages.ui.state import select, selected
 from pages.ui.sweep_form import sweep_form
 from pages.ui.sweep_view import show_sweep
-from trt_core.domain.jobs import Job
 
 _PROMISE = "Here one file is measured over batches and streams, and the sweet spot under a latency limit is marked."
 
 
-def _finished(job: Job) -> None:
-    select({"job": ""} | result_query(job))
-    st.rerun()
-
-
 with frame("Sweeps", page="sweeps") as bench:
-    model = None
-    if bench.library.models():
-        model = pick_model(bench, page="sweeps")
-    else:
-        offer_sample(bench, page="sweeps", promise=_PROMISE)
+    model = model_or_sample(bench, page="sweeps", promise=_PROMISE)
     if model is not None:
         heads = {head.id: head for head in bench.sweeps.heads(model.id)}
         with st.expander("New sweep", icon=":material/grid_on:", expanded=not heads):
             sweep_form(bench, model)
-        job_panel(bench, selected("job"), on_success=_finished)
+        job_panel(bench, selected("job"), on_success=show_result)
         if not heads:
             st.info(f"{_PROMISE} There is no sweep of this model yet: press Sweep.")
         else:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui.frame import frame
-from pages.ui.jobs import job_panel, result_query
-from pages.ui.pickers import pick_model
-from pages.ui.sample_offer import offer_sample
+from pages.ui.jobs import job_panel, show_result
+from pages.ui.sample_offer import model_or_sample
 from pages.ui.sensitivity_form import sensitivity_form
 from pages.ui.sensitivity_view import choose_sensitivity, sensitivity_view, show_sensitivity
-from pages.ui.state import select, selected
+from pages.ui.state import selected
 from pages.ui.triage_form import triage_form
 from pages.ui.triage_plans import plan_upload
 from pages.ui.triage_view import choose_run, show_run
@@ -27,8 +26,7 @@ _VIEW = "triage.view"
 
 def _finished(job: Job) -> None:
     st.session_state["triage.next_view"] = "beside" if job.kind is JobKind.SENSITIVITY else "plan"
-    select({"job": ""} | result_query(job))
-    st.rerun()
+    show_result(job)
 
 
 def _chosen_view() -> str:
@@ -71,10 +69,6 @@ def _plan(bench: Workbench, model: ModelRecord) -> None:
 
 
 with frame("Triage", page="triage") as bench:
-    model = None
-    if bench.library.models():
-        model = pick_model(bench, page="triage")
-    else:
-        offer_sample(bench, page="triage", promise=_PROMISE, sample="digits_transformer")
+    model = model_or_sample(bench, page="triage", promise=_PROMISE, sample="digits_transformer")
     if model is not None:
         (_beside if _chosen_view() == "beside" else _plan)(bench, model)

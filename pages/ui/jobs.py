@@ -15,7 +15,7 @@ from pages.ui import text
 from pages.ui.errors import boundary, show_error
 from pages.ui.links import RESULT_PAGE, link_to, url_of
 from pages.ui.notices import announce, show_notices
-from pages.ui.state import ENGINES, KINDS
+from pages.ui.state import ENGINES, KINDS, select
 from trt_core.domain.jobs import Job, JobKind, JobState
 from trt_core.errors import JobCancelled
 from trt_core.jobs.queue import error_of
@@ -103,6 +103,12 @@ def result_query(job: Job) -> dict[str, str]:
     """The selection that a finished job's result stands for."""
     found = (job.result or {}).items()
     return {name: str(value) for name, value in found if name in (*KINDS, *ENGINES) and value}
+
+
+def show_result(job: Job) -> None:
+    """Put what the job made into the address, so that the link shows it after the job is forgotten."""
+    select({"job": ""} | result_query(job))
+    st.rerun()
 
 
 def link_to_result(job: Job, *, label: str = "Open the result") -> None:

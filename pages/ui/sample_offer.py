@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.links import link_to
-from pages.ui.pickers import say_gone
+from pages.ui.pickers import pick_model, say_gone
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.precision import Precision, Recipe
@@ -14,6 +14,14 @@ from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.workbench import Workbench
 
 SAMPLE = "digits_cnn"
+
+
+def model_or_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> ModelRecord | None:
+    """The model that the page is about; None where the workspace has none, and the way to one is drawn."""
+    if bench.library.models():
+        return pick_model(bench, page=page)
+    offer_sample(bench, page=page, promise=promise, sample=sample)
+    return None
 
 
 def offer_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> None:
