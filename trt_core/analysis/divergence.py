@@ -26,13 +26,14 @@ class Candidate:
     """A file to compare with the baseline.
 
     `tensors` says which of its tensors answers to which tensor of the original model. `isolated` marks a file in which
-    every layer reads the baseline's own tensors.
+    every layer reads the baseline's own tensors; `inputs` are those that it is handed instead of computing them.
     """
 
     label: str  # "fp16", "int8"
     path: Path
     tensors: Mapping[str, str]
     isolated: bool = False
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def compare_runs(
     watched = _watched(graph, candidates)
     reporter.progress(Progress(phase="load", fraction=0.0))
     run = _Run(watched, candidates, histogram_samples)
-    reference = runner.load(baseline, extra_outputs=watched, optimize=False, threads=threads)
+    reference = runner.load(baseline, extra_outputs=run.asked, optimize=False, threads=threads)
     sessions = [
         runner.load(one.path, extra_outputs=run.wanted(one), optimize=False, threads=threads) for one in candidates
     ]
@@ -136,6 +137,8 @@ class _Run:
 
     def __init__(self, watched: Sequence[str], candidates: Sequence[Candidate], histogram_samples: int) -> None:
         self._watched = watched
+        handed = dict.fromkeys(name for one in candidates for name in one.inputs)
+        self.asked = list(dict.fromkeys((*watched, *handed)))  # of the baseline
         self._candidates = candidates
         self._sums = [{name: ErrorSums() for name in watched if name in one.tensors} for one in candidates]
         self._histograms = {name: HistogramSet() for name in watched}
@@ -148,7 +151,9 @@ class _Run:
     def add(self, reference: Session, sessions: Sequence[Session], feeds: Feeds, reporter: Reporter) -> None:
         # One thread reduces: it fills the memory bus, and a second one was measured to be of no use.
         reporter.check()
-        exact = dict(zip(self._watched, reference.run(feeds, self._watched), strict=True))
+        known = dict(zip(self.asked, reference.run(feeds, self.asked), strict=True))
+        exact = {name: known[name] for name in self._watched}
+        known = {**feeds, **known}
         self._not_floating |= {name for name, array in exact.items() if array.dtype.name not in FLOATING}
         sampling = self._histogram_runs > 0
         self._histogram_runs -= 1
@@ -156,7 +161,8 @@ class _Run:
             self._sample(BASELINE, exact)
         for candidate, session, sums in zip(self._candidates, sessions, self._sums, strict=True):
             reporter.check()
-            found = dict(zip(sums, session.run(feeds, self.wanted(candidate)), strict=True))
+            handed = {spec.name: known[spec.name] for spec in session.inputs} if candidate.inputs else feeds
+            found = dict(zip(sums, session.run(handed, self.wanted(candidate)), strict=True))
             for name, accumulator in sums.items():
                 self._reduce(name, accumulator, exact[name], found[name])
             if sampling and not candidate.isolated:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trt_core.errors import UnsupportedRequest
+from trt_core.onnx_graph.structure import reads
 from trt_core.onnx_graph.tensors import subgraphs
 from trt_core.precision.draft import read_draft
+from trt_core.precision.inference import infer_types
 from trt_core.precision.opset import lift_opset
 
 if TYPE_CHECKING:
@@ -19,10 +21,14 @@ _PREFIX = "shadow/"
 
 @dataclass(frozen=True, kw_only=True)
 class Shadow:
-    """The joined model, and for each tensor of the baseline the name of its shadow."""
+    """The model, and for each tensor of the baseline the name of its shadow.
+
+    `inputs` are tensors of the baseline that are handed to it; none where the baseline's nodes are in the model.
+    """
 
     model: onnx.ModelProto
     tensors: Mapping[str, str]
+    inputs: tuple[str, ...] = ()
 
 
 def make_shadow(baseline: onnx.ModelProto, twin: onnx.ModelProto, tensors: Iterable[str]) -> Shadow:
@@ -59,10 +65,40 @@ def make_shadow(baseline: onnx.ModelProto, twin: onnx.ModelProto, tensors: Itera
         copied.CopyFrom(tensor)
         copied.name = prefix + tensor.name
     for node in twin.graph.node:
-        copied = joined.graph.node.add()
-        copied.CopyFrom(node)
-        _rename(copied, names)
+        _rename(joined.graph.node.add(), node, names)
     return Shadow(model=joined, tensors=shadowed)
+
+
+def make_detached_shadow(baseline: onnx.ModelProto, twin: onnx.ModelProto, tensors: Iterable[str]) -> Shadow | None:
+    """The shadows alone, as a model that is handed the baseline's tensors: what has been computed is not run again.
+
+    None where the rank of such a tensor is not known, so that it cannot be declared as an input.
+    """
+    import onnx
+
+    prefix, types = _prefix(baseline), infer_types(read_draft(baseline))
+    written = {name for node in twin.graph.node for name in node.output if name}
+    shadowed = {name: prefix + name for name in tensors if name in written}
+    given = {value.name: value for value in twin.graph.input}
+    read = dict.fromkeys(name for node in twin.graph.node for name in reads(node))
+    inputs = tuple(name for name in read if name in shadowed)
+    if not types.shapes.keys() >= set(inputs):
+        return None
+    model = onnx.ModelProto()
+    model.CopyFrom(twin)
+    graph = model.graph
+    del graph.node[:], graph.output[:], graph.value_info[:]
+    stored = (tensor.name for tensor in graph.initializer)
+    names = _Names(prefix, {name: name for name in (*given, *shadowed, *stored)})
+    for node in twin.graph.node:
+        _rename(graph.node.add(), node, names)
+    helper = onnx.helper
+    for name in inputs:
+        # Only the rank: a file may state sizes that its tensors do not have.
+        dims = [None] * len(types.shapes[name])
+        graph.input.append(helper.make_tensor_value_info(name, types.elem_types[name], dims))
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in list(shadowed.values())[:1])
+    return Shadow(model=model, tensors=shadowed, inputs=inputs)
 
 
 def _prefix(model: onnx.ModelProto) -> str:
@@ -104,8 +140,9 @@ def _lifted(baseline: onnx.ModelProto, twin: onnx.ModelProto) -> onnx.ModelProto
     return draft.emit()
 
 
-def _rename(node: Any, names: _Names) -> None:
-    """Prefix what the node writes, and what it reads unless `names` says otherwise; bodies see the outer names, too."""
+def _rename(node: Any, source: Any, names: _Names) -> None:
+    """A copy that writes under the prefix, and reads so unless `names` says otherwise; bodies see outer names, too."""
+    node.CopyFrom(source)
     node.name = names.prefix + node.name if node.name else ""
     node.input[:] = [names.of(name) for name in node.input]
     node.output[:] = [names.prefix + name if name else "" for name in node.output]

@@ -144,7 +144,9 @@ def _tail(trunk: Trunk, other: Draft, nodes: list[DraftNode], ours: set[str], ou
     graph.output.extend(outputs)
     types = trunk.types
     for name in inputs:
-        typed = onnx.helper.make_tensor_value_info(name, types.elem_types.get(name, FLOAT), types.shapes.get(name))
+        # Only the rank: a file may state sizes that its tensors do not have.
+        dims = [None] * len(types.shapes.get(name, ()))
+        typed = onnx.helper.make_tensor_value_info(name, types.elem_types.get(name, FLOAT), dims)
         graph.input.append(known.get(name, typed))
     made_here = {name for node in nodes for name in node.proto.output}
     for name in dict.fromkeys(name for node in nodes for name in reads(node.proto)):

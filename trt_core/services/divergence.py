@@ -106,7 +106,7 @@ class Divergences:
         from trt_core.analysis.divergence import Candidate
         from trt_core.onnx_graph.load import load_model
         from trt_core.onnx_graph.save import write_model
-        from trt_core.precision.shadow import make_shadow
+        from trt_core.precision.shadow import make_detached_shadow, make_shadow
         from trt_core.precision.twin import make_twin
 
         reporter.check()
@@ -121,10 +121,11 @@ class Divergences:
             write_model(twin, path)
             yield Candidate(label=label, path=path, tensors=names)
         if spec.mode in ("isolated", "both"):
-            shadow = make_shadow(load_model(self._library.model_path(spec.model_id)), twin, names)
+            original = load_model(self._library.model_path(spec.model_id))
+            shadow = make_detached_shadow(original, twin, names) or make_shadow(original, twin, names)
             path = folder / f"{label}_isolated.onnx"
             write_model(shadow.model, path)
-            yield Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
+            yield Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True, inputs=shadow.inputs)
 
     def _batches(self, spec: DivergeSpec) -> SampleBatches:
         from trt_core.store.npz import batches, random_feeds

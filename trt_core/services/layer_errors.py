@@ -90,12 +90,12 @@ class Ranking:
 
     def _shadow(self, subject: Subject, label: str, twin: Any, names: dict[str, str], *, file: str = "") -> Candidate:
         from trt_core.onnx_graph.save import write_model
-        from trt_core.precision.shadow import make_shadow
+        from trt_core.precision.shadow import make_detached_shadow, make_shadow
 
-        shadow = make_shadow(subject.original, twin, names)
+        shadow = make_detached_shadow(subject.original, twin, names) or make_shadow(subject.original, twin, names)
         path = self._folder / f"shadow_{file or label}.onnx"
         write_model(shadow.model, path)
-        return Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True)
+        return Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True, inputs=shadow.inputs)
 
 
 def _shared(subject: Subject, twin: Any) -> dict[str, str]:
