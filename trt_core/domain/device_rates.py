@@ -75,7 +75,7 @@ SHEETS: tuple[DeviceRates, ...] = (
 MEASURED: tuple[DeviceRates, ...] = (
     DeviceRates(
         device="H200",
-        bandwidth_gb_s=4220,
+        bandwidth_gb_s=4220.0,
         tera_ops=((Precision.FP32, 51.3), (Precision.TF32, 350.5), (Precision.FP16, 742.2), (Precision.INT8, 1557.0)),
         source="TensorRT 8.6.0 on NVIDIA H200",
         conditions=(
