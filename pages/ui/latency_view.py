@@ -9,10 +9,10 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.cost_view import show_cost
-from pages.ui.engine_files import download_files
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.latency_charts import beyond, ecdf_figure, histogram_figure, node_figure, time_figure, warmup_figure
+from pages.ui.latency_gpu import show_gpu, trtexec_files
 from pages.ui.latency_runs import (
     MOST_RUNS,
     RunView,
@@ -33,7 +33,6 @@ from trt_core.analysis.latency_compare import LatencyComparison, Verdict
 from trt_core.analysis.latency_pictures import NodeTime, node_times, op_times
 from trt_core.domain.findings import Finding
 from trt_core.domain.latency import LatencyRun
-from trt_core.services.trtexec_export import files_of_run, why_no_files
 from trt_core.workbench import Workbench
 
 _RUNS = "latency.runs"
@@ -165,7 +164,7 @@ def _measured_how(views: Sequence[RunView]) -> None:
 def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: str) -> None:
     findings = findings_of(views, comparisons)
     titles = ["Percentiles", "Violin", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Cost"]
-    table, violin, cold, nodes, found, money, samples = st.tabs([*titles, "Samples"])
+    table, violin, cold, nodes, found, money, samples, gpu = st.tabs([*titles, "Samples", "GPU"])
     with table:
         show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
         st.caption(
@@ -185,6 +184,8 @@ def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: 
         _cost(views)
     with samples:
         _samples(views, name)
+    with gpu:
+        show_gpu(views, name)
 
 
 def _cost(views: Sequence[RunView]) -> None:
@@ -269,17 +270,6 @@ def _node_rows(run: LatencyRun) -> list[dict[str, object]]:
     ]
 
 
-def _trtexec_files(views: Sequence[RunView]) -> None:
-    """The files of trtexec for the first run that was measured in TensorRT, or why there are none."""
-    run = next((view.run for view in views if not why_no_files(view.run)), None)
-    if run is None:
-        st.caption(f"No files of trtexec: {why_no_files(views[0].run)}")
-        return
-    files = files_of_run(run)
-    download_files(lambda: files, list(files), key="latency.files_json")
-    st.caption(f"Of {text.plain(run.label)}, as trtexec writes them. Only durations were kept: they lie end to end.")
-
-
 def _samples(views: Sequence[RunView], name: str) -> None:
     st.caption("Every sample in the order taken, the warm-up marked as such, with the conditions in each row.")
     st.download_button(
@@ -291,4 +281,4 @@ def _samples(views: Sequence[RunView], name: str) -> None:
         on_click="ignore",
         icon=":material/download:",
     )
-    _trtexec_files(views)
+    trtexec_files(views)

@@ -11,7 +11,7 @@ import streamlit as st
 from tests import models
 from tests.analysis.trt86 import FOLDER
 from tests.pages.engines import opened, words
-from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.latency import GpuSample, LatencyRequest
 from trt_core.domain.requests import BenchSpec
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
@@ -101,9 +101,13 @@ def test_a_run_in_tensorrt_is(stock, monkeypatch):
     model = bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
     request = LatencyRequest(iterations=20, warmup=1, profile_layers=False)
     run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), CollectingReporter())
-    on_gpu = replace(run, conditions=replace(run.conditions, backend="tensorrt"), enqueue_ms=0.01)
+    clocks = tuple(GpuSample(at_s=at / 10, sm_mhz=mhz, power_w=400.0) for at, mhz in enumerate((345, 1980, 1755)))
+    on_gpu = replace(run, conditions=replace(run.conditions, backend="tensorrt"), enqueue_ms=0.01, gpu=clocks)
     monkeypatch.setattr("trt_core.services.latency.Latencies.run", lambda _self, _id: on_gpu)
 
     app = opened("latency", model=model.id, latency=run.id)
 
     assert "times.json" in downloads(app)
+    assert "SM 1,755 to 1,980 MHz, up to 400 W" in words(app)
+    table = next(item.value for item in app.dataframe if "SM, MHz" in item.value.columns)
+    assert list(table["SM, MHz"]) == [345, 1980, 1755]
