@@ -132,6 +132,7 @@ def build(record: BuildRecord, engine: EngineRecord, fusion: FusionMap, path: st
             "stages": [{"stage": name, "seconds": seconds} for name, seconds in record.stages],
         },
         "precisions": engine.precisions,
+        "calibrated_ranges": to_plain(record.ranges),
         "fusion": fusion_map(fusion),
         "findings": findings(record.findings),
     }
@@ -224,6 +225,7 @@ def latency(run: LatencyRun, summary: LatencySummary) -> Plain:
             {"name": name, "op_type": op_type, "mean_ms": mean, "share": mean / total if total else 0.0}
             for name, op_type, mean in run.layers
         ],
+        "gpu": to_plain(run.gpu),
         "device": run.conditions.device,
         "method": run.conditions.method,
         "conditions": to_plain(run.conditions),
