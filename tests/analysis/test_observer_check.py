@@ -56,6 +56,13 @@ def test_copies_that_hand_tensors_out_are_no_change_of_the_fusions():
     assert "2 copies hand the marked tensors out" in found.fusions.sentence
 
 
+def test_a_cast_that_becomes_a_view_is_no_change_of_the_fusions():
+    cast = EngineLayer(index=3, name="x_cast", kind="Reformat", source_names=("x_cast",))
+    before, after = (EngineRecord(layers=(item, *PLAIN.layers)) for item in (cast, replace(cast, kind="NoOp")))
+    figures = {"plain_output": error(60.0), "marked_output": error(60.0), "plain_ms": SAME, "marked_ms": SAME}
+    assert observer_check(before, after, **figures).fusions.changed is False
+
+
 def test_recorded_engines_are_told_apart_and_one_is_like_itself():
     first, second = recorded.record("r18_fp16"), recorded.record("r18_fp32")
     figures = {"plain_output": error(60.0), "marked_output": error(60.0), "plain_ms": SAME, "marked_ms": SAME}

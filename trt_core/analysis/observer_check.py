@@ -15,7 +15,7 @@ from trt_core.domain.graph import Graph
 SAME_DB = 3.0  # the outputs' errors may differ by a factor of two in power: what another tactic's rounding does
 ROUNDING_DB = 100.0  # beyond it both outputs are right to FP32 rounding, and their difference says nothing
 SAME_LATENCY = 0.05  # a median this near is the same: what one start of a process differs from the next
-_MOVES = frozenset({"reformat", "shuffle"})
+_MOVES = frozenset({"reformat", "noop"})
 _COPY = "Reformatting CopyNode for "
 _SHOWN = 6
 
@@ -92,8 +92,8 @@ def _computing(record: EngineRecord) -> list[EngineLayer]:
 
 
 def _is_copy(layer: EngineLayer) -> bool:
-    kind = layer.kind.lower()
-    return kind == "noop" or layer.name.startswith(_COPY) or (kind in _MOVES and not layer.source_names)
+    # A cast is a reformat, too, and of one build to the next it may become a view.
+    return layer.kind.lower() in _MOVES or layer.name.startswith(_COPY)
 
 
 _What = tuple[tuple[str, ...], str]
