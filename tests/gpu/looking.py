@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from trt_core.analysis.engine_words import step_words
 from trt_core.domain.artifacts import BuildRecord, ModelRecord
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.engine_divergence import EngineDivergence, InsideSpec
@@ -81,7 +82,7 @@ def told(run: EngineDivergence) -> str:
         asked = (("fusions", check.fusions), ("output", check.output), ("latency", check.latency))
         parts += [f"{what} {answer.changed} ({answer.sentence} {answer.evidence[:4]})" for what, answer in asked]
     if run.bisection is not None:
-        steps = [f"{step.tensor} {step.outcome.value} {step.seconds:.1f} s" for step in run.bisection.steps]
+        steps = [f"{step_words(step)} {step.seconds:.1f} s" for step in run.bisection.steps]
         parts.append(f"cuts {'; '.join(steps)} -> {run.bisection.clean} .. {run.bisection.faulty}")
         if run.bisection.segment is not None:
             parts.append(f"first wrong in between {run.bisection.first_wrong!r} {run.bisection.segment.reason}")

@@ -115,6 +115,7 @@ def test_an_opaque_engine_is_bisected_to_the_block_with_the_fault(made):
     assert set(found.between) == {"up3", "act3", "down3", "sum3"}
     assert len(found.steps) <= 3  # of six cuts
     assert found.stopped == ""
+    assert all(dict(step.precisions) for step in found.steps)
     assert {step.outcome for step in found.steps} == {CutOutcome.BEFORE, CutOutcome.AFTER}
     assert bench.engines.built[-len(found.steps) - 1 : -1] == [(step.tensor,) for step in found.steps]
     assert [name for name, _ in found.segment.errors] == ["b3_up", "b3_act", "b3_down", "b3_sum"]

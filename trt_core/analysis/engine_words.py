@@ -97,4 +97,6 @@ def step_words(step: CutStep, *, name: Name = str) -> str:
     said = f"Built with an output at {name(step.tensor)}: {_OUTCOMES[step.outcome]}"
     if step.cut_error is None or step.output_error is None:
         return f"{said}. {step.reason}".strip()
-    return f"{said} (cut {in_words(step.cut_error)}, output {in_words(step.output_error)})."
+    layers = " and ".join(f"{count} in {precision}" for precision, count in step.precisions)
+    ran = f"; layers {layers}" if layers else ""
+    return f"{said} (cut {in_words(step.cut_error)}, output {in_words(step.output_error)}{ran})."

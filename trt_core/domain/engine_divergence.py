@@ -106,6 +106,7 @@ class CutStep:
     output_error: TensorError | None = None
     layers: int = 0
     reason: str = ""
+    precisions: tuple[tuple[str, int], ...] = ()  # in which its layers run: an output may move them to another
 
 
 @dataclass(frozen=True, kw_only=True)

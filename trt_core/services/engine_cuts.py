@@ -82,6 +82,7 @@ def _step(look: Look, tensor: str, position: int, output: str) -> CutStep:
         cut_error=errors[tensor],
         output_error=errors[output],
         layers=len(marked.output.record.working_layers),
+        precisions=tuple(marked.output.record.precisions.items()),
     )
 
 
