@@ -81,10 +81,11 @@ class Bench:
         self, folder: Path, engines: FakeTensorRT, *, precision=Precision.FP16, prefix="b", **observer
     ) -> None:
         self.engines = engines
+        self.observer = FakeObserver(engines, **observer)
         self.work = open_workbench(
             settings_from({}, workspace=folder / "workspace"),
             compilers={"tensorrt": engines},
-            observers={"tensorrt": FakeObserver(engines, **observer)},
+            observers={"tensorrt": self.observer},
             launcher=InProcess(self),
         )
         upload = {"tower.onnx": io.BytesIO(tower(prefix=prefix).SerializeToString())}

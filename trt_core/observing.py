@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -42,9 +42,19 @@ class EngineObserver(Protocol):
         """Ways in which this version hands inner tensors out, the least intrusive one first."""
 
     def build(
-        self, request: CompileInput, tensors: Sequence[str], marking: Marking, *, reporter: Reporter
+        self,
+        request: CompileInput,
+        tensors: Sequence[str],
+        marking: Marking,
+        *,
+        halves: Collection[str] = (),
+        reporter: Reporter,
     ) -> MarkedOutput:
-        """Build with marked tensors; raises what `Compiler.build` does. A name that cannot be marked is refused."""
+        """Build with marked tensors; raises what `Compiler.build` does. A name that cannot be marked is refused.
+
+        `halves` are tensors that the plain engine writes in FP16: a library that chooses types is told to hand them out
+        so, beside those that the file holds in FP16; asked for FP32, it may compute in FP32 what leads there.
+        """
 
     def load(self, engine: Path, *, tensors: Sequence[str] = (), marking: Marking = Marking.OUTPUTS) -> ObservedSession:
         """Load an engine that this library built, marked for `tensors` in that way."""

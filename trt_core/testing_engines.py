@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,12 @@ class FakeTensorRT:
                 kind="Myelin" if self._opaque else "CaskConvolution",
                 precision=_precision(graph, group),
                 source_names=() if self._opaque else names,
-                outputs=tuple(EngineTensor(name=name) for name in _leaving(graph, group, inside, marked)),
+                outputs=tuple(
+                    EngineTensor(
+                        name=name, dtype=_DTYPES.get(graph.tensors[name].dtype, "") if name in graph.tensors else ""
+                    )
+                    for name in _leaving(graph, group, inside, marked)
+                ),
             )
         for name in marked:
             yield EngineLayer(index=len(graph.nodes), name=f"Reformatting CopyNode for Output Tensor 0 to {name}")
@@ -141,6 +146,7 @@ class FakeObserver:
     def __init__(self, engines: FakeTensorRT, *, slowdown: float = 0.0, debug: bool = False, absent: str = "") -> None:
         self._engines = engines
         self._slowdown, self._debug, self._absent = slowdown, debug, absent
+        self.halves: list[frozenset[str]] = []  # marked tensors that were asked for in FP16, for every engine
 
     def why_not(self) -> str:
         """What it was told to say."""
@@ -151,10 +157,17 @@ class FakeObserver:
         return (Marking.DEBUG, Marking.OUTPUTS) if self._debug else (Marking.OUTPUTS,)
 
     def build(
-        self, request: CompileInput, tensors: Sequence[str], marking: Marking, *, reporter: Reporter
+        self,
+        request: CompileInput,
+        tensors: Sequence[str],
+        marking: Marking,
+        *,
+        halves: Collection[str] = (),
+        reporter: Reporter,
     ) -> MarkedOutput:
-        """A marked engine; both ways of marking are one here."""
+        """A marked engine; both ways of marking are one here, and types are the file's."""
         self._able(marking)
+        self.halves.append(frozenset(halves) & set(tensors))
         return self._engines.marked(request, tensors, reporter)
 
     def load(
@@ -191,6 +204,7 @@ class FakeEngineSession:
         """Nothing is held."""
 
 
+_DTYPES = {"float16": "half", "float32": "float"}
 _FUSED_INTO = frozenset({"Add", "Mul", "Relu", "Clip", "Sigmoid", "Tanh", "BatchNormalization"})
 
 

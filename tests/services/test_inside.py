@@ -103,6 +103,15 @@ def test_debug_tensors_are_taken_where_the_library_has_them(made):
     assert {group.marking for group in run.groups} == {Marking.DEBUG}
 
 
+def test_what_the_plain_engine_writes_in_fp16_is_asked_for_in_fp16(made):
+    bench = made()
+    bench.look()
+    assert {"b0_act", "b0_sum"} <= bench.observer.halves[-1]
+    exact = made(precision=Precision.FP32)
+    exact.look()
+    assert exact.observer.halves[-1] == frozenset()
+
+
 def test_an_opaque_engine_is_bisected_to_the_block_with_the_fault(made):
     bench = made(Plant(tensor="b3_down", factor=2.0), opaque=True)
     run = bench.look()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from trt_core.domain.engine import EngineRecord
 from trt_core.domain.engine_divergence import InsideSpec, Marking
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Progress
+from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData
@@ -83,6 +84,12 @@ class Look:
         self._now = Progress(phase=phase, fraction=(step - 1) / steps, step=step, steps=steps)
         self.reporter.progress(self._now)
 
+    @cached_property
+    def _halves(self) -> frozenset[str]:
+        """Tensors that the plain engine writes in FP16."""
+        written = (tensor for layer in self.record.working_layers for tensor in layer.outputs)
+        return frozenset(tensor.name for tensor in written if tensor.precision is Precision.FP16)
+
     def reference_session(self, inner: Sequence[str] = ()) -> Session:
         """ONNX Runtime on the model as uploaded, unoptimized."""
         return self.runner.load(self.reference, extra_outputs=list(inner), optimize=False)
@@ -91,7 +98,9 @@ class Look:
         """Build with marked tensors."""
         self.reporter.check()
         self.built += 1
-        return self.observer.build(self.request, tensors, self.marking, reporter=_Within(self.reporter, self._now))
+        return self.observer.build(
+            self.request, tensors, self.marking, halves=self._halves, reporter=_Within(self.reporter, self._now)
+        )
 
     @contextmanager
     def session(self, marked: MarkedOutput) -> Iterator[ObservedSession]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +48,23 @@ class TrtObserver:
         return markings(library())
 
     def build(
-        self, request: CompileInput, tensors: Sequence[str], marking: Marking, *, reporter: Reporter
+        self,
+        request: CompileInput,
+        tensors: Sequence[str],
+        marking: Marking,
+        *,
+        halves: Collection[str] = (),
+        reporter: Reporter,
     ) -> MarkedOutput:
         """Build with marked tensors; see `TrtCompiler.build`."""
         said: list[tuple[tuple[str, ...], Refused]] = []
 
-        halves = _halves(request.onnx_path) if marking is Marking.OUTPUTS and version_of(library())[0] < 10 else ()
+        is_weak = version_of(library())[0] < 10 or request.options.calibration == "implicit"
+        low = {*halves, *_halves(request.onnx_path)} if marking is Marking.OUTPUTS and is_weak else set()
 
         def mark(network: Any) -> None:
             half = lookup(library(), "DataType.HALF")
-            said.append(mark_tensors(network, tensors, marking, halves=halves, half=half))
+            said.append(mark_tensors(network, tensors, marking, halves=low, half=half))
 
         output = build_engine(request, reporter=reporter, kept=self._kept, plugins=self._plugins, mark=mark)
         marked, refused = said[-1]
