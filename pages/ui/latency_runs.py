@@ -133,7 +133,7 @@ def facts(view: RunView) -> dict[str, str]:
     return {
         "Measured": view.run.label,
         "Device": conditions.device + load,
-        **({"GPU": gpu_sentence(view.run.gpu)} if view.run.gpu else {}),
+        **({"GPU": said} if (said := gpu_sentence(view.run.gpu)) else {}),
         "Backend": backend_title(conditions),
         "Input": f"{shapes_text(conditions)} (batch {conditions.batch})",
         "Threads": threads_text(conditions),
