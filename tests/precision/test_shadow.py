@@ -147,8 +147,8 @@ def test_a_detached_shadow_that_is_handed_the_baselines_tensors_gives_what_the_j
 
     assert detached.tensors == joined.tensors
     assert not {tensor.name for tensor in detached.model.graph.initializer} & set(detached.inputs)
-    # In bodies of If the library chooses other kernels for the same nodes, which round otherwise.
-    tolerance = 1e-6 if name == "data_dependent_if" else 0.0
+    # In bodies of If the library chooses other kernels for the same nodes: now and then the last digit of FP16 differs.
+    tolerance = 1e-3 if name == "data_dependent_if" else 0.0
     for first, second in zip(whole, alone, strict=True):
         np.testing.assert_allclose(first, second, rtol=0.0, atol=tolerance)
 
