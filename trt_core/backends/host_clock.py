@@ -41,7 +41,7 @@ def clocked(calls: Sequence[Inference], request: LatencyRequest, reporter: Repor
     whatever a call raises.
     """
     pace = _Pace(request, reporter)
-    with _no_garbage_collection():
+    with no_garbage_collection():
         warmup = _warm_up(calls, pace)
         began = time.perf_counter_ns()
         samples, ended = _one_stream(calls[0], pace, began) if len(calls) == 1 else _many_streams(calls, pace, began)
@@ -144,7 +144,8 @@ def _many_streams(calls: Sequence[Inference], pace: _Pace, began: int) -> tuple[
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Collect now, and not again before the block ends: a collection in a sample would be measured with it."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from trt_core.backends.host_clock import no_garbage_collection
 from trt_core.backends.tensorrt.cuda import Event, Graph, call, check, elapsed_ms, runtime
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.domain.jobs import Progress
@@ -49,7 +49,7 @@ def time_inferences(sessions: Sequence[TrtSession], request: LatencyRequest, rep
         if request.cuda_graph:
             timed.graph_refused = _capture(lanes)
             timed.used_graph = not timed.graph_refused
-        with _no_garbage_collection():
+        with no_garbage_collection():
             reporter.check()
             _warm_up(lanes, request, timed)
             reporter.check()
@@ -166,15 +166,3 @@ def time_transfers(session: TrtSession) -> tuple[float, float]:
                 taken.append(elapsed_ms(first, second))
             medians.append(float(np.median(taken)))
     return medians[0], medians[1]
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
