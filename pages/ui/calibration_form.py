@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
@@ -9,10 +11,14 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
+from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.commands import cli_line
 from trt_core.domain.artifacts import CacheRecord, ModelRecord
 from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.option_support import why_not_option
-from trt_core.domain.precision import Precision, TensorRange
+from trt_core.domain.precision import Precision, Recipe, TensorRange
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import InvalidInput
 from trt_core.services.calibration_caches import CacheView
 from trt_core.workbench import Workbench
@@ -47,6 +53,38 @@ def pick_cache(bench: Workbench, model: ModelRecord) -> tuple[CacheRecord | None
     )
     if chosen != _CACHE:
         return None, False
+    record = _choose(bench, model)
+    with st.expander("Upload a calibration cache", icon=":material/upload:"):
+        _upload(bench, model)
+    if record is not None:
+        if record.findings:
+            show_findings(record.findings)
+        with st.expander("Its ranges", icon=":material/table_rows:"):
+            show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
+    return record, True
+
+
+def cache_shelf(bench: Workbench, model: ModelRecord, recipe: Recipe) -> None:
+    """The model's calibration caches where no backend calibrates: looked at, brought in, and the line that uses one."""
+    found = bench.caches.caches(model.id)
+    with st.expander(f"Calibration caches of this model ({len(found)})", icon=":material/table_rows:"):
+        record = _choose(bench, model)
+        if record is not None:
+            show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
+            st.caption("On a GPU host with TensorRT 8.6 or 10:")
+            st.code(text.cell(_line(model, record, recipe)), language="bash", wrap_lines=True)
+        _upload(bench, model)
+
+
+def _line(model: ModelRecord, record: CacheRecord, recipe: Recipe) -> str:
+    variant = QuantizeSpec(model_id=model.id, recipe=replace(recipe, method=record.method), data_id=record.id)
+    spec = BuildSpec(variant=variant, backend="tensorrt", options=BuilderOptions(calibration="implicit"))
+    stem = PurePath(model.name).stem
+    names = FileNames(model=f"{stem}.onnx", engine=f"{stem}.int8.engine", calibration=PurePath(record.name).name)
+    return cli_line(spec, names).text
+
+
+def _choose(bench: Workbench, model: ModelRecord) -> CacheRecord | None:
     found = {record.id: record for record in bench.caches.caches(model.id)}
     key = f"build.{model.id}.cache"
     wanted = st.session_state.pop(_WANTED, st.session_state.get(key))
@@ -58,14 +96,7 @@ def pick_cache(bench: Workbench, model: ModelRecord) -> tuple[CacheRecord | None
         format_func=lambda item: _title(found[item]),
         placeholder="None yet: upload one, or bring that of a build here",
     )
-    _upload(bench, model)
-    record = found.get(picked or "")
-    if record is not None:
-        if record.findings:
-            show_findings(record.findings)
-        with st.expander("Its ranges", icon=":material/table_rows:"):
-            show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
-    return record, True
+    return found.get(picked or "")
 
 
 def _title(record: CacheRecord) -> str:
@@ -74,20 +105,19 @@ def _title(record: CacheRecord) -> str:
 
 
 def _upload(bench: Workbench, model: ModelRecord) -> None:
-    with st.expander("Upload a calibration cache", icon=":material/upload:"):
-        file = st.file_uploader(
-            "A text that begins with TRT-…; a calibrator or trtexec --calib wrote it",
-            key="build.cache_upload",
-            max_upload_size=16,
-        )
-        if file is not None and st.button("Use this cache", key="build.cache_add"):
-            try:
-                record = bench.caches.add(file, name=file.name, model_id=model.id)
-            except InvalidInput as error:
-                st.error(text.plain(str(error)), icon=":material/error:")
-                return
-            offer_cache(record)
-            st.rerun()
+    file = st.file_uploader(
+        "A text that begins with TRT-…; a calibrator or trtexec --calib wrote it",
+        key="build.cache_upload",
+        max_upload_size=16,
+    )
+    if file is not None and st.button("Use this cache", key="build.cache_add"):
+        try:
+            record = bench.caches.add(file, name=file.name, model_id=model.id)
+        except InvalidInput as error:
+            st.error(text.plain(str(error)), icon=":material/error:")
+            return
+        offer_cache(record)
+        st.rerun()
 
 
 def offer_cache(record: CacheRecord) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.calibration_form import pick_cache, wants_implicit
+from pages.ui.calibration_form import cache_shelf, pick_cache, wants_implicit
 from pages.ui.data_upload import upload_data
 from pages.ui.findings import show_findings
 from pages.ui.pickers import pick_data
@@ -79,6 +79,8 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
     recipe = Recipe(
         precision=precision, rest=rest, method=method, percentile=percentile, keep=keep, normalize=normalize
     )
+    if precision is Precision.INT8 and not capabilities.has_implicit_calibration:
+        cache_shelf(bench, model, recipe)
     what = "a calibration cache" if wants_cache else "calibration data"
     wish = RecipeWish(recipe=recipe, data=data, cache=cache, implicit=implicit)
     if not recipe.needs_data or wish.data_id:

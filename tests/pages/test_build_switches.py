@@ -158,7 +158,7 @@ def test_the_ranges_of_a_calibrated_engine_are_on_its_page_and_offered_to_the_ne
     assert bench.caches.text(kept.id) == bench.caches.text(built.id)
 
 
-def test_where_only_qdq_pairs_are_the_reason_is_said(tmp_path, monkeypatch):
+def test_where_only_qdq_pairs_are_the_reason_is_said_and_caches_are_looked_at_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path))
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -170,5 +170,14 @@ def test_where_only_qdq_pairs_are_the_reason_is_said(tmp_path, monkeypatch):
     assert "Implicit calibration is not here" in words(app)
     assert "**sparsity**: TensorRT-RTX" in words(app)
     assert {item.key for item in app.toggle} & {"build.sparsity", "build.refit"} == set()
+
+    bench.caches.add(io.BytesIO(CACHE.encode()), name="mlp.calib", model_id=model.id)
+    app.run()
+
+    assert not app.exception
+    assert "2 tensors with a scale, 1 without" in words(app)
+    line = next(item.value for item in app.code if "--backend tensorrt" in item.value)
+    assert "--method" not in line
+    assert line.endswith("--calibration implicit --calibration-cache mlp.calib -o mlp.int8.engine")
     st.cache_resource.clear()
     st.cache_data.clear()
