@@ -18,7 +18,7 @@ from trt_core.domain.requests import BenchSpec
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
-from trt_core.services.baselines import check_baseline, device_of
+from trt_core.services.baselines import check_baseline, compared_program, device_of
 from trt_core.services.context import Context
 from trt_core.services.library import Library
 from trt_core.services.origin import check_origin
@@ -147,8 +147,13 @@ class Latencies:
     def measured(self, spec: BenchSpec, reporter: Reporter) -> Measured:
         """Measure a resolved wish in the calling process, and keep nothing."""
         meter = self._context.meters[spec.backend]
-        path = program_path(self._context.settings, spec.program) if spec.program else self._path(spec.subject_id)
-        return meter.measure(path, self._feeds(spec), spec.request, reporter=reporter)
+        path, feeds = self._path(spec.subject_id), self._feeds(spec)
+        if not spec.program:
+            return meter.measure(path, feeds, spec.request, reporter=reporter)
+        program = program_path(self._context.settings, spec.program)
+        measured = meter.measure(program, feeds, spec.request, reporter=reporter)
+        told = compared_program(program, path, feeds, self._context.runner)
+        return replace(measured, findings=(*measured.findings, told))
 
     def _path(self, subject_id: str) -> Path:
         if subject_id[0] == ArtifactKind.MODEL.value:

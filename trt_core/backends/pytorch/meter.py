@@ -72,7 +72,7 @@ class TorchMeter:
             warmup_ms=found.warmup_ms,
             wall_s=found.wall_s,
             conditions=self._conditions(torch, path, feeds, request),
-            findings=(_not_compared(by_name=by_name),),
+            findings=() if by_name else (_by_order(),),
         )
 
     def _call(
@@ -167,11 +167,28 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _not_compared(*, by_name: bool) -> Finding:
-    how = "by name" if by_name else "in the model's order, because the names differ"
+def _by_order() -> Finding:
     return Finding(
-        rule="program-not-compared",
+        rule="program-inputs-by-order",
         severity=Severity.NOTE,
-        message=f"Nothing checks that the program computes what the model computes; it was given the inputs {how}.",
-        remedy="Export both from the same module.",
+        message="The program's inputs have other names than the model's: they were given in the model's order.",
+        remedy="Export both from the same module, with the same names.",
     )
+
+
+def program_outputs(path: Path, feeds: Feeds) -> list[Array]:
+    """What an exported program answers, on the processor, in its order; raises as `TorchMeter.measure` does."""
+    import torch
+
+    program = _loaded(torch, path)
+    arrays, _ = _ordered(program, feeds)
+    found: list[Any] = []
+
+    def once() -> None:
+        with torch.no_grad():
+            results = program.module()(*(torch.from_numpy(array.copy()) for array in arrays))
+        for result in results if isinstance(results, (tuple, list)) else (results,):
+            found.append((result.float() if result.is_floating_point() else result).numpy())
+
+    _first(once)
+    return found
