@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,9 @@ class ObservedSession(Session, Protocol):
 
     def times_ms(self, feeds: Feeds, runs: int) -> tuple[float, ...]:
         """Time of the engine's work for each of so many inferences, inner tensors not brought back."""
+
+    def layer_times_ms(self, feeds: Feeds) -> Mapping[str, float]:
+        """Mean time of each engine layer by its name, in a run of its own: good for shares, not for times."""
 
     def close(self) -> None:
         """Give all memory back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,16 +135,28 @@ class FakeTensorRT:
                 ),
             )
         for name in marked:
-            yield EngineLayer(index=len(graph.nodes), name=f"Reformatting CopyNode for Output Tensor 0 to {name}")
+            yield EngineLayer(index=len(graph.nodes), name=f"{_COPY}{name}")
 
 
 class FakeObserver:
-    """An EngineObserver over fake engines. `slowdown` is the share that each marked tensor adds to the time."""
+    """An EngineObserver over fake engines.
+
+    `slowdown` is the share that the copy of each marked tensor adds to the time, `drag` what the other layers of a
+    marked engine take longer.
+    """
 
     name = "tensorrt"
 
-    def __init__(self, engines: FakeTensorRT, *, slowdown: float = 0.0, debug: bool = False, absent: str = "") -> None:
-        self._engines = engines
+    def __init__(
+        self,
+        engines: FakeTensorRT,
+        *,
+        slowdown: float = 0.0,
+        drag: float = 0.0,
+        debug: bool = False,
+        absent: str = "",
+    ) -> None:
+        self._engines, self._drag = engines, drag
         self._slowdown, self._debug, self._absent = slowdown, debug, absent
         self.halves: list[frozenset[str]] = []  # marked tensors that were asked for in FP16, for every engine
 
@@ -178,7 +190,9 @@ class FakeObserver:
 
         self._able(marking)
         session = OrtRunner().load(engine, extra_outputs=tensors, optimize=False, threads=1)
-        return FakeEngineSession(session, 1.0 + self._slowdown * len(tensors))
+        layers = {"everything else": 1.0 + (self._drag if tensors else 0.0)}
+        layers |= {f"{_COPY}{name}": self._slowdown for name in tensors}
+        return FakeEngineSession(session, layers)
 
     def _able(self, marking: Marking) -> None:
         if marking not in self.markings():
@@ -186,24 +200,30 @@ class FakeObserver:
 
 
 class FakeEngineSession:
-    """A session of a fake engine; its times are seeded around `base_ms`."""
+    """A session of a fake engine; its times are seeded around the sum of its layers'."""
 
-    def __init__(self, session: Session, base_ms: float) -> None:
+    def __init__(self, session: Session, layers_ms: Mapping[str, float]) -> None:
         self.inputs, self.outputs = session.inputs, session.outputs
         self.device, self.version = "no device", "0.0.1"
         self.run = session.run
-        self._base_ms = base_ms
+        self._layers_ms = dict(layers_ms)
 
     def times_ms(self, feeds: Feeds, runs: int) -> tuple[float, ...]:
         """Times that nothing was measured for."""
         del feeds
         noise = np.random.default_rng(runs).normal(1.0, 0.002, runs)
-        return tuple(float(value) for value in noise * self._base_ms)
+        return tuple(float(value) for value in noise * sum(self._layers_ms.values()))
+
+    def layer_times_ms(self, feeds: Feeds) -> Mapping[str, float]:
+        """What the times are made of."""
+        del feeds
+        return self._layers_ms
 
     def close(self) -> None:
         """Nothing is held."""
 
 
+_COPY = "Reformatting CopyNode for Output Tensor 0 to "
 _DTYPES = {"float16": "half", "float32": "float"}
 _FUSED_INTO = frozenset({"Add", "Mul", "Relu", "Clip", "Sigmoid", "Tanh", "BatchNormalization"})
 

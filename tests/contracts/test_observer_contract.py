@@ -92,6 +92,14 @@ class ObserverContract:
         assert len(times) == 20
         assert min(times) > 0
 
+    def test_layers_have_times_and_copies_are_among_them(self, session, marked) -> None:
+        times = session.layer_times_ms({"x": X})
+        assert min(times.values()) >= 0
+        assert sum(times.values()) > 0
+        layers = marked.output.record.working_layers
+        copies = {layer.name for layer in layers if layer.name.startswith("Reformatting") and layer.kind != "NoOp"}
+        assert copies <= set(times)
+
     def test_timing_leaves_the_values_as_they_are(self, session) -> None:
         before = [array.copy() for array in session.run({"x": X})]
         session.times_ms({"x": X}, 5)

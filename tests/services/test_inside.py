@@ -84,6 +84,19 @@ def test_an_engine_that_splits_its_fusions_when_watched_is_refused_with_the_reas
     assert "Marking changed the fusions" in run.groups[0].check.reasons[0]
 
 
+def test_copies_that_explain_a_slower_engine_do_not_keep_it_from_being_believed(made):
+    run = made(slowdown=0.1).look()
+    assert run.groups[0].check.latency_ratio > 1.5
+    assert "explain it" in run.groups[0].check.latency.sentence
+    assert run.believed
+
+
+def test_an_engine_that_is_slower_beyond_its_copies_is_refused_with_the_reason(made):
+    run = made(slowdown=0.01, drag=0.4).look()
+    assert "Marking changed the latency" in run.groups[0].check.reasons[0]
+    assert run.believed == ()
+
+
 def test_a_fault_that_goes_away_when_watched_is_refused_with_the_reason(made):
     run = made(Plant(tensor="b3_sum", factor=1.5, cured_by=frozenset({"b2_sum"}))).look(search="groups")
     assert run.groups[0].check.output.changed

@@ -75,6 +75,8 @@ def bisected(found: Bisection, *, name: Name = str) -> str:
 
 
 def _segment(found: Bisection, name: Name) -> str:
+    if found.segment is not None and found.segment.reason:
+        return "No engine could be built with outputs at all tensors in between."
     if found.segment is None or not found.segment.errors:
         return ""
     count = len(found.segment.errors)

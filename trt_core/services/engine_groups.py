@@ -57,6 +57,7 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
         with look.session(marked) as session:
             errors = look.errors(session, marked.tensors)
             plain_ms, marked_ms = look.times_ms(session)
+            marked_layers_ms = look.layer_times_ms(session)
     except BackendError as error:
         reading.groups.append(_failed(look, tensors, time.perf_counter() - began, error))
         return ()
@@ -69,6 +70,8 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
         marked_output=errors[output],
         plain_ms=plain_ms,
         marked_ms=marked_ms,
+        plain_layers_ms=look.layer_times_ms(look.plain),
+        marked_layers_ms=marked_layers_ms,
     )
     inner = {name: errors[name] for name in marked.tensors if name in errors}
     sizes = look.sizes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -129,6 +129,10 @@ class Look:
             plain.append(self.plain.times_ms(feeds, _RUNS))
             other.append(session.times_ms(feeds, _RUNS))
         return tuple(chain.from_iterable(plain)), tuple(chain.from_iterable(other))
+
+    def layer_times_ms(self, session: ObservedSession) -> Mapping[str, float]:
+        """Times of an engine's layers."""
+        return session.layer_times_ms(next(iter(self.sampling.batches())))
 
     def sizes(self) -> dict[str, int | None]:
         """Bytes of every inner tensor at the shapes that are run; None where they are not known."""

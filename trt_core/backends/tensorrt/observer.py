@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from trt_core.backends.tensorrt.debug_tensors import debug_listener
 from trt_core.backends.tensorrt.device import this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles
+from trt_core.backends.tensorrt.layer_profile import profile_layers
 from trt_core.backends.tensorrt.marking import Refused, mark_tensors, markings
 from trt_core.backends.tensorrt.native import BACKEND, library, version_of
 from trt_core.backends.tensorrt.probe import probe
@@ -125,6 +126,15 @@ class ObservedTrtSession(TrtSession):
         self.upload()
         request = LatencyRequest(warmup=_WARMUP, iterations=runs, profile_layers=False)
         return tuple(time_inferences([self], request, _Silent()).compute)
+
+    def layer_times_ms(self, feeds: Feeds) -> Mapping[str, float]:
+        """Mean time of each layer over some inferences with a profiler; listeners are off."""
+        if self._listener is not None:
+            self._listen(on=False)
+        self.bind(feeds)
+        self.upload()
+        rows, _ = profile_layers(self, {}, median_ms=0.0)
+        return {name: taken_ms for name, _, taken_ms in rows}
 
     def _listen(self, *, on: bool) -> None:
         if not lookup(library(), "IExecutionContext.set_all_tensors_debug_state")(self.context, on):
