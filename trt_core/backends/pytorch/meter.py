@@ -187,8 +187,8 @@ def program_outputs(path: Path, feeds: Feeds) -> list[Array]:
     def once() -> None:
         with torch.no_grad():
             results = program.module()(*(torch.from_numpy(array.copy()) for array in arrays))
-        for result in results if isinstance(results, (tuple, list)) else (results,):
-            found.append((result.float() if result.is_floating_point() else result).numpy())
+        every = results if isinstance(results, (tuple, list)) else (results,)
+        found.extend((one.float() if one.is_floating_point() else one).numpy() for one in every)
 
     _first(once)
     return found
