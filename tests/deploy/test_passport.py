@@ -29,6 +29,7 @@ from trt_core.errors import InvalidInput, NotFound
 A100 = Sm(major=8, minor=0)
 H100 = Sm(major=9, minor=0)
 ORIN = Sm(major=8, minor=7)
+THOR = Sm(major=11, minor=0)
 ENGINE = Passport(
     build_id="b-000000000001", name="mlp", backend="tensorrt", tensorrt="10.7.0.23", targets=(H100,), os="linux x86_64"
 )
@@ -89,6 +90,7 @@ def test_what_is_no_engine_is_refused(start):
         ({}, {"sm": A100}, False, "same-architecture"),
         ({"targets": (A100,), "hardware_compatibility": "ampere_plus"}, {}, True, "hardware-compatible"),
         ({"targets": (A100,), "hardware_compatibility": "ampere_plus"}, {"sm": ORIN}, False, "same-architecture"),
+        ({"targets": (A100,), "hardware_compatibility": "ampere_plus"}, {"sm": THOR}, False, "same-architecture"),
         ({"hardware_compatibility": "ampere_plus"}, {"sm": Sm(major=7, minor=5)}, False, "same-architecture"),
         ({"targets": (A100,), "hardware_compatibility": "same_compute_capability"}, {}, False, "same-architecture"),
         ({"targets": ()}, {}, None, "same-architecture"),
@@ -173,7 +175,7 @@ def test_an_uploaded_engine_is_read_by_its_header_alone(bench, tmp_path):
     [
         ("A100", A100), ("NVIDIA A100-SXM4-80GB", A100), ("nvidia l4", Sm(major=8, minor=9)),
         ("NVIDIA GeForce RTX 4090", Sm(major=8, minor=9)), ("NVIDIA A10G", Sm(major=8, minor=6)), ("sm90", H100),
-        ("Jetson AGX Orin", ORIN),
+        ("Jetson AGX Orin", ORIN), ("Jetson AGX Thor", Sm(major=11, minor=0)), ("NVIDIA GB10", Sm(major=12, minor=1)),
     ],
 )  # fmt: skip
 def test_a_gpu_is_found_by_the_name_that_people_and_drivers_use(text, sm):

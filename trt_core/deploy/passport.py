@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trt_core.deploy.targets import release_of
+from trt_core.deploy.targets import is_jetson, release_of
 from trt_core.domain.artifacts import BuildRecord, ModelRecord
 from trt_core.domain.engine import EngineLayer, EngineRecord, Sm, sm_from_text
 from trt_core.domain.passport import LoadAnswer, Passport, PlanHeader, Target
@@ -20,8 +20,6 @@ _DTYPES = {
 # Major versions across which a version-compatible engine is promised to load; 9 was never a general release.
 _PROMISED = ((8, 10), (10, 11))
 _AMPERE = Sm(major=8, minor=0)
-# Orin's SM 8.7 and Xavier's 7.2 are Jetson modules, for which TensorRT is another build (aarch64, JetPack).
-_JETSON = (Sm(major=7, minor=2), Sm(major=8, minor=7))
 
 
 def passport_of(build: BuildRecord, model: ModelRecord, record: EngineRecord, header: PlanHeader | None) -> Passport:
@@ -184,7 +182,7 @@ def _architecture(passport: Passport, target: Target) -> LoadAnswer | None:
         return None
     own = ", ".join(str(item) for item in passport.targets)
     crosses = passport.hardware_compatibility == "ampere_plus" and passport.targets[0] >= _AMPERE <= target.sm
-    if crosses and target.sm not in _JETSON and not set(passport.targets) & set(_JETSON):
+    if crosses and not any(is_jetson(sm) for sm in (target.sm, *passport.targets)):
         return LoadAnswer(
             loads=True,
             rule="hardware-compatible",

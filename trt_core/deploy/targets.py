@@ -67,6 +67,11 @@ def gpus() -> tuple[Gpu, ...]:
     )
 
 
+def is_jetson(sm: Sm) -> bool:
+    """Whether that architecture is a Jetson module's: TensorRT is another build there, and its engines stay there."""
+    return any(item.sm == sm for item in gpus() if item.kind == "jetson")
+
+
 def sources() -> tuple[str, ...]:
     """Addresses of what the tables were read from."""
     triton = (item["url"] for item in _table("triton.json")["sources"].values())
@@ -107,7 +112,7 @@ def gpu(text: str) -> Gpu:
         raise NotFound(
             f"GPU {text[:60]!r} is not in the table.", remedy=f"Name one of {names}, or an architecture such as sm86."
         ) from None
-    if sm not in {item.sm for item in gpus()} | {Sm(major=12, minor=1), Sm(major=10, minor=3)}:
+    if sm not in {item.sm for item in gpus()}:
         raise NotFound(f"No GPU has the architecture {sm}.", remedy="See https://developer.nvidia.com/cuda-gpus.")
     return Gpu(name=str(sm), sm=sm, kind="datacenter")
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trt_core.deploy.targets import is_jetson
 from trt_core.domain.passport import Passport
-
-_ORIN_AND_XAVIER = (72, 87)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +72,12 @@ def _in_cluster(passport: Passport, not_here: str) -> Topology:
 
 
 def _on_jetson(passport: Passport) -> Topology:
-    jetson = {item.number for item in passport.targets} & set(_ORIN_AND_XAVIER)
     return Topology(
         title="Jetson",
         fits="The camera is where the network is not.",
         costs="Built on the module itself, with its JetPack's TensorRT; DLA takes FP16 and INT8 layers only.",
         files="--to commands, jetson/build_on_jetson.sh",
-        not_here="" if jetson else "This engine was built for another architecture: build it on the module.",
+        not_here=""
+        if any(map(is_jetson, passport.targets))
+        else "This engine was built for another architecture: build it on the module.",
     )
