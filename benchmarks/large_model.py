@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+if TYPE_CHECKING:
+    from trt_core.domain.precision import Recipe
+    from trt_core.domain.requests import TriageSpec
+    from trt_core.workbench import Workbench
+
 NODES = 5_000
 _WIDTH, _HEADS, _TOKENS = 32, 4, 16
 _QKV = ("query", "key", "value")
+# Every page of the dashboard, in the order of its menu.
+PAGES = (
+    *("models", "support", "build", "fusion", "latency", "sweeps", "engines", "divergence", "triage"),
+    *("registry", "deploy", "jobs", "system"),
+)
 
 
 class _Writer:
@@ -92,42 +103,68 @@ def large_model(nodes: int = NODES) -> onnx.ModelProto:
 
 
 def fill(workspace: Path) -> dict[str, str]:
-    """Bring the model in, check, build, measure and compare it; the query of each page's deep link."""
+    """Bring the model in and do with it all that a page shows; the query of each page's deep link."""
+    from trt_core.workbench import workspace_of
+
+    bench = workspace_of(workspace)
+    path, data_path = workspace / "large.onnx", workspace / "noise.npz"
+    onnx.save(large_model(), path)
+    model = bench.library.add_file(path, trusted=True).id
+    samples = np.random.default_rng(1).standard_normal((16, _TOKENS, _WIDTH), dtype=np.float32)
+    np.savez(data_path, x=samples)
+    data = bench.library.add_data(data_path, name=data_path.name, model_id=model).id
+    own = _results(bench, model, data)
+    return {page: "&".join(filter(None, (f"model={model}", own.get(page)))) for page in PAGES}
+
+
+def _results(bench: Workbench, model: str, data: str) -> dict[str, str]:
+    """Check, build, measure, sweep, compare and search; what names each result in its page's address."""
     from trt_core.domain.latency import LatencyRequest
     from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
     from trt_core.domain.requests import BenchSpec, BuildSpec, DivergeSpec, InspectSpec, QuantizeSpec
+    from trt_core.domain.sweeps import SweepSpec
     from trt_core.testing import CollectingReporter
-    from trt_core.workbench import workspace_of
 
-    bench, reporter = workspace_of(workspace), CollectingReporter()
-    path, data_path = workspace / "large.onnx", workspace / "noise.npz"
-    onnx.save(large_model(), path)
-    model = bench.library.add_file(path, trusted=True)
-    samples = np.random.default_rng(1).standard_normal((16, _TOKENS, _WIDTH), dtype=np.float32)
-    np.savez(data_path, x=samples)
-    data = bench.library.add_data(data_path, name=data_path.name, model_id=model.id)
-    bench.support.perform(InspectSpec(model_id=model.id), reporter)  # a proof by building takes minutes
-    recipe = Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
-    wish = QuantizeSpec(model_id=model.id, recipe=recipe, data_id=data.id)
-    build = bench.builds.perform(BuildSpec(variant=wish), reporter).record
+    reporter, minmax = CollectingReporter(), CalibrationMethod.MINMAX
+    bench.support.perform(InspectSpec(model_id=model), reporter)  # a proof by building takes minutes
+    recipe = Recipe(precision=Precision.INT8, method=minmax)
+    wish = QuantizeSpec(model_id=model, recipe=recipe, data_id=data)
+    build = bench.builds.perform(BuildSpec(variant=wish), reporter).record.id
     request = LatencyRequest(iterations=50, warmup=5)
-    run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), reporter)
-    compared = DivergeSpec(
-        model_id=model.id,
-        against=(Precision.FP16, Precision.INT8),
-        data_id=data.id,
-        samples=4,
-        method=CalibrationMethod.MINMAX,
-    )
-    divergence = bench.divergence.perform(compared, reporter)
-    own = {
-        "build": f"build={build.id}",
-        "fusion": f"build={build.id}",
-        "latency": f"latency={run.id}",
-        "divergence": f"divergence={divergence.id}",
+    run = bench.latency.perform(BenchSpec(subject_id=model, request=request), reporter).id
+    points = SweepSpec(subject_id=model, batches=(1, 2), warmup=2, iterations=10)
+    sweep = bench.sweeps.perform(points, reporter).head.id
+    lower = (Precision.FP16, Precision.INT8)
+    compared = DivergeSpec(model_id=model, against=lower, data_id=data, samples=4, method=minmax)
+    divergence = bench.divergence.perform(compared, reporter).id
+    triage = bench.triage.perform(_search(model, data, recipe), reporter).id
+    return {
+        "build": f"build={build}",
+        "fusion": f"build={build}",
+        "latency": f"latency={run}",
+        "sweeps": f"sweep={sweep}",
+        "engines": f"engine={build}",
+        "divergence": f"divergence={divergence}",
+        "triage": f"triage={triage}",
+        "deploy": f"build={build}",
     }
-    pages = ("models", "support", "build", "fusion", "latency", "divergence", "jobs", "system")
-    return {page: "&".join(filter(None, (f"model={model.id}", own.get(page)))) for page in pages}
+
+
+def _search(model: str, data: str, recipe: Recipe) -> TriageSpec:
+    """The shortest search there is: the page's work is the same, and a full one takes many minutes here."""
+    from trt_core.domain.requests import TriageSpec
+
+    return TriageSpec(
+        model_id=model,
+        recipe=recipe,
+        data_id=data,
+        validation_id=data,
+        metric="sqnr",
+        tolerance=20.0,
+        max_evaluations=3,
+        samples=4,
+        ranking_samples=2,
+    )
 
 
 if __name__ == "__main__":
