@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -105,6 +106,18 @@ def pytest_terminal_summary(terminalreporter) -> None:
             for name, value in getattr(report, "user_properties", ()):
                 if name == "figures" and report.when == "call":
                     terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")
+
+
+def has_lean_runtime() -> bool:
+    """True where the library that version-compatible engines hold is installed: not every wheel has it."""
+    import tensorrt
+
+    soname = f"libnvinfer_lean.so.{tensorrt.__version__.partition('.')[0]}"
+    try:
+        ctypes.CDLL(soname)
+    except OSError:
+        return (Path(tensorrt.__file__).parent / soname).is_file()
+    return True
 
 
 def reference(path: Path, feeds) -> list[np.ndarray]:

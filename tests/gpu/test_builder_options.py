@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests import models
-from tests.gpu.conftest import reference, relative_error
+from tests.gpu.conftest import has_lean_runtime, reference, relative_error
 from tests.gpu.networks import residual_network
 from tests.gpu.test_building import SHAPES, calibration, images, wide_network
 from trt_core.backends.tensorrt.engines import deserialized
@@ -78,8 +78,13 @@ def test_sparse_weights_are_seen_and_their_tactics_tried(workshop, figures):
     assert "(Sparsity)" not in workshop.built(proto, SHAPES, tf32=True).log
 
 
-def test_a_version_compatible_engine_holds_its_runtime_and_runs(workshop):
-    plain, output = workshop.built(small(), SHAPES), workshop.built(small(), SHAPES, version_compatible=True)
+def test_a_version_compatible_engine_holds_its_runtime_or_says_that_there_is_none(workshop):
+    plain = workshop.built(small(), SHAPES)
+    if not has_lean_runtime():
+        with pytest.raises(BuildFailed, match="needs the lean runtime, which is not installed"):
+            workshop.built(small(), SHAPES, version_compatible=True)
+        return
+    output = workshop.built(small(), SHAPES, version_compatible=True)
     assert len(output.engine) > len(plain.engine) + (1 << 20), "the lean runtime is some megabytes"
     assert right(workshop, output, small())
 
@@ -156,7 +161,7 @@ def test_an_input_whose_values_are_a_shape_is_built_run_and_held_to_its_range(wo
         assert np.array_equal(found, np.broadcast_to(-np.maximum(x, 0), (rows, 4)))
     figures(f"on the host: {sorted(session.border.host)}, {session.border.profiles}")
     assert session.border.host == {"size"}
-    with pytest.raises(InvalidProfile, match=r"profile 0 takes 'size' from \(1, 4\) to \(8, 4\), not \(9, 4\)"):
+    with pytest.raises(InvalidProfile, match=r"profile 0 takes 'size' from \(1,.*\) to \(8,.*\), not \(9,"):
         session.run({"x": x, "size": np.asarray([9, 4])})
     with pytest.raises(BuildFailed, match="computes shapes from the values of its input size"):
         workshop.built(expanding(), "x=1x4")

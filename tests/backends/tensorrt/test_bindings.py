@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trt_core.backends.tensorrt.bindings import fitting_profile, prepared
+from trt_core.backends.tensorrt.bindings import Border, asked_of, fitting_profile, prepared
 from trt_core.backends.tensorrt.engines import engine_version
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData, InvalidProfile, UnreadableModel
@@ -60,3 +60,13 @@ def test_an_engines_header_tells_who_wrote_it():
         engine_version(b"ONNX")
     with pytest.raises(UnreadableModel, match="only 10 bytes"):
         engine_version(head[:10])
+
+
+def test_a_shape_tensor_is_asked_for_by_its_values_as_far_as_the_profile_tells_them():
+    def border(*ends):
+        return Border(inputs=(IDS,), outputs=(), host=frozenset({"ids"}), profiles=({"ids": ends},))
+
+    ids = np.array([3, 4], np.int32)
+    assert asked_of("ids", ids, border((1, 1), (2, 4), (8, 8))) == (3, 4)
+    assert asked_of("ids", ids, border((1,), (2,), (8,))) == (3,)  # what 8.6 tells of two values
+    assert asked_of("x", np.ones((2, 3)), border((1,), (2,), (8,))) == (2, 3)

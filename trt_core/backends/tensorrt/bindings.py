@@ -75,9 +75,16 @@ def _value_ends(engine: Any, name: str, index: int) -> tuple[Shape, Shape, Shape
     return low, usual, high
 
 
-def values_of(array: Array) -> tuple[int, ...]:
-    """A shape tensor's values, as a profile holds them."""
-    return tuple(int(value) for value in array.reshape(-1))
+def asked_of(name: str, array: Array, border: Border) -> Shape:
+    """What a profile must hold for an array: its shape, or the values of a shape tensor.
+
+    Of those, 8.6 tells the ends of as many as the tensor has dimensions: the first one. Others are the library's to
+    refuse.
+    """
+    if name not in border.host:
+        return array.shape
+    known = len(border.profiles[0][name][0])
+    return tuple(int(value) for value in array.reshape(-1)[:known])
 
 
 def _spec(engine: Any, context: Any, name: str) -> TensorSpec:

@@ -9,7 +9,7 @@ import numpy as np
 
 from trt_core.backends.causes import cause_of
 from trt_core.backends.native_log import NativeLog, listening
-from trt_core.backends.tensorrt.bindings import border_of, fitting_profile, numpy_dtype, prepared, values_of
+from trt_core.backends.tensorrt.bindings import asked_of, border_of, fitting_profile, numpy_dtype, prepared
 from trt_core.backends.tensorrt.cuda import DeviceBuffer, PinnedBuffer, Stream, copy_to_device, copy_to_host
 from trt_core.backends.tensorrt.growing_outputs import GrowingOutput, growing_output
 from trt_core.backends.tensorrt.native import library
@@ -69,7 +69,7 @@ class TrtSession:
     def bind(self, feeds: Feeds) -> None:
         """Choose the profile, set shapes and addresses, and put the arrays into pinned memory."""
         arrays = prepared(feeds, self.inputs)
-        asked = {name: values_of(item) if name in self.border.host else item.shape for name, item in arrays.items()}
+        asked = {name: asked_of(name, item, self.border) for name, item in arrays.items()}
         profile = fitting_profile(asked, self.border.profiles)
         with listening(NativeLog()) as log:
             if profile != self._profile:
