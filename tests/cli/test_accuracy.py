@@ -117,15 +117,18 @@ def test_few_samples_exit_with_five_and_say_how_many_it_would_take(run: Run, few
     assert plain["samples_needed"] > 200
 
 
-def test_with_attention_products_the_plan_keeps_most_of_all_macs_in_int8_and_passes(run: Run):
+def test_with_attention_products_the_plan_keeps_most_of_all_macs_in_int8_and_passes(run: Run, tmp_path: Path):
     words = ("--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--validation-data", TEST)
-    code, plain, err = run("triage", MODEL, *words, "--labels", LABELS, "--attention")
+    plan = tmp_path / "plan.json"
+    code, plain, err = run("triage", MODEL, *words, "--labels", LABELS, "--attention", "--plan", plan)
 
     assert code == 0, err
     assert plain["int8_share_of_all"] == plain["int8_share"] >= 0.8
     assert len(plain["plan"]) == 26
     assert len(plain["curve"]) <= 20
     assert {entry["node"] for entry in plain["plan"] if entry["precision"] != "int8"} == GUILTY
+    _, made, _ = run("quantize", MODEL, *words[:6], "--plan", plan)  # the plan says that products are quantized
+    assert len(made["quantized_nodes"]) == 24
 
 
 def test_groups_in_the_label_file_are_what_the_bounds_count(run: Run, few: tuple[Path, Path], tmp_path: Path):

@@ -144,6 +144,10 @@ def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
         entry["triage_runs"] = [
             {"id": item.id, "precision": item.plan.recipe.precision.value} for item in bench.triage.heads(record.id)
         ]
+        entry["sensitivity_runs"] = [
+            {"id": item.id, "against": [part.precision.value for part in item.precisions]}
+            for item in bench.sensitivity.heads(record.id)
+        ]
         entry["validation_runs"] = [
             {"id": item.id, "subject": item.subject} for item in bench.validation.runs(record.id)
         ]

@@ -46,14 +46,15 @@ def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
 
 def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str, *, cache_id: str = "") -> QuantizeSpec:
     """The wish of `quantize`, and the first half of `build`; a calibration cache stands in for data."""
+    plan = _plan(options)
     recipe = Recipe(
         precision=Precision(options.precision),
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),
-        keep=_rules(options),
+        keep=_rules(options, plan),
         normalize=not options.no_normalize,
-        attention=options.attention,
+        attention=options.attention or (plan is not None and plan.recipe.attention),
     )
     data = cache_id or data_id(bench, options.data, model_id)
     return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data)
@@ -189,16 +190,23 @@ def read_plan(path: Path) -> Plan:
     return plan_from_text(path.read_bytes())
 
 
-def _rules(options: argparse.Namespace) -> tuple[KeepRule, ...]:
-    """The rules of --keep, and those of --plan for other nodes."""
+def _plan(options: argparse.Namespace) -> Plan | None:
+    """The plan of --plan; InvalidInput where it is one for another precision."""
+    if options.plan is None:
+        return None
+    plan = read_plan(options.plan)
+    if plan.recipe.precision.value != options.precision:
+        raise InvalidInput(
+            f"The plan is for {plan.recipe.precision.value}, not for {options.precision}.",
+            remedy=f"Ask for --precision {plan.recipe.precision.value}.",
+        )
+    return plan
+
+
+def _rules(options: argparse.Namespace, plan: Plan | None) -> tuple[KeepRule, ...]:
+    """The rules of --keep, and those of the plan for other nodes."""
     rules = {rule.node: rule for rule in map(_keep, options.keep)}
-    if options.plan is not None:
-        plan = read_plan(options.plan)
-        if plan.recipe.precision.value != options.precision:
-            raise InvalidInput(
-                f"The plan is for {plan.recipe.precision.value}, not for {options.precision}.",
-                remedy=f"Ask for --precision {plan.recipe.precision.value}.",
-            )
+    if plan is not None:
         rules = {rule.node: rule for rule in plan.variant_recipe.keep} | rules
     return tuple(rules.values())
 
