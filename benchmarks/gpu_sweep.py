@@ -1,7 +1,7 @@
 """Batch × streams of one model in FP16 and INT8, on whatever runs it: TensorRT on a GPU, else ONNX Runtime.
 
     python -m benchmarks.gpu_sweep run MODEL.onnx WORKSPACE RESULTS.json    measure what RESULTS.json lacks
-    python -m benchmarks.gpu_sweep report RESULTS.json > docs/gpu/h200-trt86-sweep.md
+    python -m benchmarks.gpu_sweep report RESULTS.json [AGAIN.json] > docs/gpu/h200-trt86-sweep.md
 
 INT8 is calibrated on seeded noise: its speed is meant, not its accuracy. Every batch is written down once its points
 are done, so that a run that was cut short goes on where it stopped.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,33 @@ def _profile(model: ModelRecord, low: int, high: int) -> OptimizationProfile:
     return OptimizationProfile(ranges=tuple(ranges))
 
 
-def report(results: Path) -> str:
+def report(results: Path, again: Path | None) -> str:
+    """The tables; `again` is the same sweep with engines built anew, on another machine of the kind."""
     done = json.loads(results.read_text())
     tables = [_table(precision, done[precision.value]) for precision in PRECISIONS if precision.value in done]
     text = "\n".join(table.markdown() for table in tables)
+    if again is not None:
+        text += f"\n{_repeated(done, json.loads(again.read_text()))}\n"
     return f"# ResNet-50: batch × streams\n\nWritten by `python -m benchmarks.gpu_sweep`.\n\n{text}"
+
+
+def _repeated(done: dict[str, Any], again: dict[str, Any]) -> str:
+    """How far the same points lie apart in two sweeps."""
+    parts = []
+    for precision in PRECISIONS:
+        first, second = (
+            {
+                (point.setting.batch, point.setting.streams): point.summary
+                for point in _sweep(held[precision.value]).points
+            }
+            for held in (done, again)
+        )
+        ratios = [second[at].p50_ms / summary.p50_ms for at, summary in first.items() if summary and second.get(at)]
+        parts.append(
+            f"{precision.value.upper()}: p50 {min(ratios):.3f} to {max(ratios):.3f} of the above, median "
+            f"{float(np.median(ratios)):.3f}"
+        )
+    return f"Measured again with engines built anew on another GPU of the kind: {'; '.join(parts)}."
 
 
 def _sweep(held: dict[str, Any]) -> Sweep:
@@ -121,14 +144,19 @@ def _table(precision: Precision, held: dict[str, Any]) -> Table:
         title=f"{precision.value.upper()} on {where}",
         method=(
             f"{built if layers else ''}{sweep.head.spec.iterations} samples a point after a warm-up. "
-            f"{conditions.method if conditions else ''} With several streams, one inference on each runs at a time; "
-            "inferences/s by host time of the same loop, copies left out. INT8 ranges come from noise: speed is meant, "
+            f"{_method(conditions.method) if conditions else ''} With several streams, one inference on each runs at a "
+            "time; inferences/s by host time of the same loop, copies left out. INT8 ranges come from noise: speed is meant, "
             "not accuracy. Marked: the most inferences/s with p99 within "
             f"{', '.join(f'{limit:g}' for limit in LIMITS_MS)} ms."
         ),
         columns=("batch", *(f"{count} stream{'s' if count > 1 else ''}" for count in sweep.head.spec.streams)),
         rows=tuple(rows),
     )
+
+
+def _method(text: str) -> str:
+    """How every point was measured: without the length of one point's warm-up."""
+    return re.sub(r" ?Warm-up of [^.]*\.", "", text)
 
 
 def _cell(point: SweepPoint | None, limits: list[float]) -> str:
@@ -151,12 +179,14 @@ def main() -> None:
     runs.add_argument("--batches", default="1,2,4,8,16,32,64")
     runs.add_argument("--streams", default="1,2,3,4")
     runs.add_argument("--iterations", type=int, default=400)
-    commands.add_parser("report").add_argument("results", type=Path)
+    reports = commands.add_parser("report")
+    reports.add_argument("results", type=Path)
+    reports.add_argument("again", type=Path, nargs="?")
     options = parser.parse_args()
     if options.command == "run":
         run(options)
     else:
-        print(report(options.results))
+        print(report(options.results, options.again))
 
 
 if __name__ == "__main__":
