@@ -255,8 +255,9 @@ def _beside(done: dict[str, Any], found: dict[str, Any]) -> Table:
         title=f"ResNet-50 without TensorRT, batch {BATCH}, {found['device']}",
         method=(
             "Written by `python -m benchmarks.gpu_baselines`: between CUDA events around one inference, 1000 of them, "
-            "inputs and outputs on the GPU. PyTorch eager enqueues kernel by kernel: its FP16 is no faster than "
-            "its TF32 because it waits for the host. The last column is its p50 over TensorRT's in the same precision, without CUDA graph."
+            "inputs and outputs on the GPU. PyTorch eager enqueues kernel by kernel: its FP16 is no faster than its "
+            "TF32 because it waits for the host. The last column is its p50 over TensorRT's in the same precision, "
+            "without CUDA graph."
         ),
         columns=("library", "precision", "version", "p50 ms", "p99 ms", "inferences/s", "times TensorRT's p50"),
         rows=tuple(rows),

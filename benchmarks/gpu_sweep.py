@@ -145,8 +145,8 @@ def _table(precision: Precision, held: dict[str, Any]) -> Table:
         method=(
             f"{built if layers else ''}{sweep.head.spec.iterations} samples a point after a warm-up. "
             f"{_method(conditions.method) if conditions else ''} With several streams, one inference on each runs at a "
-            "time; inferences/s by host time of the same loop, copies left out. INT8 ranges come from noise: speed is meant, "
-            "not accuracy. Marked: the most inferences/s with p99 within "
+            "time; inferences/s by host time of the same loop, copies left out. INT8 ranges come from noise: speed is "
+            "meant, not accuracy. Marked: the most inferences/s with p99 within "
             f"{', '.join(f'{limit:g}' for limit in LIMITS_MS)} ms."
         ),
         columns=("batch", *(f"{count} stream{'s' if count > 1 else ''}" for count in sweep.head.spec.streams)),
