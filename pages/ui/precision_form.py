@@ -77,7 +77,13 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         "name, so that the compiler's records map to nodes. Switch it off to see the compiler fuse them itself.",
     )
     recipe = Recipe(
-        precision=precision, rest=rest, method=method, percentile=percentile, keep=keep, normalize=normalize
+        precision=precision,
+        rest=rest,
+        method=method,
+        percentile=percentile,
+        keep=keep,
+        normalize=normalize,
+        attention=_attention(precision, implicit=implicit),
     )
     if precision is Precision.INT8 and not capabilities.has_implicit_calibration:
         cache_shelf(bench, model, recipe)
@@ -87,6 +93,18 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         return wish
     missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
     return replace(wish, missing=missing)
+
+
+def _attention(precision: Precision, *, implicit: bool) -> bool:
+    """Whether MatMuls of two activations are quantized, too; a library that calibrates by itself decides that alone."""
+    if implicit or not Recipe(precision=precision).needs_data:
+        return False
+    return st.toggle(
+        "Quantize attention products, too",
+        key="build.attention",
+        help="MatMuls of two activations, whose inputs then have Q/DQ pairs. Off: the fused attention kernel runs in "
+        "what is not quantized.",
+    )
 
 
 def _precision(capabilities: Capabilities, target: Sm | None) -> Precision:

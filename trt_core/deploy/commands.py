@@ -77,4 +77,5 @@ def _recipe_words(recipe: Recipe, names: FileNames, *, has_cache: bool) -> list[
     # One word each: a node's name may begin with a dash.
     words += [f"--keep={rule.node}={rule.precision.value}" for rule in recipe.keep]
     words += [] if recipe.normalize else ["--no-normalize"]
+    words += ["--attention"] if recipe.attention else []
     return words
