@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -58,7 +59,7 @@ def download_files(made: Callable[[], Mapping[str, str]], names: list[str], *, k
             part = name.rsplit(".", 2)[1]
             st.download_button(
                 f"{part}.json",
-                data=lambda name=name: made()[name],
+                data=partial(_file_of, made, name),
                 file_name=name,
                 mime="application/json",
                 key=f"{key}.{part}",
@@ -66,6 +67,10 @@ def download_files(made: Callable[[], Mapping[str, str]], names: list[str], *, k
                 on_click="ignore",
                 icon=":material/download:",
             )
+
+
+def _file_of(made: Callable[[], Mapping[str, str]], name: str) -> str:
+    return made()[name]
 
 
 def show_ranges(study: EngineStudy) -> None:
