@@ -27,6 +27,11 @@ _LEAVE_TO_ORT = "Extract it and leave it to ONNX Runtime"
 # The first card that matches wins: the more specific message stands before the more general one.
 CARDS: tuple[Card, ...] = (
     _card(
+        r"given name exceeds the limit \((?P<most>\d+) characters\)",
+        "A node or tensor has a name of more than {most} characters, which the library refuses.",
+        "Shorten the model's names, then bring it in again.",
+    ),
+    _card(
         r"(?P<node>[^\s\"']+) has no runners that implement it",
         "The compiler has no implementation for {node}.",
         f"{_LEAVE_TO_ORT}, or build for a GPU whose TensorRT implements it.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from trt_core.backends.causes import without_noise
 
+_LONGEST = 120
 _INITIALIZER = re.compile(r"Failed to import initializer: (?!In node)(\S.*)$")
 
 
@@ -28,10 +29,16 @@ class NativeParserError:
     def where(self) -> str:
         """What the error is about, for the start of a sentence."""
         if self.node >= 0:
-            return f"Node {self.inner_name or self.node} ({self.operator})" if self.operator else f"Node {self.node}"
+            named = _cut(self.inner_name) or self.node
+            return f"Node {named} ({self.operator})" if self.operator else f"Node {self.node}"
         if self.initializer:
-            return f"Initializer {self.initializer!r}"
-        return f"Input {self.tensor!r}" if self.tensor else "The model"
+            return f"Initializer {_cut(self.initializer)!r}"
+        return f"Input {_cut(self.tensor)!r}" if self.tensor else "The model"
+
+
+def _cut(name: str) -> str:
+    """A name for a sentence: of one that nobody could read, both ends."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 :]}"
 
 
 def parser_errors(parser: Any) -> list[NativeParserError]:
