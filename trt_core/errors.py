@@ -4,6 +4,7 @@
     ├── InvalidInput           bad input or usage                                 exit 2
     │   ├── UnreadableModel    not an ONNX file, broken, or pointing outside
     │   ├── InvalidData        calibration, validation or benchmark data
+    │   │   └── UnreadableRecording   files of an engine that was recorded elsewhere
     │   ├── InvalidProfile     an optimization profile that cannot be built
     │   ├── UnsupportedRequest a combination that the backend does not know
     │   └── NotFound           an id, a node or a file that is not there
@@ -70,6 +71,12 @@ class InvalidData(InvalidInput):
     """Sample data do not fit the model."""
 
     title = "The data do not fit the model"
+
+
+class UnreadableRecording(InvalidData):
+    """Files of an engine that was recorded elsewhere cannot be read."""
+
+    title = "The recording cannot be read"
 
 
 class InvalidProfile(InvalidInput):

@@ -9,7 +9,7 @@ from tests.analysis.trt86 import FOLDER, recorded
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import IntakeSpec
-from trt_core.errors import InvalidData, JobCancelled, NotFound
+from trt_core.errors import InvalidData, JobCancelled, NotFound, UnreadableRecording
 from trt_core.services.recorded_study import named
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
@@ -100,7 +100,7 @@ def test_files_that_were_handed_over_are_read_by_a_job_and_then_let_go(tmp_path)
 def test_files_in_which_no_engine_is_found_fail_the_job_with_the_reason(tmp_path):
     bench = open_workbench(settings_from(workspace=tmp_path))
     job = bench.intake.submit_files({"notes.json": io.BytesIO(b"{}")})
-    with pytest.raises(InvalidData, match="None of the files"):
+    with pytest.raises(UnreadableRecording, match="None of the files"):
         bench.jobs.wait(job.id, on_look=lambda _: None)
     assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
 

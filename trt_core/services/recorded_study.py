@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy, LayerFacts, RunConditions
-from trt_core.errors import BackendError, InvalidData
+from trt_core.errors import BackendError, UnreadableRecording
 
 if TYPE_CHECKING:
     from trt_core.backends.tensorrt.recording_files import Raw
@@ -68,7 +68,7 @@ def _engine(raw: Raw) -> tuple[EngineRecord, tuple[LayerFacts, ...]]:
         try:
             record = engine_record_from_json(raw.layers_json, log=raw.log)
         except BackendError as error:
-            raise InvalidData(f"{raw.name[:80]!r}: {error.message}", remedy=error.remedy) from error
+            raise UnreadableRecording(f"{raw.name[:80]!r}: {error.message}", remedy=error.remedy) from error
         return record, layer_facts(raw.layers_json)
     said = read_log(raw.log)
     if not said.layers and raw.profile:

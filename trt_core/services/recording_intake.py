@@ -12,7 +12,7 @@ from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.recordings import IntakeSpec, Recording
-from trt_core.errors import InvalidData, NotFound
+from trt_core.errors import NotFound, UnreadableRecording
 from trt_core.protocols import Reporter
 from trt_core.services.context import Context, content_id
 from trt_core.services.recordings import OnStep, Recordings
@@ -36,19 +36,19 @@ class RecordingIntake:
         self._recordings = recordings
 
     def submit_files(self, files: Mapping[str, BinaryIO], *, device: str = "", version: str = "") -> Job:
-        """Keep uploaded files aside and queue their reading; InvalidData for more than an upload may hold."""
+        """Keep uploaded files aside and queue their reading; UnreadableRecording for more than an upload may hold."""
         room = self._context.settings.upload_mb << 20
         contents = {}
         for number, (name, file) in enumerate(files.items()):
             content = file.read(room + 1)
             room -= len(content)
             if room < 0:
-                raise InvalidData(
+                raise UnreadableRecording(
                     f"The files hold more than {self._context.settings.upload_mb} MiB.", remedy="Give fewer at once."
                 )
             contents[f"file-{number:04d}"] = (name[:300], content)
         if not contents:
-            raise InvalidData("No file was handed over.", remedy="Choose the files of one engine or more.")
+            raise UnreadableRecording("No file was handed over.", remedy="Choose the files of one engine or more.")
         names = {key: name for key, (name, _) in contents.items()}
         sums = {key: hashlib.sha256(content).hexdigest() for key, (_, content) in contents.items()}
         intake = content_id(ArtifactKind.INTAKE, {"names": names, "files": sums})

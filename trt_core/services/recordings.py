@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.recordings import EngineStudy, Recording
-from trt_core.errors import InvalidData
+from trt_core.errors import UnreadableRecording
 from trt_core.services.context import Context, content_id
 from trt_core.services.recorded_study import study_of
 
@@ -45,9 +45,11 @@ class Recordings:
         version: str = "",
         on_step: OnStep = _unheard,
     ) -> list[Recording]:
-        """Take every recording of a folder, links left out; InvalidData when there is none."""
+        """Take every recording of a folder, links left out; UnreadableRecording when there is none."""
         if not folder.is_dir():
-            raise InvalidData(f"{str(folder)!r} is not a folder.", remedy="Give the folder that holds the recordings.")
+            raise UnreadableRecording(
+                f"{str(folder)!r} is not a folder.", remedy="Give the folder that holds the recordings."
+            )
         paths = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(_ENDINGS)]
         with ExitStack() as open_files:
             files: dict[str, BinaryIO] = {

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from trt_core.backends.tensorrt.calibration_cache import cache_text, read_cache
-from trt_core.errors import InvalidData
+from trt_core.errors import InvalidData, UnreadableRecording
 
 FILE_BYTES = 64 << 20  # of one file, unpacked
 TOTAL_BYTES = 256 << 20
@@ -51,11 +51,11 @@ class Raw:
 def read_recordings(files: Mapping[str, BinaryIO]) -> tuple[Raw, ...]:
     """Engines in the files, in the order of their names.
 
-    Raises InvalidData for too many or too large files, and for a set in which no engine is found. A file that is none
-    of the known ones is left out.
+    Raises UnreadableRecording for too many or too large files, and for a set in which no engine is found. A file that is
+    none of the known ones is left out.
     """
     if len(files) > MOST_FILES:
-        raise InvalidData(f"{len(files)} files; {MOST_FILES} are read at once.", remedy="Give fewer.")
+        raise UnreadableRecording(f"{len(files)} files; {MOST_FILES} are read at once.", remedy="Give fewer.")
     room = TOTAL_BYTES
     found: dict[str, Raw] = {}
     caches: dict[str, str] = {}
@@ -69,7 +69,7 @@ def read_recordings(files: Mapping[str, BinaryIO]) -> tuple[Raw, ...]:
     engines = _joined(found)
     _give_caches(caches, engines)
     if not engines:
-        raise InvalidData(
+        raise UnreadableRecording(
             "None of the files describes an engine.",
             remedy="Give trtexec's --exportLayerInfo, --exportProfile or --exportTimes, or a verbose build log.",
         )
@@ -92,9 +92,11 @@ def _unpacked(name: str, file: BinaryIO, limit: int) -> bytes:
     try:
         content: bytes = (rest or stream).read(limit + 1)
     except (OSError, EOFError, ValueError) as error:
-        raise InvalidData(f"{name[:80]!r} cannot be unpacked: {error}.", remedy="Copy it again.") from error
+        raise UnreadableRecording(f"{name[:80]!r} cannot be unpacked: {error}.", remedy="Copy it again.") from error
     if len(content) > limit:
-        raise InvalidData(f"{name[:80]!r} is larger than {limit >> 20} MiB.", remedy="Give a smaller recording.")
+        raise UnreadableRecording(
+            f"{name[:80]!r} is larger than {limit >> 20} MiB.", remedy="Give a smaller recording."
+        )
     return content
 
 
@@ -103,7 +105,7 @@ def _cache_of(name: str, content: bytes) -> str:
         text = cache_text(content)
         read_cache(text)
     except InvalidData as error:
-        raise InvalidData(f"{name[:80]!r}: {error.message}", remedy=error.remedy) from error
+        raise UnreadableRecording(f"{name[:80]!r}: {error.message}", remedy=error.remedy) from error
     return text
 
 
