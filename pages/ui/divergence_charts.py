@@ -26,6 +26,7 @@ BAND_COLOURS: dict[str, str] = dict(
 _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
+_MOST_MARKS = 800  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
 _NAMED_ORIGINS = 3
 
 
@@ -85,7 +86,13 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
             "width": 1.2 if curve.isolated else 2,
             "dash": "dot" if curve.isolated else "solid",
         },
-        marker={"color": colour, "size": size, "symbol": "circle-open" if curve.isolated else "circle", "opacity": 1},
+        marker={
+            "color": colour,
+            "size": size,
+            "symbol": "circle-open" if curve.isolated else "circle",
+            "opacity": 1,
+            "maxdisplayed": _MOST_MARKS,
+        },
         selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
         unselected={"marker": {"opacity": 1}},
         connectgaps=False,
@@ -111,7 +118,7 @@ def _strips(
                 customdata=positions,
                 showlegend=False,
                 cliponaxis=False,
-                marker={"color": colour, "size": 7, "symbol": symbol, "opacity": 1},
+                marker={"color": colour, "size": 7, "symbol": symbol, "opacity": 1, "maxdisplayed": _MOST_MARKS},
                 selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
                 unselected={"marker": {"opacity": 1}},
                 hovertext=[_hover(run, curve, position) for position in positions],

@@ -34,6 +34,7 @@ _SYMBOLS = {
     NodeState.UNEXPLAINED: "x",
 }
 _MANY_LINES = 300
+_MOST_MARKS = 1_000  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
 _PLAIN_LINE = ("rgba(128,140,150,0.45)", 1.0)
 _FAINT_LINE = ("rgba(128,140,150,0.28)", 0.5)
 
@@ -100,12 +101,18 @@ def _node_marks(
         marker={
             "opacity": 1,
             "symbol": _SYMBOLS[state],
+            "maxdisplayed": _most((item.index for item in nodes), chosen),
             "color": STATE_COLOURS[state],
             "size": [15 if item.index == chosen else 8 if few else 4 for item in nodes],
         },
         hovertext=[_node_hover(item) for item in nodes],
         hovertemplate="%{hovertext}<extra></extra>",
     )
+
+
+def _most(indices: Iterable[int], chosen: int | None) -> int:
+    """How many marks are drawn; 0 is all, where the chosen one must not be left out."""
+    return 0 if chosen in set(indices) else _MOST_MARKS
 
 
 def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], chosen: int | None) -> None:
@@ -120,6 +127,7 @@ def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], c
         marker={
             "opacity": 1,
             "symbol": "square",
+            "maxdisplayed": _most((item.index for item in layers), chosen),
             "color": precision_colour(precision),
             "size": [18 if item.index == chosen else 11 if few else 5 for item in layers],
         },
