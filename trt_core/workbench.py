@@ -43,6 +43,7 @@ from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
 from trt_core.services.deploy import Deployments
+from trt_core.services.device_lab import DeviceLab
 from trt_core.services.divergence import Divergences
 from trt_core.services.engines import Engines
 from trt_core.services.inside import EngineDivergences
@@ -92,6 +93,7 @@ class Workbench:
     intake: RecordingIntake
     engines: Engines
     rebuilds: Rebuilds
+    device: DeviceLab
     sweeps: Sweeps
     jobs: Jobs
     machine: MachineReport
@@ -176,6 +178,7 @@ def _wired(context: Context) -> Workbench:
         engines=Engines(context, library, builds, recordings, caches),
         rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context.runner)),
         sweeps=Sweeps(context, library, latency),
+        device=DeviceLab(context),
         jobs=Jobs(context),
         machine=MachineReport(context),
     )
@@ -285,6 +288,7 @@ _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]]
     JobKind.SENSITIVITY: _sensitivity,
     JobKind.SWEEP: _sweep,
     JobKind.REBUILD: _rebuild,
+    JobKind.RATES: lambda bench, _, reporter: {"device": bench.device.perform(reporter).device},
     JobKind.INTAKE: _intake,
     JobKind.INSIDE: _inside,
 }

@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.bench import workbench
 from pages.ui.engine_charts import roofline_figure
 from pages.ui.stamp import stamp
 from pages.ui.theme import plot_config
@@ -51,7 +52,7 @@ def roof_sentence(study: EngineStudy, rates: DeviceRates) -> str:
 
 def default_rates(study: EngineStudy) -> DeviceRates:
     """The rates of the study's device, measured ones first; those of the largest known device where it is unknown."""
-    return rates_of(study.device) or SHEETS[0]
+    return rates_of(study.device, measured=workbench().device.measured()) or SHEETS[0]
 
 
 def _rates(study: EngineStudy) -> DeviceRates:

@@ -62,6 +62,7 @@ RESULT_PAGE: dict[JobKind, str] = {
     JobKind.SENSITIVITY: "triage",
     JobKind.SWEEP: "sweeps",
     JobKind.REBUILD: "engines",
+    JobKind.RATES: "engines",
     JobKind.INTAKE: "engines",
     JobKind.INSIDE: "divergence",
 }

@@ -10,7 +10,7 @@ from trt_core.cli.accuracy import plan, triage, validate
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.calibration import calibration
 from trt_core.cli.inside import across, inside
-from trt_core.cli.lab import compare, rebuild, sweep, tactics, take_in
+from trt_core.cli.lab import compare, device_rates, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.sensitivity import sensitivity
@@ -216,6 +216,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "compare": compare,
     "tactics": tactics,
     "rebuild": rebuild,
+    "device-rates": device_rates,
     "sweep": sweep,
     "runs": runs,
     "jobs": jobs,

@@ -33,6 +33,7 @@ def lab_arguments(command: AddCommand) -> None:
     two.add_argument("second", metavar="ENGINE")
     tactics = command("tactics", "Every tactic that auto-tuning timed for an engine.")
     tactics.add_argument("engine", metavar="ENGINE")
+    command("device-rates", "Measure what the GPU reaches: copies, and products in every precision.")
     rebuild = command("rebuild", "Build a request again and again, and say how far the attempts spread.")
     rebuild.add_argument("build_id", metavar="BUILD_ID")
     rebuild.add_argument("--times", type=int, default=5, help="further builds")
@@ -143,6 +144,16 @@ def tactics(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     layers = [to_plain(item) | {"gap": item.gap} for item in found]
     plain = {"timings": tuning.timing_count, "timing_s": spent, "layers": layers}
     return Answer(plain=plain | {"findings": _plain_findings(findings)}, lines=lines + finding_lines(findings))
+
+
+def device_rates(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
+    """What the GPU reaches, measured now; rooflines take it from then on."""
+    del options
+    finished(bench, bench.device.submit(), console)
+    rates = bench.device.measured()[0]
+    lines = [f"{rates.bandwidth_gb_s:8.0f} GB/s  {rates.label}"]
+    lines += [f"{rate:8.1f} tera-operations/s in {precision.value}" for precision, rate in rates.tera_ops]
+    return Answer(plain=to_plain(rates), lines=lines)
 
 
 def rebuild(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:

@@ -48,6 +48,7 @@ class JobKind(Enum):
     REBUILD = "rebuild"
     INTAKE = "intake"  # of recordings
     SENSITIVITY = "sensitivity"
+    RATES = "rates"  # what the GPU reaches
     INSIDE = "inside"  # a look into an engine
 
 
