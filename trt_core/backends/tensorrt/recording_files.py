@@ -51,8 +51,8 @@ class Raw:
 def read_recordings(files: Mapping[str, BinaryIO]) -> tuple[Raw, ...]:
     """Engines in the files, in the order of their names.
 
-    Raises UnreadableRecording for too many or too large files, and for a set in which no engine is found. A file that is
-    none of the known ones is left out.
+    Raises UnreadableRecording for too many or too large files, and for a set in which no engine is found. A file of
+    another kind is left out.
     """
     if len(files) > MOST_FILES:
         raise UnreadableRecording(f"{len(files)} files; {MOST_FILES} are read at once.", remedy="Give fewer.")
