@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from streamlit.web.server.app_discovery import discover_asgi_app
@@ -36,3 +37,9 @@ def test_a_workspace_that_cannot_be_opened_is_left_to_the_page_to_tell(open_page
     warm_up()
 
     assert "could not warm up" in caplog.text
+
+
+def test_no_reader_waits_for_a_full_collection_after_each_run():
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+
+    assert settings["runner"]["postScriptGC"] is False
