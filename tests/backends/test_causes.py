@@ -32,6 +32,10 @@ def test_what_a_machine_without_a_driver_adds_is_not_a_cause():
     [
         (NMS, "The compiler has no implementation for nms_0_0."),
         (
+            "4: [network.cpp::validate::3027] Error Code 4: Internal Error (size: optimization profile is missing values for shape input)",
+            "The model computes shapes from the values of its input size, and the profile does not give them.",
+        ),
+        (
             "4: [network.cpp::validate::3032] Error Code 4: Internal Error (y: dynamic input is missing dimensions in profile 0.)",
             "Optimization profile 0 has no shapes for the dynamic input y.",
         ),

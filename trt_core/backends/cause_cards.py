@@ -99,8 +99,9 @@ CARDS: tuple[Card, ...] = (
         "Leave biases in floating point when quantizing.",
     ),
     _card(
-        r"missing values for shape input tensor (?P<tensor>\S+?)\.?(?:\s|$)",
-        "The model computes shapes from the values of its input {tensor}, and the profile does not give them.",
+        r"missing values for shape input tensor (?P<tensor>\S+?)\.?(?:\s|$)|"
+        r"(?P<input>[^\s:()]+): optimization profile is missing values for shape input",
+        "The model computes shapes from the values of its input {tensor}{input}, and the profile does not give them.",
         "Give their range, as in size=[1x1]:[2x2]:[4x4], or make those values constant in the model.",
     ),
     _card(
