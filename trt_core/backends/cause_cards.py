@@ -105,8 +105,8 @@ CARDS: tuple[Card, ...] = (
         "Give their range, as in size=[1x1]:[2x2]:[4x4], or make those values constant in the model.",
     ),
     _card(
-        r"(?:Dynamic input tensor (?P<tensor>\S+)|(?P<input>[^\s:()]+): dynamic input) is missing dimensions in profile "
-        r"(?P<profile>\d+)",
+        r"(?:Dynamic input tensor (?P<tensor>\S+)|(?P<input>[^\s:()]+): dynamic input) is missing dimensions in "
+        r"profile (?P<profile>\d+)",
         "Optimization profile {profile} has no shapes for the dynamic input {tensor}{input}.",
         "Give it min, opt and max.",
     ),
