@@ -1,6 +1,6 @@
-"""What the GPU's tests said, as a page: `python -m benchmarks.gpu_tests OUTPUT.txt COMMIT > docs/gpu/h200-trt86-tests.md`.
+"""What the GPU's tests said, as a page.
 
-OUTPUT is what `pytest -m gpu tests/gpu` printed in one run of that commit.
+`python -m benchmarks.gpu_tests OUTPUT.txt COMMIT > docs/gpu/h200-trt86-tests.md`: OUTPUT is what `pytest -m gpu tests/gpu` printed in one run of that commit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def page(output: str, commit: str) -> str:
     figures = [found for line in lines if (found := _FIGURES.match(line))]
     table = Table(
         title="Figures that tests said",
-        method="Each is asserted on in its test; long ones are cut.",
+        method="Printed beside what the tests assert; long ones are cut.",
         columns=("test", "figures"),
         rows=tuple(
             (found["test"].removeprefix("test_").replace("_", " "), found["said"][:_LONGEST].replace("|", "/"))
