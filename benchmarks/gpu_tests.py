@@ -1,6 +1,7 @@
 """What the GPU's tests said, as a page.
 
-`python -m benchmarks.gpu_tests OUTPUT.txt COMMIT > docs/gpu/h200-trt86-tests.md`: OUTPUT is what `pytest -m gpu tests/gpu` printed in one run of that commit.
+`python -m benchmarks.gpu_tests OUTPUT.txt COMMIT > docs/gpu/h200-trt86-tests.md`: OUTPUT.txt is what one run of
+`pytest -m gpu tests/gpu` printed, COMMIT what it ran on.
 """
 
 from __future__ import annotations
