@@ -16,7 +16,7 @@ from trt_core.domain.latency import LatencyConditions, LatencySummary, Measured
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.rebuilds import AttemptLatency, RebuildSpec
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
-from trt_core.errors import InvalidInput
+from trt_core.errors import InvalidInput, JobCancelled
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter, FakeModel, FakeSession
 from trt_core.workbench import open_workbench
@@ -161,6 +161,25 @@ def test_attempts_are_measured_in_turn_and_every_round_is_kept(attempts, monkeyp
     assert run.not_run == ""
     assert "counted" in run.stamp
     assert all(progress.phase != "a part of a part" for progress in reporter.reported)
+
+
+def test_a_job_that_is_cancelled_while_it_measures_keeps_no_comparison(attempts, monkeypatch):
+    bench, builds = attempts
+    clock = _Clockwork()
+
+    def stopped(path, feeds, request, *, reporter):
+        raise JobCancelled("Cancelled.")
+
+    monkeypatch.setattr(clock, "measure", stopped)
+    monkeypatch.setitem(bench.rebuilds._runners, "rtx", SimpleNamespace())
+    monkeypatch.setitem(bench.latency._context.meters, "rtx", clock)
+    monkeypatch.setattr(bench.latency, "resolved", lambda spec: spec)
+    monkeypatch.setattr(bench.rebuilds._latency, "_feeds", lambda spec: {})
+    before = bench.rebuilds.latest(builds[0].id)
+
+    with pytest.raises(JobCancelled):
+        bench.rebuilds.perform(RebuildSpec(build_id=builds[0].id, times=1, iterations=10), CollectingReporter())
+    assert bench.rebuilds.latest(builds[0].id) == before
 
 
 @pytest.mark.parametrize("wrong", [{"times": 0}, {"times": 51}, {"iterations": 1}, {"rounds": 0}])

@@ -12,7 +12,7 @@ from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.latency import LatencyRequest, LatencySummary
 from trt_core.domain.rebuilds import AttemptLatency, OutputSpread, RebuildRun, RebuildSpec
 from trt_core.domain.requests import BenchSpec, BuildSpec
-from trt_core.errors import TrtCoreError
+from trt_core.errors import JobCancelled, TrtCoreError
 from trt_core.protocols import Array, Reporter, Runner
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context
@@ -114,6 +114,8 @@ class Rebuilds:
                 reporter.progress(Progress(phase=f"Measure {build_id}, round {turn + 1}", fraction=share))
                 try:
                     summary, method = self._timed(build_id, request, wish.backend, reporter)
+                except JobCancelled:
+                    raise
                 except TrtCoreError as error:
                     return (), str(error), ""
                 found[build_id].append(summary)
