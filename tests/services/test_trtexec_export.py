@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -113,6 +114,20 @@ def test_a_run_goes_out_and_comes_back(tmp_path):
     assert study.samples_ms == (1.0, 1.5, 1.25)
     assert study.enqueue_ms == pytest.approx(0.25)
     assert study.times_ms == (0.5, 0.25)
+
+
+def test_samples_with_copies_are_latencies_and_no_compute_times(tmp_path):
+    run = measured("tensorrt")
+    run = replace(run, conditions=replace(run.conditions, includes_transfers=True))
+    files = files_of_run(run)
+
+    entries = json.loads(next(text for name, text in files.items() if name.endswith(".times.json")))
+
+    assert [entry["latencyMs"] for entry in entries] == [1.0, 1.5, 1.25]
+    assert not any("computeMs" in entry for entry in entries)
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    (record,) = bench.recordings.add_files({key: io.BytesIO(text.encode()) for key, text in files.items()})
+    assert bench.recordings.study(record.id).samples_ms == (1.0, 1.5, 1.25)
 
 
 def test_a_run_of_another_library_is_no_gpu_time():

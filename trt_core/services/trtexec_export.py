@@ -38,7 +38,13 @@ def files_of_run(run: LatencyRun) -> dict[str, str]:
     if reason := why_no_files(run):
         raise UnsupportedRequest(reason, remedy="Measure an engine in TensorRT, or take the samples as CSV.")
     stem = stem_for(run.id)
-    times = times_json(run.samples_ms, enqueue_ms=run.enqueue_ms, h2d_ms=run.h2d_ms, d2h_ms=run.d2h_ms)
+    times = times_json(
+        run.samples_ms,
+        enqueue_ms=run.enqueue_ms,
+        h2d_ms=run.h2d_ms,
+        d2h_ms=run.d2h_ms,
+        with_copies=run.conditions.includes_transfers,
+    )
     files = {f"{stem}.times.json": times}
     if run.layers:
         files[f"{stem}.profile.json"] = profile_json((name, mean) for name, _, mean in run.layers)

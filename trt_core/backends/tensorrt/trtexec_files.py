@@ -26,11 +26,15 @@ def times_json(
     enqueue_ms: float | None = None,
     h2d_ms: float | None = None,
     d2h_ms: float | None = None,
+    with_copies: bool = False,
 ) -> str:
     """`--exportTimes`: one entry an inference. Times in ms.
 
     Only durations were kept, so that the inferences are laid end to end. Copies and enqueue stand with their medians.
+    Samples that were taken `with_copies` are latencies: what of one was compute is not known, and left out.
     """
+    if with_copies:
+        return _listed([_latency(time, enqueue_ms, h2d_ms, d2h_ms) for time in samples_ms])
     latencies = [(h2d_ms or 0.0) + time + (d2h_ms or 0.0) for time in samples_ms]
     starts = [0.0, *accumulate(latencies)]
     entries = []
@@ -43,12 +47,20 @@ def times_json(
     return _listed(entries)
 
 
+def _latency(time: float, enqueue_ms: float | None, h2d_ms: float | None, d2h_ms: float | None) -> Mapping[str, float]:
+    named = {"h2dMs": h2d_ms, "d2hMs": d2h_ms, "latencyMs": time}
+    return _span("Enq", 0.0, enqueue_ms) | {name: value for name, value in named.items() if value is not None}
+
+
 def _span(name: str, start: float, duration: float | None) -> dict[str, float]:
     return {} if duration is None else {f"start{name}Ms": start, f"end{name}Ms": start + duration}
 
 
 def profile_json(layers: Iterable[tuple[str, float]], *, runs: int = 1) -> str:
-    """`--exportProfile`: (layer, mean ms of one inference) of a profiled run, in the order of execution."""
+    """`--exportProfile`: (layer, mean ms of one inference) of a profiled run, in the order of execution.
+
+    Where the number of runs was not kept, totals are those of one run.
+    """
     known = list(layers)
     total = sum(mean for _, mean in known)
     entries: list[Mapping[str, Any]] = [{"count": runs}]
