@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 
+import numpy as np
 import pytest
 
 from pages.ui.picture_upload import image_settings
@@ -135,3 +137,21 @@ def test_image_settings_read_lists_of_numbers_and_refuse_words():
     assert image_settings(256, "0.485, 0.456 0.406", "0.2").mean == (0.485, 0.456, 0.406)
     with pytest.raises(InvalidInput, match="no list of numbers"):
         image_settings(0, "grey", "1")
+
+
+def test_a_precision_that_can_lower_nothing_says_so_and_the_page_stands(bench, mlp, open_page):
+    shape = [4 if not isinstance(size, int) else size for size in mlp.inputs[0].shape]
+    target = io.BytesIO()
+    np.savez(target, **{mlp.inputs[0].name: np.ones(shape, np.float32)})
+    target.seek(0)
+    data = bench.library.add_data(target, name="ones.npz", model_id=mlp.id)
+    spec = SensitivitySpec(
+        model_id=mlp.id, against=(Precision.INT4,), validation_id=data.id, metric="sqnr", tolerance=20.0
+    )
+    run = bench.sensitivity.perform(spec, QUIET)
+
+    app = open_page("triage", model=mlp.id, sensitivity=run.id)
+
+    assert not app.exception
+    assert run.precisions[0].refusal
+    assert "can be lowered to int4" in words(app)

@@ -37,8 +37,7 @@ class BackendAnswer:
 class PrecisionSensitivity:
     """One precision of a run: its units, most suspicious first, and its plain variant on the validation samples.
 
-    `refusal` says why nothing was measured; then `units` is empty and `plain` is None. `halves` is True where the
-    shares of weights and activations were told apart.
+    `refusal` says why nothing was measured; then `units` is empty and `plain` is None.
     """
 
     precision: Precision
