@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -191,3 +193,15 @@ def test_ops_outside_onnx_are_named_with_their_domain() -> None:
     node = helper.make_node("Fancy", ["x"], ["y"], "fancy", domain="my.ops")
     found = of_model(node, weights={})
     assert "my.ops::Fancy" in found["op-outside-onnx"].message
+
+
+def test_names_that_the_library_refuses_are_told_before_a_build() -> None:
+    assert "long-names" not in findings(graph_of(("n" * 4096, "Relu", ["x"], ["y"])))
+    found = findings(graph_of(("n" * 4097, "Relu", ["x"], ["y"])))["long-names"]
+    assert found.severity is Severity.BLOCKER
+    assert "1 nodes and 0 tensors" in found.message
+
+
+def test_an_output_that_is_an_input_stops_the_flow() -> None:
+    graph = replace(PLAIN, outputs=(*PLAIN.outputs, *PLAIN.inputs))
+    assert findings(graph)["output-is-input"].severity is Severity.BLOCKER

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import onnx
 
 _SHOWN = 50
+_LONGEST_NAME = 4096  # seen in TensorRT-RTX 1.7: "The given name exceeds the limit (4096 characters)"
 DATA_DEPENDENT = frozenset({"NonZero", "NonMaxSuppression", "Unique", "Compress", "StringSplit", "RoiAlign"})
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
 # Domains beside ONNX's own whose ops the parsers of TensorRT know, at least in part.
@@ -41,6 +42,7 @@ def model_findings(
         *_old_opset(opset),
         *_foreign_ops(graph),
         *_names(graph),
+        *_long_names(graph),
         *_identities(graph),
         *qdq_findings(graph),
     ]
@@ -176,6 +178,20 @@ def _foreign_ops(graph: Graph) -> Iterator[Finding]:
             f"{len(nodes)} nodes use {op}, which is not an op of ONNX.",
             "TensorRT needs a plugin or a local function of that name.",
             (node.name for node in nodes),
+        )
+
+
+def _long_names(graph: Graph) -> Iterator[Finding]:
+    nodes = [node.name for node in graph.nodes if len(node.name) > _LONGEST_NAME]
+    tensors = {name for name in (*graph.tensors, *graph.initializers) if len(name) > _LONGEST_NAME}
+    if nodes or tensors:
+        yield _finding(
+            "long-names",
+            Severity.BLOCKER,
+            f"{len(nodes)} nodes and {len(tensors)} tensors have names of more than {_LONGEST_NAME:,} characters, "
+            "which TensorRT refuses.",
+            "Shorten the names before export.",
+            nodes,
         )
 
 
