@@ -15,7 +15,7 @@ from trt_core.deploy.polygraphy import polygraphy_line
 from trt_core.deploy.trtexec import trtexec_line
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import KeepRule, Precision, Recipe
-from trt_core.domain.profiles import OptimizationProfile, ShapeRange
+from trt_core.domain.profiles import OptimizationProfile, ShapeRange, profile_from_texts
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 
 NAMES = FileNames(model="net.onnx", variant="net.int8.onnx", engine="net.engine", data="calibration.npz")
@@ -83,6 +83,16 @@ def test_trtexec_8_6_refuses_formats_that_came_later(precision):
 
     assert line.text == ""
     assert precision.value.upper() in line.refused
+
+
+def test_values_of_a_shape_tensor_stand_in_every_line_and_are_read_back():
+    spec = wish(profiles=(profile_from_texts(["x=1x4:2x4:8x4", "size=[1x4]:[4x4]:[8x4]"]),))
+
+    options = parser().parse_args(words(cli_line(spec, NAMES))[3:])
+
+    assert _profiles(options.profile_words) == spec.profiles
+    assert "--minShapes=x:1x4,size:1x4" in words(trtexec_line(spec, NAMES, "10.x"))
+    assert " ".join(words(polygraphy_line(spec, NAMES))).count("x:[8,4] size:[8,4]") == 1
 
 
 def test_several_profiles_are_numbered_and_too_many_for_8_6():

@@ -35,6 +35,9 @@ def cli_line(spec: BuildSpec, names: FileNames) -> CommandLine:
         for item in profile.ranges:
             shapes = ":".join(shape_word(shape) for shape in (item.min, item.opt, item.max))
             words.append(f"--profile={item.tensor}={shapes}")
+        for held in profile.values:
+            values = ":".join(f"[{shape_word(each)}]" for each in (held.min, held.opt, held.max))
+            words.append(f"--profile={held.tensor}={values}")
     options = spec.options
     if options.optimization_level is not None:
         words += ["--optimization-level", str(options.optimization_level)]

@@ -19,6 +19,7 @@ def polygraphy_line(spec: BuildSpec, names: FileNames) -> CommandLine:
         for flag in ("min", "opt", "max"):
             words.append(f"--trt-{flag}-shapes")
             words += [f"{item.tensor}:[{shape_word(getattr(item, flag), ',')}]" for item in profile.ranges]
+            words += [f"{held.tensor}:[{shape_word(getattr(held, flag), ',')}]" for held in profile.values]
     words += _options(spec.options)
     words += ["--profiling-verbosity", "detailed"]
     note = "Over TensorRT 10 or newer."

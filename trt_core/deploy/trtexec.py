@@ -101,8 +101,9 @@ def _profiles(profiles: tuple[OptimizationProfile, ...]) -> list[str]:
     for number, profile in enumerate(profiles):
         words += [f"--profile={number}"] if len(profiles) > 1 else []
         for flag in ("min", "opt", "max"):
-            shapes = ",".join(f"{_name(item.tensor)}:{shape_word(getattr(item, flag))}" for item in profile.ranges)
-            words.append(f"--{flag}Shapes={shapes}")
+            shapes = [f"{_name(item.tensor)}:{shape_word(getattr(item, flag))}" for item in profile.ranges]
+            shapes += [f"{_name(held.tensor)}:{shape_word(getattr(held, flag))}" for held in profile.values]
+            words.append(f"--{flag}Shapes={','.join(shapes)}")
     return words
 
 
