@@ -39,6 +39,20 @@ def test_what_a_machine_without_a_driver_adds_is_not_a_cause():
             "4: [network.cpp::validate::3032] Error Code 4: Internal Error (y: dynamic input is missing dimensions in profile 0.)",
             "Optimization profile 0 has no shapes for the dynamic input y.",
         ),
+        (
+            (
+                "Error Code 10: Internal Error (Could not find any implementation for node "
+                "{ForeignNode[/encoder/layer.0/query/MatMul.../encoder/layer.11/output/Add_1]}.)"
+            ),
+            (
+                "The compiler found no implementation for "
+                "{ForeignNode[/encoder/layer.0/query/MatMul.../encoder/layer.11/output/Add_1]}."
+            ),
+        ),
+        (
+            "Error Code 10: Internal Error (Could not find any implementation for node /layer.0/Conv + /layer.0/Relu.)",
+            "The compiler found no implementation for /layer.0/Conv + /layer.0/Relu.",
+        ),
         (FP8, "The target sm86 does not have the data type fp8_e4m3."),
         (
             (
