@@ -18,7 +18,7 @@ _USUAL_OPSET = 17
 
 
 def check_structure(model: Any) -> None:
-    """Raise UnreadableModel for an empty or cyclic graph, its ends, a wrong opset, and what the ONNX checker refuses."""
+    """Raise UnreadableModel for an empty or cyclic graph, bad ends, a wrong opset, and what the checker refuses."""
     import onnx
 
     if not model.graph.node:
