@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from trt_core.domain.artifacts import ArtifactKind
@@ -9,7 +11,7 @@ from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.engine import BuilderOptions, BuildRequest, Sm
 from trt_core.domain.option_support import unsupported_option, why_not_dla, why_not_option
-from trt_core.domain.precision import Precision
+from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import OptimizationProfile, range_from_text
 from trt_core.errors import InvalidInput
 from trt_core.services.context import content_id
@@ -45,6 +47,18 @@ def test_engines_that_were_stored_before_an_option_existed_keep_their_ids():
 
     assert build_id(request()) == "b-4b11731fc844"
     assert build_id(request(**first, calibration="implicit")) == "b-da08686a34dd"
+
+
+def test_a_recipe_that_was_stored_before_attention_could_be_quantized_keeps_its_id():
+    recipe = Recipe(precision=Precision.INT8, data_sha256="d" * 64)
+    first = {
+        "precision": "int8", "rest": "fp16", "method": "entropy", "percentile": 99.99, "keep": [], "normalize": True,
+        "data_sha256": "d" * 64,
+    }  # fmt: skip
+
+    assert recipe.identity == first
+    assert replace(recipe, attention=True).identity == first | {"attention": True}
+    assert replace(request(), calibrated=recipe).identity["calibrated"] == first
 
 
 SWITCHES = [

@@ -52,6 +52,7 @@ def test_the_hash_of_a_plan_is_that_of_what_was_asked_for_and_not_of_its_order()
     assert plan_sha256(recipe) == plan_sha256(replace(recipe, keep=kept[::-1]))
     assert plan_sha256(recipe) != plan_sha256(replace(recipe, keep=kept[:1]))
     assert plan_sha256(recipe) != plan_sha256(replace(recipe, rest=Precision.FP32))
+    assert plan_sha256(recipe) != plan_sha256(replace(recipe, attention=True))
 
 
 def test_accuracy_of_the_numerics_twin_is_not_said_to_be_the_engines(tmp_path):

@@ -122,6 +122,8 @@ class BuildRequest:
         for profile in plain["profiles"]:
             if not profile["values"]:
                 del profile["values"]
+        if self.calibrated is not None:
+            plain["calibrated"] = self.calibrated.identity
         options["extra"] = []  # a field of the first releases that nothing ever filled
         return plain
 

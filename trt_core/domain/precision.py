@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from trt_core.domain.codec import to_plain
 
 
 class Precision(Enum):
@@ -77,6 +80,14 @@ class Recipe:
     def needs_data(self) -> bool:
         """True where activations are quantized, so that ranges must come from data."""
         return self.precision in (Precision.INT8, Precision.FP8)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Plain values that decide an id; a field that came later is left out at its default, so that ids stay."""
+        plain: dict[str, Any] = to_plain(self)
+        if not self.attention:
+            del plain["attention"]
+        return plain
 
 
 @dataclass(frozen=True, kw_only=True)

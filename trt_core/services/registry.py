@@ -103,7 +103,8 @@ class Registry:
             if run.build_id == build.id or (run.variant_id == build.request.variant_id and not run.build_id):
                 measured = run.measured
                 against = "" if measured.baseline is None else f" (baseline {measured.baseline:.4g})"
-                text = f"{run.metric} {measured.value:.4g}{against}, {run.samples} samples"
+                by = f"the engine on {run.device}" if run.by_engine else "the numerics twin, simulated"
+                text = f"{run.metric} {measured.value:.4g}{against}, {run.samples} samples, {by}"
                 found.append(Measurement(run_id=run.id, text=text, on_engine=ran_engine(run, build.id)))
         return tuple(found)
 
@@ -226,13 +227,15 @@ class Registry:
 
 def ran_engine(run: ValidationRun, build_id: str) -> bool:
     """Whether a validation measured the engine itself, and not the numerics twin of its variant."""
-    return run.build_id == build_id and not any(item.rule == "engine-not-run" for item in run.findings)
+    return run.build_id == build_id and run.by_engine
 
 
 def plan_sha256(recipe: Recipe) -> str:
     """The content hash of a precision plan: two engines have the same when every node was asked for the same."""
     kept = sorted((rule.node, rule.precision.value) for rule in recipe.keep)
-    plan = {"precision": recipe.precision.value, "rest": recipe.rest.value, "keep": kept}
+    plan: dict[str, object] = {"precision": recipe.precision.value, "rest": recipe.rest.value, "keep": kept}
+    if recipe.attention:
+        plan["attention"] = True
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 

@@ -74,7 +74,7 @@ class Variants:
             ArtifactKind.VARIANT,
             {
                 "model": self._library.model(resolved.model_id).sha256,
-                "recipe": to_plain(resolved.recipe),
+                "recipe": resolved.recipe.identity,
                 "versions": versions,
             },
         )
