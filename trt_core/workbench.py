@@ -47,7 +47,7 @@ from trt_core.services.device_lab import DeviceLab
 from trt_core.services.divergence import Divergences
 from trt_core.services.engines import Engines
 from trt_core.services.inside import EngineDivergences
-from trt_core.services.jobs import Jobs
+from trt_core.services.jobs import Jobs, last_words
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.machine import MachineReport
@@ -135,6 +135,7 @@ def _context(
         max_workers=settings.max_workers,
         clear_scratch=store.clear_scratch,
         prune=JobShelf(log, settings.workspace / "jobs", rule).prune,
+        last_words=lambda job_id: last_words(settings.workspace, job_id),
     )
     return Context(
         settings=settings,

@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import os
 import sqlite3
+import sys
 import threading
 import time
 import traceback
@@ -103,7 +104,8 @@ class JobReporter:
 def _say(text: str) -> None:
     """A line for the job's log; a disk without room for it must not end the work."""
     with contextlib.suppress(OSError):
-        print(text, flush=True)
+        # Not to standard output: that is caught while native code works, and would be lost with the process.
+        print(text, file=sys.stderr, flush=True)
 
 
 def _resident_bytes() -> int:

@@ -132,6 +132,24 @@ def test_a_dead_worker_makes_its_job_lost_and_its_scratch_is_cleared(bench: Benc
     assert bench.cleared == [job.id]
 
 
+def test_a_dead_worker_whose_log_says_why_makes_its_job_failed_with_the_cause(tmp_path: Path):
+    log, launcher = SqliteJobLog(tmp_path / "jobs.sqlite"), StillLauncher()
+    words = ("Memory ran out.", "Use smaller shapes.")
+    queue = JobQueue(log, launcher, max_workers=2, last_words=lambda _: words)
+    job = queue.submit(BUILD)
+    log.heartbeat(job.id, Progress(phase="Timing tactics"))
+    launcher.dead.add(job.id)
+
+    queue.tend()
+
+    failed = log.get(job.id)
+    assert failed.state is JobState.FAILED
+    assert failed.error.startswith("Memory ran out. The worker died: ")
+    assert failed.error.endswith("SIGKILL while it was at: Timing tactics.")
+    assert failed.remedy == "Use smaller shapes."
+    assert type(error_of(failed)) is JobFailed
+
+
 def test_a_worker_that_finished_just_before_it_was_missed_keeps_its_own_word(bench: Bench):
     job = bench.queue.submit(BUILD)
     seen = bench.log.get(job.id)

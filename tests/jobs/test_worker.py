@@ -102,6 +102,18 @@ def test_a_killed_worker_is_a_lost_job_that_says_how_it_died(bench: Workbench):
     until(bench, next_job, lambda job: job.state.is_terminal)
 
 
+def test_a_crash_in_native_code_is_a_failed_job_with_its_cause(bench: Workbench):
+    job = until(bench, long_measurement(bench), is_measuring)
+
+    os.kill(job.pid, signal.SIGSEGV)
+
+    failed = until(bench, job, lambda job: job.state.is_terminal, seconds=5)
+    assert failed.state is JobState.FAILED
+    assert failed.error.startswith("Native code crashed: Segmentation fault. ")
+    assert "SIGSEGV while it was at: measure." in failed.error
+    assert failed.remedy
+
+
 def test_a_worker_over_its_memory_limit_ends_itself(bench: Workbench, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ENGINESCOPE_JOB_MEMORY_MB", "20")
 

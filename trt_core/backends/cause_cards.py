@@ -37,7 +37,7 @@ CARDS: tuple[Card, ...] = (
         f"{_LEAVE_TO_ORT}, or build for a GPU whose TensorRT implements it.",
     ),
     _card(
-        # Names hold dots themselves (layer.0): only one before the end of the message, or before a bracket, ends a name.
+        # Names hold dots themselves (layer.0): only one before the end, or before a bracket, ends a name.
         r"Could not find any implementation for node "
         r"(?P<node>\{?ForeignNode\[[^\]]+\]\}?|\S+?(?: \+ \S+?)*)(?=\.?\)*(?:\s|$))",
         "The compiler found no implementation for {node}.",

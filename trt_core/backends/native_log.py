@@ -17,6 +17,7 @@ from trt_core.backends.causes import one_sentence, without_noise
 from trt_core.errors import BackendError
 
 TAIL_LINES = 60
+_ERRORS = frozenset({"ERROR", "INTERNAL_ERROR"})
 _FILE_LINE = "Input filename:   "
 
 
@@ -24,11 +25,13 @@ _FILE_LINE = "Input filename:   "
 class NativeLog:
     """What the library said during one piece of work: (severity, text) in order. STDOUT is C's standard output.
 
-    `on_record` hears every record when it is made, on the library's own thread.
+    `on_record` hears every record when it is made, on the library's own thread; `on_error` those that are errors, which
+    may be the last thing that the process says.
     """
 
     records: list[tuple[str, str]] = field(default_factory=list)
     on_record: Callable[[str], None] | None = None
+    on_error: Callable[[str], None] | None = None
 
     def add(self, severity: str, text: str) -> None:
         """Keep a record, without the folder of the file that was parsed."""
@@ -37,6 +40,8 @@ class NativeLog:
         self.records.append((severity, text))
         if self.on_record is not None:
             self.on_record(text)
+        if self.on_error is not None and severity in _ERRORS:
+            self.on_error(f"[{severity}] {text}")
 
     @property
     def text(self) -> str:
@@ -45,7 +50,7 @@ class NativeLog:
 
     def errors(self) -> list[str]:
         """The error records, cleaned of what a machine without a driver adds, in order."""
-        kept = (without_noise(text) for severity, text in self.records if severity in {"ERROR", "INTERNAL_ERROR"})
+        kept = (without_noise(text) for severity, text in self.records if severity in _ERRORS)
         return [text for text in kept if text]
 
     def tail(self, lines: int = TAIL_LINES) -> str:

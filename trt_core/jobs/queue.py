@@ -14,6 +14,7 @@ from trt_core.protocols import JobLog, Launcher
 
 _GRACE_S = 5.0  # between asking a job to stop and ending its process
 _LAUNCH_S = 30.0  # a running job without a pid for this long was never launched
+_RETRY = "See its log, retry."
 _SILENCE_S = 60.0  # native code can hold the interpreter's lock for seconds: a parse of 575 MB takes 1.2
 
 
@@ -31,6 +32,7 @@ class JobQueue:
         max_workers: int,
         clear_scratch: Callable[[str], None] = lambda _: None,
         prune: Callable[[], object] = lambda: None,
+        last_words: Callable[[str], tuple[str, str] | None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._log = log
@@ -38,6 +40,7 @@ class JobQueue:
         self._max_workers = max_workers
         self._clear_scratch = clear_scratch
         self._prune = prune
+        self._last_words = last_words
         self._clock = clock
 
     def submit(self, job: Job) -> Job:
@@ -77,12 +80,22 @@ class JobQueue:
             return
         last_sign = max(job.heartbeat_at or 0.0, job.started_at or 0.0)
         if not self._launcher.is_alive(job):
-            self._end(job, JobState.LOST, f"The worker died: {self._launcher.exit_text(job)}.", "See its log, retry.")
+            self._died(job)
         elif now - last_sign > _SILENCE_S:
             self._launcher.kill(job)
-            self._end(job, JobState.LOST, f"The worker was silent for {now - last_sign:.0f} s.", "See its log, retry.")
+            self._end(job, JobState.LOST, f"The worker was silent for {now - last_sign:.0f} s.", _RETRY)
         elif job.cancel_requested:
             self._insist(job, now)
+
+    def _died(self, job: Job) -> None:
+        """Failed where the log says why (cause and remedy), lost where the process went without a word."""
+        died = f"The worker died: {self._launcher.exit_text(job)}."
+        phase = f" while it was at: {job.progress.phase}" if job.progress.phase else ""
+        if (words := self._last_words(job.id)) is not None:
+            self._end(job, JobState.FAILED, f"{words[0]} {died[:-1]}{phase}.", words[1], kind="JobFailed")
+        else:
+            remedy = "Memory may have run out: see the system's log, then retry." if "SIGKILL" in died else _RETRY
+            self._end(job, JobState.LOST, f"{died[:-1]}{phase}.", remedy)
 
     def _insist(self, job: Job, now: float) -> None:
         asked_at = job.cancel_asked_at or now
@@ -90,12 +103,12 @@ class JobQueue:
             self._launcher.kill(job)
             self._end(job, JobState.CANCELLED, "Cancelled; the worker did not stop by itself and was ended.", "")
 
-    def _end(self, job: Job, state: JobState, error: str, remedy: str) -> None:
+    def _end(self, job: Job, state: JobState, error: str, remedy: str, *, kind: str = "JobLost") -> None:
         # The worker may have finished between our look and now: then its own word stands.
         if self._log.get(job.id).state.is_terminal:
             return
         try:
-            self._log.move(job.id, state, error=error, remedy=remedy, error_kind="JobLost")
+            self._log.move(job.id, state, error=error, remedy=remedy, error_kind=kind)
         except JobError:
             return
         self._clear_scratch(job.id)

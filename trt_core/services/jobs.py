@@ -8,13 +8,25 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from trt_core.backends.crashes import cause_of_death
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, JobState
 from trt_core.errors import NotFound
 from trt_core.jobs.queue import error_of
 from trt_core.services.context import Context
 
+_LAST_BYTES = 1 << 16
 _JOB_ID = re.compile(r"j-[0-9a-f]{12}")
+
+
+def last_words(workspace: Path, job_id: str) -> tuple[str, str] | None:
+    """Cause and remedy that a dead worker's log names; None where it says nothing of its end."""
+    try:
+        log = (workspace / "jobs" / f"{job_id}.log").read_bytes()[-_LAST_BYTES:]
+    except OSError:
+        return None
+    cause = cause_of_death(log.decode("utf-8", "replace"))
+    return None if cause is None else (cause.sentence, cause.remedy)
 
 
 def mentions(plain: object, ids: Collection[str]) -> bool:
@@ -60,7 +72,7 @@ class Jobs:
         """The file that holds the job's log; it need not exist yet."""
         return self._context.settings.workspace / "jobs" / f"{self._checked(job_id)}.log"
 
-    def log(self, job_id: str, *, last_bytes: int = 1 << 16) -> str:
+    def log(self, job_id: str, *, last_bytes: int = _LAST_BYTES) -> str:
         """The end of a job's log."""
         path = self.log_path(job_id)
         if not path.exists():

@@ -78,6 +78,7 @@ def build_engine(
     reporter.check()
     reporter.progress(Progress(phase="Parsing", fraction=0.0))
     with native_calls(f"build {request.onnx_path.name}") as log, ExitStack() as stack:
+        log.on_error = reporter.log
         work = _Work(
             trt=trt, request=request, reporter=reporter, log=log, gpu=this_gpu(), kept=kept,
             mark=mark, types=types_of(request.onnx_path), stack=stack, findings=[],

@@ -27,6 +27,7 @@ def build_engine(request: CompileInput, *, reporter: Reporter) -> CompileOutput:
     reporter.check()
     reporter.progress(Progress(phase="Parsing", fraction=0.0))
     with native_calls(f"build {request.onnx_path.name}") as log:
+        log.on_error = reporter.log
         try:
             engine, parsed_s, built_s = _compile(trt, request, target, log, reporter)
         except BackendError:
