@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.analysis.trt86 import FOLDER, recorded
 from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.codec import from_plain
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import IntakeSpec
 from trt_core.errors import InvalidData, JobCancelled, NotFound, UnreadableRecording
@@ -103,6 +105,33 @@ def test_files_in_which_no_engine_is_found_fail_the_job_with_the_reason(tmp_path
     with pytest.raises(UnreadableRecording, match="None of the files"):
         bench.jobs.wait(job.id, on_look=lambda _: None)
     assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
+
+
+def spec_of(job) -> IntakeSpec:
+    return from_plain(IntakeSpec, job.request["spec"])
+
+
+def test_the_same_files_handed_over_twice_are_read_by_both_jobs(tmp_path, monkeypatch):
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    monkeypatch.setattr(bench.intake._context.queue, "tend", lambda: None)  # others run: both wait
+    specs = [spec_of(bench.intake.submit_files(recorded("r18_fp16"))) for _ in range(2)]
+
+    (first,), (second,) = (bench.intake.perform(spec, CollectingReporter()) for spec in specs)
+
+    assert first.id == second.id
+
+
+def test_files_of_a_job_that_never_began_are_let_go_with_a_later_hand_over(tmp_path, monkeypatch):
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    store, now = bench.intake._context.store, time.time()
+    monkeypatch.setattr(bench.intake._context.queue, "tend", lambda: None)
+    gone, waiting = (bench.intake.submit_files(recorded("r18_fp16")) for _ in range(2))
+    bench.jobs.cancel(gone.id)
+    object.__setattr__(bench.intake._context, "clock", lambda: now + 3600)
+
+    third = bench.intake.submit_files(recorded("r18_fp16"))
+
+    assert set(store.ids(ArtifactKind.INTAKE)) == {spec_of(waiting).intake_id, spec_of(third).intake_id}
 
 
 def test_an_intake_can_be_cancelled_between_two_engines(tmp_path):

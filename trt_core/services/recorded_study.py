@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _NAMED = re.compile(
     r"^(?P<project>.+?)[_.\- ]+(?P<precision>fp32|tf32|fp16|bf16|int8|fp8|int4)(?:$|[_.\- ])", re.IGNORECASE
 )
-_CAME_LATER = ("calibration_cache", "run")  # fields that are left out where they are empty: ids stay what they were
 
 
 def study_of(raw: Raw, *, device: str = "", version: str = "") -> EngineStudy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,14 +10,16 @@ from typing import BinaryIO
 
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.jobs import Job, JobKind, Progress
+from trt_core.domain.jobs import Job, JobKind, JobState, Progress
 from trt_core.domain.recordings import IntakeSpec, Recording
 from trt_core.errors import NotFound, UnreadableRecording
 from trt_core.protocols import Reporter
-from trt_core.services.context import Context, content_id
+from trt_core.services.context import Context
+from trt_core.services.jobs import mentions
 from trt_core.services.recordings import OnStep, Recordings
 
 SAMPLES_DEVICE, SAMPLES_VERSION = "NVIDIA H200", "8.6.0"
+_FRESH_S = 60.0  # files younger than this may be those of a job that is about to be queued
 _STORY = ("r50_fp16", "r50_int8_calib")  # what is opened where nobody says which
 
 
@@ -50,10 +52,11 @@ class RecordingIntake:
         if not contents:
             raise UnreadableRecording("No file was handed over.", remedy="Choose the files of one engine or more.")
         names = {key: name for key, (name, _) in contents.items()}
-        sums = {key: hashlib.sha256(content).hexdigest() for key, (_, content) in contents.items()}
-        intake = content_id(ArtifactKind.INTAKE, {"names": names, "files": sums})
         held = {key: content for key, (_, content) in contents.items()}
-        self._context.store.put(ArtifactKind.INTAKE, intake, _Names(names=names), held, hashes=sums)
+        self._let_go_of_orphans()
+        # Each hand-over is its own: a job lets its files go, while that of the same files again may still wait.
+        intake = f"{ArtifactKind.INTAKE.value}-{uuid.uuid4().hex[:12]}"
+        self._context.store.put(ArtifactKind.INTAKE, intake, _Names(names=names), held)
         spec = IntakeSpec(intake_id=intake, device=device, version=version)
         return self._submit(spec, f"Take in {len(contents)} recorded files")
 
@@ -61,6 +64,15 @@ class RecordingIntake:
         """Queue the recordings that come with the samples; `engine` and `against` are opened afterwards."""
         spec = IntakeSpec(device=SAMPLES_DEVICE, version=SAMPLES_VERSION, engine=engine, against=against)
         return self._submit(spec, "Take in the recordings of an H200")
+
+    def _let_go_of_orphans(self) -> None:
+        """Delete what was handed over for a job that ended before it began, or whose process died."""
+        store, now = self._context.store, self._context.clock()
+        active = self._context.jobs.jobs(states=(JobState.QUEUED, JobState.RUNNING), limit=1 << 31)
+        for intake in store.ids(ArtifactKind.INTAKE):
+            is_fresh = now - store.artifact(intake).created_at < _FRESH_S
+            if not is_fresh and not any(mentions(job.request, {intake}) for job in active):
+                store.delete(intake)
 
     def _submit(self, spec: IntakeSpec, title: str) -> Job:
         job = Job(id="", kind=JobKind.INTAKE, title=title, request={"spec": to_plain(spec)})
