@@ -1,17 +1,14 @@
-"""Validations: a variant of the model against it, on labelled samples."""
+"""Validations: variants and engines of the model against it, on labelled samples."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.data_upload import choose_samples
 from pages.ui.findings import show_findings
-from pages.ui.pickers import data_title, variant_title
-from pages.ui.state import select
 from pages.ui.tables import show_table
+from pages.ui.validation_form import validation_form
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.requests import ValidateSpec
 from trt_core.domain.validation import ValidationRun, Verdict
 from trt_core.workbench import Workbench
 
@@ -25,30 +22,7 @@ _SIGNS = {
 def show_validations(bench: Workbench, model: ModelRecord) -> None:
     """The form, and a card for each of the newest runs."""
     st.subheader("Validation", anchor=False)
-    variants = {item.id: item for item in bench.variants.variants(model.id)}
-    labels = {item.id: item for item in bench.library.label_sets()}
-    if not variants or not labels:
-        missing = "a variant" if not variants else "labels"
-        st.caption(f"Here a variant is held against its model on labelled samples. It needs {missing} first.")
-    else:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            variant = st.selectbox(
-                "Variant", list(variants), key="triage.check", format_func=lambda item: variant_title(variants[item])
-            )
-            data = choose_samples(bench, model, key="triage.check_on", label="Samples")
-            chosen = st.selectbox(
-                "Their labels", list(labels), key="triage.check_labels",
-                format_func=lambda item: text.clean(data_title(labels[item]), 60),
-            )  # fmt: skip
-            by_groups = st.toggle(
-                "Count groups", key="triage.check_groups", help="The verdict counts groups of samples."
-            )
-            if st.button("Validate", key="triage.validate", disabled=not data, icon=":material/rule:"):
-                spec = ValidateSpec(
-                    model_id=model.id, subject_id=str(variant), data_id=data, labels_id=str(chosen), by_groups=by_groups
-                )
-                select({"job": bench.validation.submit(spec).id})
-                st.rerun()
+    validation_form(bench, model)
     for run in bench.validation.runs(model.id)[:5]:
         _card(bench, run)
 
@@ -56,7 +30,8 @@ def show_validations(bench: Workbench, model: ModelRecord) -> None:
 def _card(bench: Workbench, run: ValidationRun) -> None:
     judged = bench.validation.judgement(run)
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"{_SIGNS[judged.verdict]} {text.plain(run.subject)} · {text.clock(run.created_at)}")
+        by = ":blue-badge[engine run]" if run.by_engine else ":gray-badge[simulated]"
+        st.markdown(f"{_SIGNS[judged.verdict]} {by} {text.plain(run.subject)} · {text.clock(run.created_at)}")
         parts = [f"{run.metric} {text.figure(judged.candidate, digits=4)}"]
         if judged.relative_drop is not None and judged.low is not None and judged.high is not None:
             parts += [
@@ -72,6 +47,7 @@ def _card(bench: Workbench, run: ValidationRun) -> None:
             parts.append(f"about {judged.samples_needed:,} samples would tell")
         parts.append(f"{run.samples:,} samples of {text.plain(run.data)}")
         st.markdown(", ".join(parts) + ".")
+        st.caption(text.plain(run.method))
         lost, gained = bench.validation.flipped(run)
         if lost or gained:
             with st.expander(f"{len(lost)} samples lost, {len(gained)} gained"):

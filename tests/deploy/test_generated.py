@@ -64,6 +64,17 @@ def test_the_workflow_runs_commands_that_our_own_grammar_takes(folders):
     assert workflow["jobs"]["rebuild"]["runs-on"] == ["self-hosted", "gpu"]
 
 
+def test_the_workflow_of_an_engine_judges_the_engine_itself_by_the_id_that_build_prints(folders, tmp_path):
+    workflow = yaml.safe_load((folders / "commands/ci/rebuild.yml").read_text())
+    (judge,) = [step["run"] for step in workflow["jobs"]["rebuild"]["steps"] if "validate" in step.get("run", "")]
+    (tmp_path / "build.json").write_text('{"build": {"id": "b-0123456789ab"}}')
+
+    script = judge.replace("python -m trt_core", "echo").replace("python -c", f"{sys.executable} -c")
+    said = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert said.stdout.split()[:4] == ["validate", "b-0123456789ab", "--backend", "tensorrt"]
+
+
 def test_what_the_workflow_runs_passes_shellcheck(folders, tmp_path):
     workflow = yaml.safe_load((folders / "commands/ci/rebuild.yml").read_text())
     runs = [step["run"] for step in workflow["jobs"]["rebuild"]["steps"] if "run" in step]

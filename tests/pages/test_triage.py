@@ -213,3 +213,14 @@ def test_both_precisions_side_by_side_are_one_click_away(sample, run, open_page)
     assert not app.exception
     assert app.session_state["triage.view"] == "beside"
     assert "no measurement of this model yet" in words(app)
+
+
+def test_the_switch_that_runs_the_engine_is_off_with_its_reason_where_no_engine_runs(bench, sample, run, open_page):
+    variant = bench.triage.make_variant(run, QUIET)
+    app = open_page("triage", model=sample.id, triage=run.id)
+
+    switch = app.toggle(f"triage.check_engine.{variant.id}")
+
+    assert switch.disabled
+    assert not switch.value
+    assert "A variant is no engine: build it with TensorRT on a GPU host" in words(app)

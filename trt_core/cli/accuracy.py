@@ -1,4 +1,4 @@
-"""`triage` and `validate`: does low precision keep the accuracy, and what must stay high for it."""
+"""`triage`: what must stay high so that low precision keeps the accuracy; what every command that judges shares."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from pathlib import Path
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.outputs import copied
-from trt_core.cli.wishes import ARTIFACT_ID, data_id, model_record, percentile, read_plan
-from trt_core.domain.artifacts import ArtifactKind
+from trt_core.cli.wishes import data_id, model_record, percentile, read_plan
 from trt_core.domain.codec import to_plain
 from trt_core.domain.images import ImageSettings
 from trt_core.domain.plans import diff_plans, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
-from trt_core.domain.requests import TriageSpec, ValidateSpec
+from trt_core.domain.requests import TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
-from trt_core.domain.validation import Judgement, Measured, Verdict
+from trt_core.domain.validation import Judgement, Verdict
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
-_EXIT = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
+EXIT_OF = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 
 def add_attention(command: argparse.ArgumentParser) -> None:
@@ -68,12 +67,12 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
     )
     lines = [
         summary,
-        _sentence(after.judgement),
+        verdict_sentence(after.judgement),
         *(f"  kept: {node}" for node in after.kept),
         *([] if run.lab is None else [f"Calibration lab: {run.lab.best_method().value} leaves the least error."]),
     ]
     return Answer(
-        plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=_EXIT[after.judgement.verdict]
+        plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=EXIT_OF[after.judgement.verdict]
     )
 
 
@@ -104,38 +103,6 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
     )
 
 
-def validate(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """A candidate against its model."""
-    model_id, subject_id = _pair(bench, options.subject, options.against)
-    data, labels = labelled(bench, options, options.data, model_id)
-    spec = ValidateSpec(
-        model_id=model_id,
-        subject_id=subject_id,
-        data_id=data,
-        labels_id=labels,
-        metric=options.metric,
-        tolerance=options.tolerance,
-        samples=options.samples,
-        by_groups=options.by_groups,
-    )
-    job = finished(bench, bench.validation.submit(spec), console)
-    run = bench.validation.run(str((job.result or {})["validation"]))
-    judgement = bench.validation.judgement(run)
-    plain = {
-        "id": run.id,
-        "subject": run.subject,
-        "method": run.method,
-        "metric": run.metric,
-        "samples": run.samples,
-        **_judgement(judgement),
-        **_counts(run.measured),
-        "seconds": run.seconds,
-        "findings": present.findings(run.findings),
-    }
-    lines = [_sentence(judgement), run.method, *finding_lines(run.findings)]
-    return Answer(plain=plain, lines=lines, exit_code=_EXIT[judgement.verdict])
-
-
 def plan(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """Two plans compared, or one carried to another model; yes is: nothing differs, nothing is unmatched."""
     del console
@@ -164,34 +131,6 @@ def plan(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
 
 def _name(precision: Precision | None) -> str:
     return "not there" if precision is None else precision.value
-
-
-def _pair(bench: Workbench, subject: str, against: str | None) -> tuple[str, str]:
-    """The model that is the baseline, and what is run against it."""
-    if against is None:
-        if not _is_made(subject):
-            raise InvalidInput("validate was given no candidate.", remedy="Name it with --against.")
-        return _model_of(bench, subject), subject
-    model_id = _model_of(bench, subject) if _is_made(subject) else model_record(bench, subject).id
-    if _is_made(against):
-        if _model_of(bench, against) != model_id:
-            raise InvalidInput(f"{against} was not made of {model_id}.", remedy="Name a variant or build of the model.")
-        return model_id, against
-    record = model_record(bench, against)
-    if [item.name for item in record.inputs] != [item.name for item in bench.library.model(model_id).inputs]:
-        raise InvalidInput(f"{against!r} has other inputs than the model.", remedy="Name a variant of the model.")
-    return model_id, record.id
-
-
-def _is_made(text: str) -> bool:
-    kinds = (ArtifactKind.VARIANT.value, ArtifactKind.BUILD.value)
-    return bool(ARTIFACT_ID.fullmatch(text)) and text[0] in kinds and not Path(text).exists()
-
-
-def _model_of(bench: Workbench, made_id: str) -> str:
-    if made_id[0] == ArtifactKind.BUILD.value:
-        return bench.builds.build(made_id).model_id
-    return bench.variants.variant(made_id).model_id
 
 
 def labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
@@ -253,12 +192,13 @@ def _point(one: Evaluation) -> present.Plain:
         "int8_share": one.low_share,
         "int8_share_of_all": one.low_share_of_all,
         "step": one.step,
-        **_judgement(one.judgement),
+        **judgement_plain(one.judgement),
         "seconds": one.seconds,
     }
 
 
-def _judgement(judgement: Judgement) -> present.Plain:
+def judgement_plain(judgement: Judgement) -> present.Plain:
+    """A verdict with its numbers."""
     bounds = None if judgement.low is None or judgement.high is None else [judgement.low, judgement.high]
     return {
         "baseline": judgement.baseline,
@@ -273,12 +213,8 @@ def _judgement(judgement: Judgement) -> present.Plain:
     }
 
 
-def _counts(measured: Measured) -> present.Plain:
-    counts = measured.counts
-    return {} if counts is None else {"lost": counts.lost, "gained": counts.gained}
-
-
-def _sentence(judgement: Judgement) -> str:
+def verdict_sentence(judgement: Judgement) -> str:
+    """A verdict in one line."""
     if judgement.relative_drop is None or judgement.low is None or judgement.high is None:
         word = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
         return f"{judgement.candidate:.4g} is {word} the floor of {judgement.tolerance:g}."

@@ -15,6 +15,7 @@ from trt_core.cli.registry import export_arguments, import_arguments, registry_a
 from trt_core.cli.sensitivity import sensitivity_arguments
 from trt_core.cli.shipping import deploy_arguments
 from trt_core.cli.switches import switch_arguments
+from trt_core.cli.validation import validate_arguments
 from trt_core.domain.latency import METERS
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8", "int4")
@@ -52,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _diverge(command("diverge", "Compare FP32 with low precision, layer by layer."))
     _triage(command("triage", "Find the plan that keeps the accuracy and most of the low-precision work."))
     sensitivity_arguments(command("sensitivity", "Every layer's errors in several precisions, beside each other."))
-    _validate(command("validate", "Is a variant worse than its model, on labelled samples?"))
+    validate_arguments(command("validate", "Is a variant or an engine worse than its model, on labelled samples?"))
     deploy_arguments(
         command("deploy", "Make the files that run a build in production, and say whether it loads there.")
     )
@@ -157,13 +158,6 @@ def _triage(command: argparse.ArgumentParser) -> None:
     command.add_argument("--lab", action="store_true", help="compare calibration methods, too")
     command.add_argument("--plan", type=Path, help="write the plan here")
     command.add_argument("-o", "--output", type=Path, help="write the plan's variant here")
-
-
-def _validate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("subject", metavar="MODEL|BUILD_ID")
-    command.add_argument("--against", metavar="VARIANT.onnx|BUILD_ID", help="the candidate")
-    command.add_argument("--data", type=Path, required=True, help="samples, .npz with one array per input")
-    add_judged(command)
 
 
 def _plan(command: argparse.ArgumentParser) -> None:

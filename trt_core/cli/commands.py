@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from trt_core.cli import present
-from trt_core.cli.accuracy import plan, triage, validate
+from trt_core.cli.accuracy import plan, triage
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.calibration import calibration
 from trt_core.cli.inside import across, inside
@@ -15,6 +15,7 @@ from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
 from trt_core.cli.sensitivity import sensitivity
 from trt_core.cli.shipping import deploy
+from trt_core.cli.validation import validate
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
 from trt_core.errors import InvalidInput, JobError
 from trt_core.workbench import Workbench

@@ -11,11 +11,12 @@ from trt_core.deploy.yaml_text import Node, yaml_text
 from trt_core.domain.deployment import GeneratedFile
 
 _LABELLED = "--data validation.npz --labels labels.npz"
-_BUILD_ID = """build_id=$(python -c 'import json; print(json.load(open("build.json"))["id"])')"""
-_ABOUT = """Builds the engine anew and compares its precision with the model's: `validate` fails when it is worse.
+_BUILD_ID = """build_id=$(python -c 'import json; print(json.load(open("build.json"))["build"]["id"])')"""
+_ABOUT = """Builds the engine anew and compares its answers with the model's: `validate` fails when it is worse.
 Wants in the repository: model.onnx, validation.npz and labels.npz, and calibration.npz for INT8 and FP8.
 The repository's variable ENGINESCOPE names the wheel or the checkout to install.
-A TensorRT build wants a runner with that GPU (label gpu); TensorRT-RTX compiles on any."""
+A TensorRT build wants a runner with that GPU (label gpu), where the engine itself is run over the samples;
+TensorRT-RTX compiles on any, and the numerics twin of its variant is judged."""
 
 
 def workflow_file(order: Order) -> GeneratedFile:
@@ -26,13 +27,13 @@ def workflow_file(order: Order) -> GeneratedFile:
 def steps(order: Order) -> tuple[tuple[str, str], ...]:
     """(title, shell lines) of what the workflow runs of ours, every value quoted.
 
-    A build of TensorRT is judged by its id, so that `validate` knows the engine and says what it ran for it; a plan of
-    TensorRT-RTX runs nowhere here, so that its variant is judged. FP32 has no variant to judge.
+    An engine of TensorRT is itself run and judged: without its GPU the step fails, it does not fall back to a
+    simulation. A plan of TensorRT-RTX runs nowhere here, so that its variant is judged. FP32 has no variant to judge.
     """
     build = cli_line(order.spec, FileNames(engine=f"{order.name}.engine", calibration="calibration.cache")).text
     if order.passport.backend == "tensorrt":
-        judge = f'{_BUILD_ID}\npython -m trt_core validate "$build_id" {_LABELLED}'
-        return ("Build the engine", f"{build} --json > build.json"), ("Fail when the build is worse", judge)
+        judge = f'{_BUILD_ID}\npython -m trt_core validate "$build_id" --backend tensorrt {_LABELLED}'
+        return ("Build the engine", f"{build} --json > build.json"), ("Fail when the engine is worse", judge)
     if not order.passport.precision.value.startswith(("fp32", "tf32")):
         judge = f"python -m trt_core validate model.onnx --against variant.onnx {_LABELLED}"
         made = ("Write the variant", _quantize_line(order))

@@ -112,8 +112,10 @@ class DivergeSpec:
 class ValidateSpec:
     """A candidate against the model it was made of, on labelled samples.
 
-    `subject_id` is a variant, a build whose variant is run, or a model that was brought in. `tolerance` is a relative
-    drop, a floor for sqnr (dB) and cosine.
+    `subject_id` is a variant, a build, or a model that was brought in. `backend` says what runs a build: "tensorrt" the
+    engine itself, "ort" the numerics twin of its variant, "" the engine where it runs on this machine, else the twin.
+    `baseline_id` is a build whose engine stands for the model where engines are run. `tolerance` is a relative drop, a
+    floor for sqnr (dB) and cosine.
     """
 
     model_id: str
@@ -124,9 +126,13 @@ class ValidateSpec:
     tolerance: float = DEFAULT_TOLERANCE
     samples: int | None = None
     by_groups: bool = False  # the verdict counts the groups of the label file, not its samples
+    backend: str = ""
+    baseline_id: str = ""
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
+        if self.backend not in ("", "ort", "tensorrt"):
+            raise InvalidInput(f"Backend {self.backend!r}.", remedy="Use ort or tensorrt, or leave it out.")
         if self.samples is not None and self.samples < 1:
             raise InvalidInput(f"{self.samples} samples.", remedy="Ask for at least one.")
 

@@ -140,7 +140,11 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationRun:
-    """One validation. Which samples were right is a file beside it; `measured` is enough to judge again."""
+    """One validation. Which samples were right is a file beside it; `measured` is enough to judge again.
+
+    `backend` ran the candidate: "ort", or "tensorrt" for the engine itself, then on `device`. `baseline_id` is the
+    build whose engine gave the baseline; "" where the model as uploaded did, in ONNX Runtime.
+    """
 
     id: str
     model_id: str
@@ -156,3 +160,12 @@ class ValidationRun:
     build_id: str = ""
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
+    backend: str = "ort"
+    device: str = ""
+    reference: str = "the model as uploaded, in ONNX Runtime"  # what was run as the baseline, in words
+    baseline_id: str = ""
+
+    @property
+    def by_engine(self) -> bool:
+        """True where the candidate's figures are those of an engine on a GPU, and not of a simulation."""
+        return self.backend == "tensorrt"

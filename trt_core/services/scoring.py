@@ -23,6 +23,7 @@ from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Reporter, Session
 from trt_core.services.batching import sample_batches, whole_samples
 from trt_core.services.context import Context
+from trt_core.services.engine_batches import Sampled
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric, label_metric
 
@@ -31,7 +32,11 @@ Scores = npt.NDArray[np.float32]
 
 
 class Scoring:
-    """Measures candidates against a model; the baseline is scored once, when it is first needed."""
+    """Measures candidates against a model; the baseline is scored once, when it is first needed.
+
+    `sampled` are the samples in batches that engines take, in place of the model's; `baseline` is a session that stands
+    for the model.
+    """
 
     def __init__(
         self,
@@ -44,6 +49,8 @@ class Scoring:
         metric: str,
         samples: int | None,
         by_groups: bool = False,
+        sampled: Sampled | None = None,
+        baseline: Session | None = None,
     ) -> None:
         self._context, self._library = context, library
         check_metric(metric, context.settings)
@@ -53,8 +60,12 @@ class Scoring:
         self._inputs = tuple(spec.name for spec in graph.inputs)
         self._outputs = tuple(spec.name for spec in graph.outputs)
         count = library.data(data_id).samples
-        self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
-        self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
+        if sampled is None:
+            self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
+            self._batches = sample_batches(library, model_id, data_id, limit=self.samples)
+        else:
+            self.samples, self._batches = sampled.samples, sampled.batches
+        self._stand_in = baseline
         self._labels: Array = np.empty(0)
         self.groups: Array | None = None
         if metric not in FLOOR_METRICS:
@@ -114,9 +125,11 @@ class Scoring:
 
     def measure(self, candidate: Path, reporter: Reporter, *, phase: str = "Validating") -> Measured:
         """The candidate's score; `baseline` and `candidate` then hold the scores of each sample where there are any."""
-        runner = self._context.runner
+        return self.measure_session(self._context.runner.load(candidate, optimize=False), reporter, phase=phase)
+
+    def measure_session(self, session: Session, reporter: Reporter, *, phase: str = "Validating") -> Measured:
+        """The same of a candidate that is loaded already."""
         exact = self._baseline(reporter)
-        session = runner.load(candidate, optimize=False)
         if not isinstance(exact, np.ndarray):
             return output_error(self.metric, exact, session, self._batches, reporter, steps=self.samples)
         metric = label_metric(self.metric, self._context.settings)
@@ -125,16 +138,18 @@ class Scoring:
 
     def _baseline(self, reporter: Reporter) -> Scores | Session | list[Outputs]:
         """What candidates are held against: scores, recorded outputs, or a session where those would be too large."""
-        runner = self._context.runner
         if self.metric in FLOOR_METRICS:
             if self._exact is None:
-                session = runner.load(self._path, optimize=False)
+                session = self._exact_session()
                 self._exact = recorded(session, self._batches, reporter) or session
             return self._exact
         if self.baseline is None:
-            session = runner.load(self._path, optimize=False)
+            session = self._exact_session()
             metric = label_metric(self.metric, self._context.settings)
             self.baseline = sample_scores(
                 session, self._batches, self._labels, metric, reporter, phase="Scoring the baseline"
             )
         return self.baseline
+
+    def _exact_session(self) -> Session:
+        return self._stand_in or self._context.runner.load(self._path, optimize=False)

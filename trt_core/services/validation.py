@@ -6,7 +6,8 @@ import io
 import shutil
 import time
 import uuid
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,33 +15,34 @@ import numpy as np
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import judge
+from trt_core.backends.tensorrt.native import BACKEND
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.jobs import Job, JobKind, Progress
+from trt_core.domain.findings import Finding
+from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import ValidateSpec
 from trt_core.domain.validation import Judgement, Measured, ValidationRun
-from trt_core.protocols import Array, Reporter
+from trt_core.protocols import Array, Reporter, Session
+from trt_core.services.batching import whole_samples
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context
+from trt_core.services.engine_choice import ChosenEngines, EngineChoice
+from trt_core.services.engine_runs import EngineRuns
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
 from trt_core.services.scoring import Scores, Scoring
+from trt_core.services.typing_plan import CPU, GPU
+from trt_core.services.validation_words import engine_words, findings, method, twin_words
 from trt_core.services.variants import Variants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_METHOD = (
-    "ONNX Runtime {version} on the CPU, without graph optimization: the model as uploaded against {subject}, in which "
-    "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class _Candidate:
-    """The candidate's file, its recipe, its name in words, its variant and its build."""
+    """The file of the candidate's twin, its recipe, its name in words, its variant and its build."""
 
     path: Path
     recipe: Recipe
@@ -50,27 +52,44 @@ class _Candidate:
 
 
 class Validations:
-    """Validate variants, and the variants that builds were made of."""
+    """Validate variants, engines, and the variants that engines which run elsewhere were made of."""
 
     def __init__(self, context: Context, library: Library, variants: Variants, builds: Builds) -> None:
         self._context = context
         self._library = library
         self._variants = variants
         self._builds = builds
+        self._runs = EngineRuns(context, builds)
+        self._chosen = EngineChoice(library, builds, self._runs)
+
+    # Asking ------------------------------------------------------------------------------------------------------
+
+    def why_not(self, subject_id: str) -> str:
+        """Why no engine of a candidate can be run here, with what helps; empty where its engine can."""
+        return self._chosen.why_not(subject_id)
 
     def submit(self, spec: ValidateSpec) -> Job:
-        """Queue a validation."""
-        self._check(spec)
-        title = f"Validation of {self._library.model(spec.model_id).name}"
-        job = Job(id="", kind=JobKind.VALIDATE, title=title, request={"spec": to_plain(spec)})
+        """Queue a validation; one of engines has its place at the GPU."""
+        spec = self._checked(spec)
+        job = Job(
+            id="",
+            kind=JobKind.VALIDATE,
+            title=f"Validation of {self._library.model(spec.model_id).name}",
+            request={"spec": to_plain(spec)},
+            device=GPU if spec.backend == BACKEND else CPU,
+            use=Use.SHARED,  # nothing is timed, so that two may run beside each other, and none beside a measurement
+        )
         return self._context.queue.submit(job)
 
-    def _check(self, spec: ValidateSpec) -> None:
+    def _checked(self, spec: ValidateSpec) -> ValidateSpec:
         check_metric(spec.metric, self._context.settings)
         self._library.data(spec.data_id)
         if spec.labels_id:
             self._library.data(spec.labels_id)
         self._subject(spec)
+        spec = self._chosen.resolved(spec)
+        self._chosen.engines(spec)
+        return spec
 
     def _subject(self, spec: ValidateSpec) -> _Candidate:
         kind = spec.subject_id[:1]
@@ -92,16 +111,38 @@ class Validations:
 
     def _of_variant(self, variant_id: str, build_id: str) -> _Candidate:
         record = self._variants.variant(variant_id)
-        words = f"the numerics twin of the {record.recipe.precision.value.upper()} variant {record.id}"
-        path = self._variants.path(record.id)
-        return _Candidate(path=path, recipe=record.recipe, words=words, variant_id=record.id, build_id=build_id)
+        return _Candidate(
+            path=self._variants.path(record.id),
+            recipe=record.recipe,
+            words=twin_words(record),
+            variant_id=record.id,
+            build_id=build_id,
+        )
+
+    # Doing -------------------------------------------------------------------------------------------------------
 
     def perform(self, spec: ValidateSpec, reporter: Reporter) -> ValidationRun:
         """Validate in the calling process, and keep what each sample scored."""
-        self._check(spec)
         began = time.perf_counter()
-        candidate = self._subject(spec)
-        scoring = Scoring(
+        spec = self._checked(spec)
+        candidate, engines = self._subject(spec), self._chosen.engines(spec)
+        with ExitStack() as stack:
+            baseline = self._loaded(engines.baseline, spec, stack, reporter)
+            engine = self._loaded(engines.candidate, spec, stack, reporter)
+            scoring = self._scoring(spec, engines, baseline)
+            if engine is None:
+                measured = self._by_twin(candidate, scoring, reporter)
+            else:
+                measured = scoring.measure_session(engine, reporter, phase="Scoring the engine")
+            run = self._told(self._run(spec, candidate, scoring, measured), engines, engine or baseline)
+        run = replace(run, findings=(*self._findings(spec, run), *run.findings), seconds=time.perf_counter() - began)
+        parents = [item for item in (spec.model_id, run.variant_id, run.build_id, run.baseline_id) if item]
+        files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
+        self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=tuple(dict.fromkeys(parents)))
+        return run
+
+    def _scoring(self, spec: ValidateSpec, engines: ChosenEngines, baseline: Session | None) -> Scoring:
+        return Scoring(
             self._context,
             self._library,
             model_id=spec.model_id,
@@ -110,15 +151,20 @@ class Validations:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            sampled=engines.sampled,
+            baseline=baseline,
         )
-        measured = self._measured(candidate, scoring, reporter)
-        run = self._run(spec, candidate, scoring, measured, seconds=time.perf_counter() - began)
-        parents = [item for item in (spec.model_id, run.variant_id, run.build_id) if item]
-        files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
-        self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=parents)
-        return run
 
-    def _measured(self, candidate: _Candidate, scoring: Scoring, reporter: Reporter) -> Measured:
+    def _loaded(self, build_id: str, spec: ValidateSpec, stack: ExitStack, reporter: Reporter) -> Session | None:
+        """The engine of a build, until the stack is closed; None without one."""
+        if not build_id:
+            return None
+        reporter.check()
+        reporter.progress(Progress(phase="Loading the engine"))
+        outputs = [item.name for item in self._library.graph(spec.model_id).outputs]
+        return stack.enter_context(self._runs.session(build_id, outputs))
+
+    def _by_twin(self, candidate: _Candidate, scoring: Scoring, reporter: Reporter) -> Measured:
         from trt_core.onnx_graph.load import load_model
         from trt_core.onnx_graph.save import write_model
         from trt_core.precision.twin import make_twin
@@ -131,17 +177,13 @@ class Validations:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(
-        self, spec: ValidateSpec, candidate: _Candidate, scoring: Scoring, measured: Measured, *, seconds: float
-    ) -> ValidationRun:
-        version = self._context.runner.capabilities().version
-        judgement = judge(measured, spec.tolerance)
+    def _run(self, spec: ValidateSpec, candidate: _Candidate, scoring: Scoring, measured: Measured) -> ValidationRun:
         return ValidationRun(
             id=f"{ArtifactKind.VALIDATION.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
             created_at=self._context.clock(),
             subject=candidate.words,
-            method=_METHOD.format(version=version, subject=candidate.words, samples=scoring.samples),
+            method="",
             metric=spec.metric,
             samples=scoring.samples,
             measured=measured,
@@ -149,9 +191,37 @@ class Validations:
             data=self._library.data(spec.data_id).name,
             variant_id=candidate.variant_id,
             build_id=candidate.build_id,
-            seconds=seconds,
-            findings=(*_findings(candidate.build_id), *dependence_findings(measured, judgement)),
+            findings=dependence_findings(measured, judge(measured, spec.tolerance)),
         )
+
+    def _told(self, run: ValidationRun, engines: ChosenEngines, session: Session | None) -> ValidationRun:
+        """The same run, and what was run for it."""
+        device = session.device if session is not None else ""
+        if engines.candidate:
+            words = engine_words(self._builds.build(engines.candidate), device)
+            run = replace(run, backend=BACKEND, device=device, subject=words)
+        if engines.baseline:
+            words = engine_words(self._builds.build(engines.baseline), device)
+            run = replace(run, baseline_id=engines.baseline, reference=words)
+        said = method(
+            run,
+            ort=self._context.runner.capabilities().version,
+            tensorrt=session.version if session is not None else "",
+            batch=engines.sampled.batch if engines.sampled else 0,
+        )
+        return replace(run, method=said)
+
+    def _findings(self, spec: ValidateSpec, run: ValidationRun) -> tuple[Finding, ...]:
+        build = self._builds.build(run.build_id) if run.build_id else None
+        model, data = self._library.model(spec.model_id), self._library.data(spec.data_id)
+        reasons = {
+            name: refusal.message if (refusal := self._runs.refusal(name)) else ""
+            for name in filter(None, (run.build_id, spec.baseline_id))
+        }
+        unused = whole_samples(model, data, spec.samples) - run.samples
+        return findings(run, build, reasons, named_baseline=spec.baseline_id, left_out=unused)
+
+    # Looking -----------------------------------------------------------------------------------------------------
 
     def run(self, run_id: str) -> ValidationRun:
         """One validation."""
@@ -185,16 +255,3 @@ def _scores_file(baseline: Scores | None, candidate: Scores | None) -> dict[str,
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return {"scores.npz": buffer.getvalue()}
-
-
-def _findings(build_id: str) -> tuple[Finding, ...]:
-    if not build_id:
-        return ()
-    return (
-        Finding(
-            rule="engine-not-run",
-            severity=Severity.NOTE,
-            message="The engine itself was not run: this is the numerics twin of the variant it was built of.",
-            remedy="Validate on a machine with the GPU to see what the engine adds.",
-        ),
-    )

@@ -1,0 +1,92 @@
+"""What was run for a validation, in words: an engine on a GPU, or a numerics twin that simulates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trt_core.domain.artifacts import BuildRecord, VariantRecord
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.validation import ValidationRun
+
+_TWIN = (
+    "ONNX Runtime {ort} on the CPU, without graph optimization: {reference} against {subject}, in which "
+    "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
+)
+_ENGINE = (
+    "TensorRT {tensorrt} ran {subject}, {batch} samples at a time. The baseline is {reference}: ONNX Runtime {ort} on "
+    "the CPU, without graph optimization. {samples:,} samples."
+)
+_ENGINES = (
+    "TensorRT {tensorrt} ran {subject} and, as the baseline, {reference}, {batch} samples at a time. "
+    "{samples:,} samples."
+)
+_MIXED = (
+    "TensorRT {tensorrt} ran the baseline, {reference}, {batch} samples at a time. The candidate is {subject}, in "
+    "which every low-precision value is rounded explicitly: ONNX Runtime {ort} on the CPU. {samples:,} samples."
+)
+
+
+def twin_words(variant: VariantRecord) -> str:
+    """The numerics twin of a variant."""
+    return f"the numerics twin of the {variant.recipe.precision.value.upper()} variant {variant.id}"
+
+
+def engine_words(build: BuildRecord, device: str) -> str:
+    """An engine that was run."""
+    return f"the {build.recipe.precision.value.upper()} engine {build.id} on {device}"
+
+
+def method(run: ValidationRun, *, ort: str, tensorrt: str, batch: int) -> str:
+    """What ran the candidate and what the baseline, with both versions."""
+    template = (_ENGINES if run.baseline_id else _ENGINE) if run.by_engine else (_MIXED if run.baseline_id else _TWIN)
+    reference = run.reference if run.baseline_id else "the model as uploaded"
+    return template.format(
+        ort=ort, tensorrt=tensorrt, batch=batch, subject=run.subject, reference=reference, samples=run.samples
+    )
+
+
+def findings(
+    run: ValidationRun,
+    build: BuildRecord | None,
+    reasons: Mapping[str, str],
+    *,
+    named_baseline: str,
+    left_out: int,
+) -> tuple[Finding, ...]:
+    """What a reader must know of what was not run. `reasons` say, by build, why its engine cannot be run here."""
+    found = []
+    if build is not None and not run.by_engine:
+        found.append(_not_run(build, reasons.get(build.id, "")))
+    if named_baseline and not run.baseline_id:
+        why = reasons.get(named_baseline, "") or "Engines were not asked for."
+        found.append(
+            Finding(
+                rule="baseline-engine-not-run",
+                severity=Severity.NOTE,
+                message=f"The engine {named_baseline} was not run: the baseline is the model as uploaded. {why}",
+                remedy="Validate on the machine that built it, with its GPU.",
+            )
+        )
+    if left_out > 0:
+        found.append(
+            Finding(
+                rule="fewer-samples",
+                severity=Severity.NOTE,
+                message=f"{left_out:,} samples at the end were left out: they fill no batch that the engine takes.",
+                remedy="Build with a profile that begins at one sample.",
+            )
+        )
+    return tuple(found)
+
+
+def _not_run(build: BuildRecord, reason: str) -> Finding:
+    what = "The engine itself was not run: this is the numerics twin of the variant it was built of."
+    calibrated = build.request.calibrated is not None
+    if calibrated:
+        what += " TensorRT calibrated it and chose its INT8 layers: the twin holds none of them."
+    return Finding(
+        rule="engine-not-run",
+        severity=Severity.WARNING if calibrated else Severity.NOTE,
+        message=f"{what} {reason or 'It was asked for.'}",
+        remedy="Validate on a machine with the GPU to see what the engine adds.",
+    )
