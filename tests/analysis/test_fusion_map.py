@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.analysis.graphs import graph_of, layer, record_of
 from trt_core.analysis.fusion_map import COMPILER_MADE, COMPILERS_RECORD, NAME_OF_LAYER, VARIANT_MADE, map_fusion
 from trt_core.analysis.traffic import saved_bytes
-from trt_core.domain.engine import EngineRecord
+from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.fusion import FusionMap, FusionStep, NodeState
 from trt_core.domain.graph import Graph
 from trt_core.domain.precision import Provenance, RemovedNode, VariantNode
@@ -239,3 +239,28 @@ def test_a_tensor_whose_producer_is_split_over_kernels_saves_nothing() -> None:
     assert saved_bytes(graph, {0: (0,), 1: (0,)}) > 0
     assert saved_bytes(graph, {0: (0, 1), 1: (0,)}) == 0
     assert saved_bytes(graph, {0: (0, 1), 1: (1,)}) == 0
+
+
+def test_layers_of_a_further_profile_neither_split_a_pattern_nor_hide_what_fusion_saves() -> None:
+    graph = graph_of(
+        ("norm", "LayerNormalization", ["x", "s"], ["n"]), ("relu", "Relu", ["n"], ["y"]), initializers=["s"]
+    )
+
+    def block(number: int, first: int) -> tuple[EngineLayer, ...]:
+        mark = f" [profile {number}]" if number else ""
+        named = replace(layer(first, [], [], ["t"]), name=f"shape{mark}_myl{number}_0")
+        fused = replace(layer(first + 1, ["norm", "relu"], ["x"], ["y"]), name=f"__myl_MeanSubMul_myl{number}_1")
+        return named, fused
+
+    alone = mapped(graph, record_of(*block(0, 0)))
+    both = mapped(graph, record_of(*block(0, 0), *block(1, 2)))
+
+    assert [match.fused for match in alone.patterns] == [True]
+    assert alone.saved_bytes
+    assert both.patterns == alone.patterns
+    assert both.saved_bytes == alone.saved_bytes
+    assert both.nodes[0].layers == (1, 3)
+    assert [item.rule for item in alone.findings] == []
+    assert [(item.rule, "2 of its 4 layers" in item.message) for item in both.findings] == [
+        ("map-of-several-profiles", True)
+    ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trt_core.analysis.absorption import absorb
 from trt_core.analysis.constants import provably_folded
 from trt_core.analysis.engine_flow import EngineFlow
+from trt_core.analysis.engine_profiles import further_profiles, in_first_profile, profile_findings
 from trt_core.analysis.neighbours import Surroundings
 from trt_core.analysis.patterns import match_patterns, match_quantized
 from trt_core.analysis.traffic import engine_tensor_bytes, saved_bytes
@@ -47,21 +48,25 @@ def map_fusion(
     `graph` is the uploaded model, `variant_graph` the file that was built, `provenance` the way between their nodes; an
     empty one says that both have the same nodes. Layers keep the indices of `record`; synchronisation records are left
     out. A layer's `nodes` are those that the compiler's record names; what a rule infers stands in `NodeFate.layers`.
+    Where each of several optimization profiles has layers of its own, patterns and saved bytes are those of the first.
     """
     sources = _sources(variant_graph, provenance)
     held, ambiguous = _held(variant_graph, record)
     fates = _variant_fates(variant_graph, record, held, ambiguous)
     layers = tuple(_mapped_layer(layer, variant_graph, sources) for layer in record.working_layers)
     nodes = _original_fates(graph, provenance, sources, fates)
+    further = further_profiles(record)
+    judged = {index: replace(fate, layers=in_first_profile(fate.layers, further)) for index, fate in fates.items()}
+    of_first = tuple(replace(node, layers=in_first_profile(node.layers, further)) for node in nodes)
     return FusionMap(
         build_id=build_id,
         stamp=stamp,
         layers=layers,
         nodes=nodes,
-        patterns=(*match_patterns(graph, nodes, layers), *_quantized(variant_graph, sources, fates, layers)),
+        patterns=(*match_patterns(graph, of_first, layers), *_quantized(variant_graph, sources, judged, layers)),
         steps=(*normalized_steps, *_compiler_steps(record)),
-        findings=_findings(variant_graph, ambiguous, nodes),
-        saved_bytes=_saved_bytes(variant_graph, sources, fates),
+        findings=(*_findings(variant_graph, ambiguous, nodes), *profile_findings(record, further)),
+        saved_bytes=_saved_bytes(variant_graph, sources, judged),
     )
 
 
