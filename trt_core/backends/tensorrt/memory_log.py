@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-# "Layer: NAME Host Persistent: 32 Device Persistent: 0 Scratch Memory: 6819840", in 10 and RTX with "bytes" behind each.
-_LAYER = re.compile(
-    r"Layer: (?P<name>.{1,4000}?) Host Persistent: \d+(?: bytes)? Device Persistent: \d+(?: bytes)? "
+_LAYER = "Layer: "
+# What follows a layer's name; 10 and RTX put "bytes" behind each figure, 8.6 does not.
+_SIZES = re.compile(
+    r" Host Persistent: \d{1,15}(?: bytes)? Device Persistent: \d{1,15}(?: bytes)? "
     r"Scratch Memory: (?P<scratch>\d{1,15})"
 )
+_LONGEST_LINE = 5_000
+_LONGEST_NAME = 4_000
 _MOST = 20_000
 
 
@@ -16,7 +19,10 @@ def read_scratch(log: str) -> tuple[tuple[str, int], ...]:
     """(layer or compiled block, bytes of workspace) for those that ask for any, as the last build in the log says."""
     found: dict[str, int] = {}
     for line in log.split("\n"):
-        match = _LAYER.search(line[:5000]) if "Scratch Memory: " in line else None
-        if match and len(found) < _MOST:
-            found[match["name"]] = int(match["scratch"])
+        sizes = _SIZES.search(line, 0, _LONGEST_LINE) if "Scratch Memory: " in line else None
+        if sizes is None or len(found) >= _MOST:
+            continue
+        _, layer, name = line[: sizes.start()].partition(_LAYER)
+        if layer and 0 < len(name) <= _LONGEST_NAME:
+            found[name] = int(sizes["scratch"])
     return tuple((name, size) for name, size in found.items() if size)
