@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +11,7 @@ from PIL import Image
 from trt_core.domain.images import ImageSettings
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData, InvalidInput
-from trt_core.store.images import read_label_file, write_images
+from trt_core.store.images import read_label_file, stage_pictures, write_images
 
 RGB = TensorSpec(name="x", dtype="float32", shape=("batch", 3, 4, 6))
 
@@ -55,6 +57,24 @@ def test_a_line_that_names_no_picture_of_the_folder_is_refused(folder, tmp_path,
 
     with pytest.raises(InvalidData, match="Line 2"):
         read_label_file(tmp_path / "labels.csv", folder)
+
+
+@pytest.mark.parametrize(
+    "line", ["0.png,²", "0.png," + "1" * 30, "0\0.png,1", "a" * 5000 + ".png,1", "0.png," + "1" * 200_000]
+)
+def test_a_hostile_line_is_refused_as_any_other(folder, tmp_path, line):
+    (tmp_path / "labels.csv").write_text(f"0.png,1\n{line}\n", encoding="utf-8")
+
+    with pytest.raises(InvalidData, match="Line 2"):
+        read_label_file(tmp_path / "labels.csv", folder)
+
+
+@pytest.mark.parametrize("line", [",3", "./,3", "0.png," + "1" * 200_000])
+def test_a_line_of_an_upload_that_names_nothing_is_no_picture(tmp_path, line):
+    pictures = {"0.png": io.BytesIO(b"a picture")}
+
+    with pytest.raises(InvalidData, match="Line 2"):
+        stage_pictures(pictures, f"0.png,1\n{line}\n".encode(), tmp_path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):

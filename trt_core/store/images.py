@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from trt_core.errors import DependencyMissing, InvalidData
 
 _MOST_PIXELS = 200_000_000  # of one picture: beyond it, a small file may hold a large picture on purpose
 _LABEL_BYTES = 64 << 20
+_MOST_DIGITS = 9  # of a class
 
 
 def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[int, ...]]:
@@ -31,15 +32,13 @@ def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[i
         )
     root, files, labels = folder.resolve(), list[Path](), list[int]()
     with path.open(newline="", encoding="utf-8", errors="replace") as lines:
-        for number, row in enumerate(csv.reader(lines), start=1):
-            if not row or (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
-                continue
-            if len(row) != 2 or not row[1].strip().isdigit():
+        for number, row in _rows(lines, path.name):
+            if len(row) != 2 or not row[1].strip().isdecimal() or len(row[1]) > _MOST_DIGITS:
                 raise InvalidData(
                     f"Line {number} of {path.name} is no picture and class.", remedy="Write name.jpg,3 on each line."
                 )
-            file = (root / row[0].strip()).resolve()
-            if not file.is_relative_to(root) or not file.is_file():
+            file = _inside(root, row[0].strip())
+            if file is None:
                 raise InvalidData(
                     f"Line {number} of {path.name} names {row[0][:120]!r}, which is not in the folder.",
                     remedy="Give names relative to the folder of pictures.",
@@ -49,6 +48,33 @@ def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[i
     if not files:
         raise InvalidData(f"{path.name} names no picture.", remedy="Write name.jpg,3 on each line.")
     return tuple(files), tuple(labels)
+
+
+def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that name a picture, with their numbers: empty ones and a first line of words are left out."""
+    rows = csv.reader(lines)
+    number = 0
+    while True:
+        number += 1
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise InvalidData(
+                f"Line {number} of {name} cannot be read: {error}.", remedy="Write name.jpg,3 on each line."
+            ) from error
+        if row is None:
+            return
+        if row and not (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
+            yield number, row
+
+
+def _inside(root: Path, name: str) -> Path | None:
+    """The file of that name in a folder; None for a name that leaves it, that no file has, or that is no name."""
+    try:
+        file = (root / name).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # too long for the file system, or with a zero byte
+        return None
 
 
 def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path) -> Path:
@@ -62,14 +88,13 @@ def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path
     ours: dict[str, str] = {}
     for number, name in enumerate(pictures):
         ours[name] = f"{number:07d}"
-        ours.setdefault(name.partition("/")[2], ours[name])
+        if rest := name.partition("/")[2]:
+            ours.setdefault(rest, ours[name])
     listed = folder / "pictures.csv"
     used: dict[str, str] = {}
     with listed.open("w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target)
-        for number, row in enumerate(csv.reader(labels.decode("utf-8-sig", "replace").splitlines()), start=1):
-            if not row or (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
-                continue
+        for number, row in _rows(labels.decode("utf-8-sig", "replace").splitlines(), "the label file"):
             name = row[0].strip().removeprefix("./")
             if name not in ours:
                 raise InvalidData(
