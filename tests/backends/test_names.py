@@ -45,6 +45,27 @@ def test_every_name_that_the_code_writes_down_is_in_the_table():
     assert written <= {name.path for name in NAMES}
 
 
+OWNERS = {
+    "builder": "Builder",
+    "config": "IBuilderConfig",
+    "context": "IExecutionContext",
+    "engine": "ICudaEngine",
+    "network": "INetworkDefinition",
+    "parser": "OnnxParser",
+}  # what the backends call these objects, everywhere
+
+
+def test_every_member_that_is_read_off_a_library_s_object_is_in_the_table():
+    read = set()
+    for file in BACKENDS.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute):
+                owner = OWNERS.get(ast.unparse(node.value).rpartition(".")[2])
+                read |= {f"{owner}.{node.attr}"} if owner else set()
+    assert len(read) > 30
+    assert read <= {name.path for name in NAMES}
+
+
 def test_a_name_is_looked_up_through_its_owner():
     library = SimpleNamespace(__name__="tensorrt", BuilderFlag=SimpleNamespace(TF32=object()))
     assert lookup(library, "BuilderFlag.TF32") is library.BuilderFlag.TF32
