@@ -7,6 +7,7 @@ from typing import Any
 
 from pages.ui import text
 from pages.ui.latency_runs import RunView, backend_title, shapes_text, threads_text
+from trt_core.analysis.latency import P99_9_SAMPLES
 from trt_core.analysis.latency_pictures import percentile_rows
 
 
@@ -52,7 +53,7 @@ def percentile_table(views: Sequence[RunView]) -> list[dict[str, Any]]:
         {
             "run": view.name,
             "percentile": f"p{row.percentile:g}",
-            "interpolated": "too few samples"
+            "interpolated": f"too few samples: from {P99_9_SAMPLES:,} on"
             if row.interpolated_ms is None
             else text.milliseconds(row.interpolated_ms),
             "95 % interval": estimate_interval(row.ci95_ms),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trt_core.analysis.gpu_findings import gpu_findings, gpu_sentence
+from trt_core.analysis.gpu_findings import clocks_differ, gpu_findings, gpu_sentence
 from trt_core.analysis.latency_findings import run_findings
 from trt_core.domain.latency import GpuSample, LatencyConditions, LatencyRun
 
@@ -68,3 +68,12 @@ def test_a_run_carries_them_among_its_findings():
     )  # fmt: skip
 
     assert {"gpu-clocks-moved", "gpu-shared"} <= set(rules(run_findings(run)))
+
+
+def test_two_runs_at_other_clocks_are_compared_with_a_warning():
+    (finding,) = clocks_differ(samples(345, 1980, 1980, 1965), samples(345, 1500, 1500))
+
+    assert finding.rule == "conditions-differ-clocks"
+    assert finding.message == "The runs differ in the SM clock: 1,980 MHz against 1,500 MHz."
+    assert clocks_differ(samples(345, 1980, 1980), samples(1200, 1965, 1980)) == ()  # the first one was still idle
+    assert clocks_differ(samples(1980, 1980), ()) == ()  # one side has no clock to differ in

@@ -111,3 +111,7 @@ def test_a_run_in_tensorrt_is(stock, monkeypatch):
     assert "SM 1,755 to 1,980 MHz, up to 400 W" in words(app)
     table = next(item.value for item in app.dataframe if "SM, MHz" in item.value.columns)
     assert list(table["SM, MHz"]) == [345, 1980, 1755]
+    slower = replace(on_gpu, gpu=tuple(replace(sample, sm_mhz=1200) for sample in clocks))
+    runs = {"one": on_gpu, "other": slower}
+    monkeypatch.setattr("trt_core.services.latency.Latencies.run", lambda _self, run_id: runs[run_id])
+    assert [item.rule for item in bench.latency.compare("one", "other")[1]] == ["conditions-differ-clocks"]

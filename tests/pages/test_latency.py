@@ -101,7 +101,7 @@ def test_one_run_answers_with_intervals_and_its_conditions(bench, mlp, open_page
     assert "40 samples of ONNX Runtime" in said
     assert "no TensorRT latency" in said
     assert [metric.label for metric in app.metric][:5] == ["p50", "p99", "Throughput", "Samples", "Cold start"]
-    assert "too few samples" in set(app.dataframe[0].value["interpolated"])
+    assert "too few samples: from 10,000 on" in set(app.dataframe[0].value["interpolated"])
     assert plots(app)
     for plot in plots(app):
         assert "This is no TensorRT latency" in plot

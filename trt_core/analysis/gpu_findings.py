@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.latency import GpuSample
@@ -65,6 +66,27 @@ def _shared(samples: Sequence[GpuSample]) -> Finding | None:
         remedy="Measure where nothing else uses it: nvidia-smi names the processes.",
         evidence=f"in {seen} of {len(samples)} samples",
     )
+
+
+def clocks_differ(a: Sequence[GpuSample], b: Sequence[GpuSample]) -> tuple[Finding, ...]:
+    """That two runs had the GPU at other clocks, by the medians of the SM clock without each run's first sample."""
+    first, second = (_clock(samples) for samples in (a, b))
+    if first is None or second is None or abs(first - second) <= UNSTABLE_CLOCKS * max(first, second):
+        return ()
+    return (
+        Finding(
+            rule="conditions-differ-clocks",
+            severity=Severity.WARNING,
+            message=f"The runs differ in the SM clock: {first:,.0f} MHz against {second:,.0f} MHz.",
+            remedy="Lock it with nvidia-smi --lock-gpu-clocks, and measure both again.",
+            evidence=f"medians; {_spread(a)}; {_spread(b)}",
+        ),
+    )
+
+
+def _clock(samples: Sequence[GpuSample]) -> float | None:
+    known = [sample.sm_mhz for sample in samples[1:] or samples if sample.sm_mhz]
+    return median(known) if known else None
 
 
 def _spread(samples: Sequence[GpuSample]) -> str:

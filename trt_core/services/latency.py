@@ -223,7 +223,9 @@ class Latencies:
 
     def compare(self, run_id: str, other_id: str) -> tuple[LatencyComparison, tuple[Finding, ...]]:
         """The ratio of two runs with its interval, and what differs in their conditions."""
+        from trt_core.analysis.gpu_findings import clocks_differ
         from trt_core.analysis.latency_compare import compare, conditions_differ
 
         one, other = self.run(run_id), self.run(other_id)
-        return compare(one.samples_ms, other.samples_ms), conditions_differ(one.conditions, other.conditions)
+        differ = (*conditions_differ(one.conditions, other.conditions), *clocks_differ(one.gpu, other.gpu))
+        return compare(one.samples_ms, other.samples_ms), differ
