@@ -17,7 +17,7 @@ from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
-from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, layer_rows, transitions
+from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, has_matrix_work, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy
@@ -66,7 +66,7 @@ def engine_sentence(study: EngineStudy, rows: Sequence[LayerRow], *, say: Callab
     moved = f"; {text.percent(waste)} of the layer time moves and converts data" if study.has_times else ""
     asked = ""
     if study.asked.is_quantized:
-        able = [row for row in rows if row.role in (Role.MATRIX, Role.BLOCK)]
+        able = [row for row in rows if has_matrix_work(row)]
         ran = sum(row.precision is study.asked for row in able)
         asked = f" {PRECISION_LABELS[study.asked]} was asked for: {ran} of {len(able)} matrix layers run in it."
     return f"{name} has {text.counted(len(rows), 'layer')}{took}{moved}.{asked}"

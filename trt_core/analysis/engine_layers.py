@@ -36,6 +36,8 @@ _ROLES: tuple[tuple[Role, tuple[str, ...]], ...] = (
     (Role.BLOCK, ("myelin", "kgen", "runtime_fusion", "runtime_function", "foreign")),
 )
 _COPY = "Reformatting CopyNode"
+_GENERATED = "__myl_"  # begins the name of a kernel that the compiler wrote; what follows lists its operations
+_PRODUCTS = ("Fc", "Corr", "Gemm", "gemm", "Conv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,17 @@ def role_of(layer: EngineLayer, fact: LayerFacts) -> Role:
         if text:
             break
     return Role.OTHER
+
+
+def has_matrix_work(row: LayerRow) -> bool:
+    """A convolution, a matrix product, or a compiled block that may hold one.
+
+    A generated kernel's name lists its operations: `__myl_MulAddReshTran` only follows a product that another layer
+    computes, so that no precision of its own can be asked of it.
+    """
+    if row.role is Role.BLOCK and row.kind.lower() == "kgen" and row.name.startswith(_GENERATED):
+        return any(word in row.name for word in _PRODUCTS)
+    return row.role in (Role.MATRIX, Role.BLOCK)
 
 
 def _moved(layer: EngineLayer, fact: LayerFacts) -> int:

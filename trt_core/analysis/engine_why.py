@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trt_core.analysis.engine_compare import Cause, EngineComparison
-from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
+from trt_core.analysis.engine_layers import LayerRow, Role, has_matrix_work, layer_rows
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy, RunConditions
@@ -102,7 +102,7 @@ def _asked_and_not_run(study: EngineStudy) -> list[Finding]:
     if not study.asked.is_quantized:
         return []
     rows = layer_rows(study)
-    able = [row for row in rows if row.role in (Role.MATRIX, Role.BLOCK)]
+    able = [row for row in rows if has_matrix_work(row)]
     ran = [row for row in able if row.precision is study.asked]
     if not able or len(ran) * 2 > len(able):
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
+from trt_core.analysis.engine_layers import LayerRow, Role, has_matrix_work, layer_rows
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.recordings import EngineStudy
 
@@ -25,7 +25,7 @@ def requested_findings(study: EngineStudy) -> tuple[Finding, ...]:
     rows = layer_rows(study)
     if not study.asked.is_quantized or not rows:
         return ()
-    able = [row for row in rows if row.role in (Role.MATRIX, Role.BLOCK)]
+    able = [row for row in rows if has_matrix_work(row)]
     quantized = [row for row in able if row.precision is study.asked]
     if able and len(quantized) >= _FEW * len(able):
         return ()
