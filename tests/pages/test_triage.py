@@ -224,3 +224,18 @@ def test_the_switch_that_runs_the_engine_is_off_with_its_reason_where_no_engine_
     assert switch.disabled
     assert not switch.value
     assert "A variant is no engine: build it with TensorRT on a GPU host" in words(app)
+
+
+def test_the_switch_is_on_where_the_engine_runs_and_a_refusal_is_said_on_the_page(
+    bench, sample, run, open_page, monkeypatch
+):
+    variant = bench.triage.make_variant(run, QUIET)
+    monkeypatch.setattr("trt_core.services.engine_choice.EngineChoice.why_not", lambda *_: "")
+    app = open_page("triage", model=sample.id, triage=run.id)
+    assert app.toggle(f"triage.check_engine.{variant.id}").value
+
+    app.button("triage.validate").click().run()
+
+    assert not app.exception
+    assert "needs an NVIDIA GPU and TensorRT" in words(app)
+    assert not [item for item in bench.jobs.jobs() if item.kind is JobKind.VALIDATE]

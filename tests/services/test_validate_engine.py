@@ -11,6 +11,7 @@ import pytest
 
 from tests.fake_engines import Bench
 from tests.pages.engines import stocked
+from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.cli import main as border
 from trt_core.domain.jobs import Use
 from trt_core.domain.precision import Precision, Recipe
@@ -29,7 +30,7 @@ SAMPLES = 403  # leaves a rest in every batch
 def labelled(bench: Bench, samples: int = SAMPLES) -> tuple[str, str]:
     """Ids of samples and of labels that the model itself has all right."""
     values = np.random.default_rng(1).standard_normal((samples, 16), dtype=np.float32)
-    session = bench.work.machine._context.runner.load(bench.work.library.model_path(bench.model.id))
+    session = OrtRunner().load(bench.work.library.model_path(bench.model.id))
     truth = session.run({"x": values})[0].argmax(axis=1)
     return added(bench, x=values), added(bench, labels=truth)
 
@@ -269,7 +270,7 @@ def test_the_command_line_says_what_ran_and_its_exit_code_is_the_engines(tmp_pat
     bench = Bench(tmp_path, FakeTensorRT([FAULT]))
     monkeypatch.setattr(border, "open_workbench", lambda _: bench.work)
     values = np.random.default_rng(1).standard_normal((SAMPLES, 16), dtype=np.float32)
-    session = bench.work.machine._context.runner.load(bench.work.library.model_path(bench.model.id))
+    session = OrtRunner().load(bench.work.library.model_path(bench.model.id))
     np.savez(tmp_path / "x.npz", x=values)
     np.savez(tmp_path / "labels.npz", labels=session.run({"x": values})[0].argmax(axis=1))
 

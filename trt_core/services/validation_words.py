@@ -13,15 +13,15 @@ _TWIN = (
     "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
 )
 _ENGINE = (
-    "TensorRT {tensorrt} ran {subject}, {batch} samples at a time. The baseline is {reference}: ONNX Runtime {ort} on "
+    "TensorRT {tensorrt} ran {subject}, up to {batch} samples at a time. The baseline is {reference}: ONNX Runtime {ort} on "
     "the CPU, without graph optimization. {samples:,} samples."
 )
 _ENGINES = (
-    "TensorRT {tensorrt} ran {subject} and, as the baseline, {reference}, {batch} samples at a time. "
+    "TensorRT {tensorrt} ran {subject} and, as the baseline, {reference}, up to {batch} samples at a time. "
     "{samples:,} samples."
 )
 _MIXED = (
-    "TensorRT {tensorrt} ran the baseline, {reference}, {batch} samples at a time. The candidate is {subject}, in "
+    "TensorRT {tensorrt} ran the baseline, {reference}, up to {batch} samples at a time. The candidate is {subject}, in "
     "which every low-precision value is rounded explicitly: ONNX Runtime {ort} on the CPU. {samples:,} samples."
 )
 
@@ -87,6 +87,6 @@ def _not_run(build: BuildRecord, reason: str) -> Finding:
     return Finding(
         rule="engine-not-run",
         severity=Severity.WARNING if calibrated else Severity.NOTE,
-        message=f"{what} {reason or 'It was asked for.'}",
+        message=f"{what} {reason or 'The twin was asked for.'}",
         remedy="Validate on a machine with the GPU to see what the engine adds.",
     )
