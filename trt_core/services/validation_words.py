@@ -13,16 +13,16 @@ _TWIN = (
     "every low-precision value is rounded explicitly and arithmetic inside a node is FP32. {samples:,} samples."
 )
 _ENGINE = (
-    "TensorRT {tensorrt} ran {subject}, up to {batch} samples at a time. The baseline is {reference}: ONNX Runtime {ort} on "
-    "the CPU, without graph optimization. {samples:,} samples."
+    "TensorRT {tensorrt} ran {subject}, up to {batch} samples at a time. The baseline is {reference}: ONNX Runtime "
+    "{ort} on the CPU, without graph optimization. {samples:,} samples."
 )
 _ENGINES = (
     "TensorRT {tensorrt} ran {subject} and, as the baseline, {reference}, up to {batch} samples at a time. "
     "{samples:,} samples."
 )
 _MIXED = (
-    "TensorRT {tensorrt} ran the baseline, {reference}, up to {batch} samples at a time. The candidate is {subject}, in "
-    "which every low-precision value is rounded explicitly: ONNX Runtime {ort} on the CPU. {samples:,} samples."
+    "TensorRT {tensorrt} ran the baseline, {reference}, up to {batch} samples at a time. The candidate is {subject}, "
+    "in which every low-precision value is rounded explicitly: ONNX Runtime {ort} on the CPU. {samples:,} samples."
 )
 
 
