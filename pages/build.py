@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui.build_form import build_form
@@ -9,9 +11,13 @@ from pages.ui.build_result import show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query, show_result
+from pages.ui.report import Report, report_button
+from pages.ui.report_fusion import build_report
 from pages.ui.sample_offer import model_or_sample
 from pages.ui.state import selected
+from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.jobs import Job
+from trt_core.workbench import Workbench
 
 _PROMISE = (
     "Here a model becomes an engine: precision, calibration and shapes on the left, what will happen on the right."
@@ -21,6 +27,10 @@ _PROMISE = (
 def _finished(job: Job) -> None:
     st.session_state["build.cached"] = result_query(job).get("build") if (job.result or {}).get("cached") else ""
     show_result(job)
+
+
+def _report(bench: Workbench, build: BuildRecord) -> Report:
+    return build_report(bench, build, bench.builds.fusion(build.id))
 
 
 with frame("Build", page="build") as bench:
@@ -36,7 +46,9 @@ with frame("Build", page="build") as bench:
             show_summary(bench, model, wish)
         if build_id:
             cached = st.session_state.get("build.cached") == build_id
-            show_build(bench, bench.builds.build(build_id), cached=cached)
+            build = bench.builds.build(build_id)
+            show_build(bench, build, cached=cached)
+            report_button(partial(_report, bench, build), page="build", name=build.id)
         builds = bench.builds.builds(model.id)
         if builds:
             show_history(builds, current=build_id)

@@ -65,6 +65,7 @@ def test_a_stored_build_answers_requested_against_actual(stock):
     assert f"INT8 was asked for; {build.precisions['int8']} of {build.layer_count} layers run in it." in words(app)
     assert "ahead-of-time plan for SM 8.6" in words(app)
     assert "Builds of this model" in [item.value for item in app.subheader]
+    assert "Report as one HTML file" in [item.proto.label for item in app.get("download_button")]
 
 
 @pytest.mark.usefixtures("_stocked")
