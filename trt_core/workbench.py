@@ -144,7 +144,7 @@ def _context(
         queue=queue,
         compilers=compilers,
         runner=runner,
-        meters=_meters(runner),
+        meters=_meters(settings, runner),
     )
 
 
@@ -177,7 +177,7 @@ def _wired(context: Context) -> Workbench:
         recordings=recordings,
         intake=RecordingIntake(context, recordings),
         engines=Engines(context, library, builds, recordings, caches),
-        rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context.runner)),
+        rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context)),
         sweeps=Sweeps(context, library, latency),
         device=DeviceLab(context),
         jobs=Jobs(context),
@@ -192,24 +192,24 @@ def _compilers(settings: Settings) -> dict[str, Compiler]:
     return found
 
 
-def _meters(runner: Runner) -> dict[str, Meter]:
+def _meters(settings: Settings, runner: Runner) -> dict[str, Meter]:
     """A runner that is handed in stands for the whole outside world: then nothing real is measured."""
     if not isinstance(runner, OrtRunner):
         return {}
     meters: list[Meter] = [OrtMeter(runner), OrtMeter(OrtRunner("cuda")), TorchMeter(), TorchMeter("cuda")]
-    return {meter.name: meter for meter in [*meters, *([TrtMeter()] if _has_tensorrt() else [])]}
+    meters += [TrtMeter(plugins=settings.tensorrt_plugins)] if _has_tensorrt() else []
+    return {meter.name: meter for meter in meters}
 
 
 def _observers(settings: Settings, runner: Runner) -> dict[str, EngineObserver]:
     if not isinstance(runner, OrtRunner) or not _has_tensorrt():
         return {}
-    folder = settings.workspace / TENSORRT_FOLDER
-    return {"tensorrt": TrtObserver(folder, plugins=settings.tensorrt_plugins)}
+    return {"tensorrt": TrtObserver(settings.workspace / TENSORRT_FOLDER, plugins=settings.tensorrt_plugins)}
 
 
-def _engine_runners(runner: Runner) -> dict[str, Runner]:
-    """What runs engines of this machine; nothing beside a runner that was handed in."""
-    return {"tensorrt": TrtRunner()} if isinstance(runner, OrtRunner) and _has_tensorrt() else {}
+def _engine_runners(context: Context) -> dict[str, Runner]:
+    real = TrtRunner(plugins=context.settings.tensorrt_plugins)  # engines of this machine
+    return {"tensorrt": real} if isinstance(context.runner, OrtRunner) and _has_tensorrt() else {}
 
 
 def _has_tensorrt() -> bool:

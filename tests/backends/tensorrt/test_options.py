@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from trt_core.backends.tensorrt import meter, observer, runner
 from trt_core.backends.tensorrt import options as told
 from trt_core.backends.tensorrt.compiler import TrtCompiler
+from trt_core.backends.tensorrt.meter import TrtMeter
+from trt_core.backends.tensorrt.observer import TrtObserver
 from trt_core.backends.tensorrt.options import configure, installed_sources
+from trt_core.backends.tensorrt.plugins import chosen_plugins, plugin_libraries
+from trt_core.backends.tensorrt.runner import TrtRunner
 from trt_core.domain.engine import BuilderOptions
-from trt_core.errors import UnsupportedRequest
+from trt_core.domain.latency import LatencyRequest
+from trt_core.errors import BackendError, UnsupportedRequest
+from trt_core.testing import CollectingReporter
 
 SOURCES = {"CUBLAS": 0, "CUBLAS_LT": 1, "CUDNN": 2, "EDGE_MASK_CONVOLUTIONS": 3, "JIT_CONVOLUTIONS": 4}
 
@@ -119,10 +127,32 @@ def test_sources_without_their_libraries_are_not_offered(monkeypatch):
 def test_plugin_libraries_are_chosen_by_name_out_of_the_configured_folder(tmp_path):
     for name in ("libfish.so", "libfowl.so.2", "readme.txt"):
         (tmp_path / name).touch()
-    compiler = TrtCompiler(plugins=[tmp_path])
+    configured = plugin_libraries([tmp_path])
 
-    assert compiler.capabilities().plugins == ("libfish.so", "libfowl.so.2")
-    assert compiler._chosen(()) == (tmp_path / "libfish.so", tmp_path / "libfowl.so.2")
-    assert compiler._chosen(("libfowl.so.2",)) == (tmp_path / "libfowl.so.2",)
+    assert TrtCompiler(plugins=[tmp_path]).capabilities().plugins == ("libfish.so", "libfowl.so.2")
+    assert chosen_plugins((), configured) == (tmp_path / "libfish.so", tmp_path / "libfowl.so.2")
+    assert chosen_plugins(("libfowl.so.2",), configured) == (tmp_path / "libfowl.so.2",)
     with pytest.raises(UnsupportedRequest, match=r"names no plugin library 'libother\.so'"):
-        compiler._chosen(("libother.so",))
+        chosen_plugins(("libother.so",), configured)
+
+
+@pytest.mark.parametrize("place", [meter, observer, runner])
+def test_whatever_loads_an_engine_loads_the_configured_plugins_before(tmp_path, monkeypatch, place):
+    (tmp_path / "libfish.so").touch()
+    loaded = []
+
+    def engine(_path):
+        raise BackendError(f"after {loaded}")
+
+    monkeypatch.setattr(place, "load_plugins", loaded.extend)
+    monkeypatch.setattr(place, "load_engine", engine)
+    monkeypatch.setattr(place, "this_gpu", lambda: None)
+    loads = {
+        meter: lambda: TrtMeter(plugins=[tmp_path]).measure(
+            Path("a"), {}, LatencyRequest(), reporter=CollectingReporter()
+        ),
+        observer: lambda: TrtObserver(plugins=[tmp_path]).load(Path("a")),
+        runner: lambda: TrtRunner(plugins=[tmp_path]).session(Path("a")),
+    }
+    with pytest.raises(BackendError, match=r"after .*libfish\.so"):
+        loads[place]()

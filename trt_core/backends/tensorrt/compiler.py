@@ -10,6 +10,7 @@ from trt_core.backends.support import Asked, ask_parser
 from trt_core.backends.tensorrt.build import build_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles
 from trt_core.backends.tensorrt.native import BACKEND, TITLE, library, load_plugins, native_calls
+from trt_core.backends.tensorrt.plugins import chosen_plugins, plugin_libraries
 from trt_core.backends.tensorrt.probe import probe
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
@@ -31,7 +32,7 @@ class TrtCompiler:
 
     def __init__(self, folder: Path | None = None, *, plugins: Sequence[Path] = ()) -> None:
         self._kept = KeptFiles(folder=folder) if folder is not None else None
-        self._plugins = tuple(library for path in plugins for library in _libraries(path))
+        self._plugins = plugin_libraries(plugins)
 
     def version(self) -> str:
         """The version of the installed package, read from its metadata."""
@@ -77,19 +78,5 @@ class TrtCompiler:
         be stopped inside a build: the worker's end stops it).
         """
         self.check_target(request.target)
-        return build_engine(request, reporter=reporter, kept=self._kept, plugins=self._chosen(request.options.plugins))
-
-    def _chosen(self, names: Sequence[str]) -> tuple[Path, ...]:
-        """The configured libraries of those names, all of them without names; UnsupportedRequest for any other."""
-        known = {path.name: path for path in self._plugins}
-        if unknown := [name for name in names if name not in known]:
-            raise UnsupportedRequest(
-                f"The server's configuration names no plugin library {unknown[0]!r}.",
-                remedy=f"Choose among {', '.join(known)}." if known else "Set ENGINESCOPE_TENSORRT_PLUGINS on it.",
-            )
-        return tuple(known[name] for name in names) or self._plugins
-
-
-def _libraries(path: Path) -> list[Path]:
-    """A library, or those of a folder."""
-    return sorted(path.glob("*.so*")) if path.is_dir() else [path]
+        plugins = chosen_plugins(request.options.plugins, self._plugins)
+        return build_engine(request, reporter=reporter, kept=self._kept, plugins=plugins)

@@ -15,8 +15,9 @@ from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.inspection import engine_json
 from trt_core.backends.tensorrt.inspector import engine_record_from_json
 from trt_core.backends.tensorrt.layer_profile import profile_layers
-from trt_core.backends.tensorrt.native import BACKEND, library
+from trt_core.backends.tensorrt.native import BACKEND, library, load_plugins
 from trt_core.backends.tensorrt.nvml import GpuSampler
+from trt_core.backends.tensorrt.plugins import plugin_libraries
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.backends.tensorrt.timed_loop import Timed, time_inferences, time_transfers
 from trt_core.domain.findings import Finding, Severity
@@ -26,9 +27,12 @@ from trt_core.protocols import Feeds, Reporter
 
 
 class TrtMeter:
-    """Measures engines on the first GPU."""
+    """Measures engines on the first GPU. `plugins` are libraries that the operator named, or folders of them."""
 
     name = BACKEND
+
+    def __init__(self, *, plugins: Sequence[Path] = ()) -> None:
+        self._plugins = plugin_libraries(plugins)
 
     def check(self) -> None:
         """Nothing beyond the compiler's own probe: to load the library without a driver can end the process."""
@@ -41,6 +45,7 @@ class TrtMeter:
         """
         reporter.progress(Progress(phase="Loading"))
         gpu = this_gpu()
+        load_plugins(self._plugins)
         engine = load_engine(path)
         with ExitStack() as stack:
             sessions = self._sessions(engine, gpu, feeds, request, stack)

@@ -14,7 +14,8 @@ from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles
 from trt_core.backends.tensorrt.layer_profile import profile_layers
 from trt_core.backends.tensorrt.marking import Refused, mark_tensors, markings
-from trt_core.backends.tensorrt.native import BACKEND, library, version_of
+from trt_core.backends.tensorrt.native import BACKEND, library, load_plugins, version_of
+from trt_core.backends.tensorrt.plugins import chosen_plugins, plugin_libraries
 from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.backends.tensorrt.timed_loop import time_inferences
@@ -35,7 +36,7 @@ class TrtObserver:
 
     def __init__(self, folder: Path | None = None, *, plugins: Sequence[Path] = ()) -> None:
         self._kept = KeptFiles(folder=folder) if folder is not None else None
-        self._plugins = tuple(plugins)
+        self._plugins = plugin_libraries(plugins)
 
     def why_not(self) -> str:
         """Why TensorRT does not run here; empty where it does."""
@@ -67,7 +68,8 @@ class TrtObserver:
             half = lookup(library(), "DataType.HALF")
             said.append(mark_tensors(network, tensors, marking, halves=low, half=half))
 
-        output = build_engine(request, reporter=reporter, kept=self._kept, plugins=self._plugins, mark=mark)
+        plugins = chosen_plugins(request.options.plugins, self._plugins)
+        output = build_engine(request, reporter=reporter, kept=self._kept, plugins=plugins, mark=mark)
         marked, refused = said[-1]
         return MarkedOutput(output=output, tensors=marked, refused=refused)
 
@@ -75,6 +77,7 @@ class TrtObserver:
         self, engine: Path, *, tensors: Sequence[str] = (), marking: Marking = Marking.OUTPUTS
     ) -> ObservedTrtSession:
         """A session over an engine's file; outputs of the network are outputs of the session whatever was marked."""
+        load_plugins(self._plugins)
         loaded = load_engine(engine)
         listened = tuple(tensors) if marking is Marking.DEBUG else ()
         return ObservedTrtSession(loaded, device=this_gpu().name, version=library().__version__, listened=listened)

@@ -11,7 +11,8 @@ from trt_core.backends.tensorrt.build import build_engine
 from trt_core.backends.tensorrt.device import this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.marking import mark_outputs
-from trt_core.backends.tensorrt.native import library
+from trt_core.backends.tensorrt.native import library, load_plugins
+from trt_core.backends.tensorrt.plugins import plugin_libraries
 from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.domain.capabilities import Capabilities
@@ -31,8 +32,14 @@ class TrtRunner:
     name = "tensorrt"
 
     def __init__(
-        self, *, profiles: Sequence[OptimizationProfile] = (), rest: Precision = Precision.FP32, tf32: bool = False
+        self,
+        *,
+        profiles: Sequence[OptimizationProfile] = (),
+        rest: Precision = Precision.FP32,
+        tf32: bool = False,
+        plugins: Sequence[Path] = (),
     ) -> None:
+        self._plugins = plugin_libraries(plugins)
         self._profiles = tuple(profiles)
         self._rest = rest
         self._tf32 = tf32
@@ -60,6 +67,7 @@ class TrtRunner:
     def session(self, engine_path: Path) -> TrtSession:
         """A session over an engine's file."""
         gpu = this_gpu()
+        load_plugins(self._plugins)
         return TrtSession(load_engine(engine_path), device=gpu.name, version=library().__version__)
 
     def _built(self, onnx_path: Path, extra_outputs: Sequence[str], *, optimize: bool) -> memoryview:
@@ -71,7 +79,7 @@ class TrtRunner:
             rest=self._rest,
         )
         mark = partial(mark_outputs, names=tuple(extra_outputs)) if extra_outputs else None
-        return build_engine(request, reporter=_Silent(), mark=mark).engine
+        return build_engine(request, reporter=_Silent(), plugins=self._plugins, mark=mark).engine
 
 
 class _Silent(Reporter):
