@@ -79,3 +79,13 @@ def test_a_job_log_that_cannot_be_used_for_another_reason_names_it(tmp_path: Pat
     with pytest.raises(StoreError, match="unable to open database file") as told:
         log.jobs()
     assert not isinstance(told.value, QuotaExceeded)
+
+
+def test_a_list_of_jobs_that_is_no_database_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "jobs.sqlite").write_text("no database, whatever its name says")
+
+    assert main(["runs", "--workspace", str(tmp_path)]) == StoreError.exit_code
+
+    said = capsys.readouterr().err
+    assert "The list of jobs is damaged" in said
+    assert "This is a bug" not in said

@@ -45,6 +45,13 @@ def _told(path: Path) -> Iterator[None]:
             f"The list of jobs cannot be used: {error}.",
             remedy="Check the rights of the workspace's folder, then retry.",
         ) from error
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its children are mistakes of ours
+            raise
+        raise StoreError(
+            f"The list of jobs is damaged: {error}.",
+            remedy=f"Move {path.name} out of the workspace: models and results lie elsewhere and stay.",
+        ) from error
 
 
 class SqliteJobLog:
