@@ -5,7 +5,6 @@ A .pt2 may carry pickled objects, which are code: only files that the operator p
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -18,6 +17,7 @@ from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.latency import LatencyConditions, LatencyRequest, Measured
 from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, TrtCoreError
+from trt_core.hashing import file_sha256
 from trt_core.protocols import Array, Feeds, Reporter
 
 _CPU_ONLY = "+cpu"
@@ -107,7 +107,7 @@ class TorchMeter:
         on_gpu = self._device == "cuda"
         device = torch.cuda.get_device_name(0) if on_gpu else processor_text(request.threads)
         copies = "with copies to the GPU and back" if on_gpu and request.transfers else "inputs in place"
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
         streams = "one stream" if request.streams == 1 else f"{request.streams} threads that run at once"
         return LatencyConditions(
             device=device,

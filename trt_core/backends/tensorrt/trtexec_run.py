@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from trt_core.backends.tensorrt.calibration_cache import release_text
 from trt_core.domain.recordings import RunConditions
 
 _HEADER = re.compile(r"&&&& \w+ TensorRT\.trtexec \[TensorRT v(?P<number>\d{4,6})\][^#\n]*#(?P<line>[^\n]{0,4000})")
@@ -27,7 +28,7 @@ def run_conditions(log: str, *, version: str, is_trtexec: bool, h2d_ms: Sequence
     `h2d_ms` are exported times of copies to the device: they tell for certain whether there were any.
     """
     header = _HEADER.search(log[: 1 << 16])
-    said = _dotted(int(header["number"])) if header else version
+    said = release_text(header["number"]) if header else version
     major = _major(said)
     if major is None or not (is_trtexec or header):
         return None
@@ -44,13 +45,6 @@ def run_conditions(log: str, *, version: str, is_trtexec: bool, h2d_ms: Sequence
 def _major(version: str) -> int | None:
     found = _VERSION.match(version)
     return int(found["major"]) if found else None
-
-
-def _dotted(number: int) -> str:
-    """`8601` is 8.6.1, `100300` is 10.3.0."""
-    if number < 10_000:
-        return f"{number // 1000}.{number // 100 % 10}.{number % 100}"
-    return f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
 
 
 def _defaults(version: str, major: int) -> RunConditions:
