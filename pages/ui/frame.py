@@ -40,7 +40,8 @@ __all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
 _ICON = "data:image/png;base64," + b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
 # Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
-# which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width. No foreign text here.
+# which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width; min, opt and max
+# stay under their words in one. No foreign text here.
 _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
@@ -56,6 +57,7 @@ h1 { font-size: 2rem !important; }
 .count-bars td:nth-child(2) div { height: 0.7rem; border-radius: 2px; min-width: 1px; }
 .count-bars td:last-child { text-align: right; padding-right: 0; }
 @media (max-width: 1100px) { .st-key-graph-beside [data-testid="stColumn"] { min-width: calc(100% - 1.5rem); } }
+@media (max-width: 640px) { [class*="st-key-sizes-"] [data-testid="stColumn"] { min-width: 0; } }
 </style>"""
 
 

@@ -78,12 +78,14 @@ def _profile(axes: tuple[FreeAxis, ...], *, scope: str, number: int, position: i
             type="tertiary",
             icon=":material/delete:",
         )
-    header = st.columns(_COLUMNS, vertical_alignment="bottom")
-    for column, word in zip(header, ("size", "min", "opt", "max"), strict=True):
-        column.caption(word)
-    return {
-        axis.key: _row(axis, place, scope=scope, number=number, position=position) for place, axis in enumerate(axes)
-    }
+    with st.container(key=f"sizes-{scope}-{number}", gap="small"):
+        header = st.columns(_COLUMNS, vertical_alignment="bottom")
+        for column, word in zip(header, ("size", "min", "opt", "max"), strict=True):
+            column.caption(word)
+        return {
+            axis.key: _row(axis, place, scope=scope, number=number, position=position)
+            for place, axis in enumerate(axes)
+        }
 
 
 def _row(axis: FreeAxis, place: int, *, scope: str, number: int, position: int) -> Sizes:
