@@ -8,7 +8,7 @@ from typing import Any
 
 from pages.ui import text
 
-WIDE, HALF = 92, 36  # characters a line that fit at 900 px, for a plot across the page and for one of half its width
+WIDE, HALF = 64, 36  # characters a line that fit a plot of 430 px (the page at 500 px), and one of half the page
 _LINE_PX = 15
 _BELOW_AXIS_PX = 52
 
