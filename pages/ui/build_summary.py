@@ -25,12 +25,12 @@ def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
     with st.container(border=True):
         st.markdown("**What will happen**")
         if wish.spec is None:
-            st.caption("The form is not complete yet: its button says what is missing.")
+            st.caption("The form is not complete yet: its fields or its button say what is missing.")
         else:
             outlook = bench.outlook.of_build(wish.spec)
             st.markdown("\n".join(f"1. {sentence}" for sentence in _steps(wish.spec, wish, outlook)))
             _expect(outlook)
-    if wish.rows:
+    if wish.rows and all(low <= opt <= high for sizes in wish.rows for low, opt, high in sizes.values()):
         st.markdown("**Profiles**")
         figure = profile_figure(wish.rows)
         st.plotly_chart(figure, key="build.profile_chart", config=plot_config("profiles"))

@@ -112,6 +112,7 @@ def test_a_profile_out_of_order_is_told_at_the_form_and_cannot_be_sent(stock):
     _, model, _ = stock
     app = opened("build", model=model.id)
     app.button(key(model, "profile.add")).click().run()
+    assert "**Profiles**" in words(app)
 
     app.number_input(key(model, "profile.2.0.min")).set_value(9).run()
 
@@ -120,6 +121,7 @@ def test_a_profile_out_of_order_is_told_at_the_form_and_cannot_be_sent(stock):
     assert len(told) == 1
     assert "Profile 2" in told[0]
     assert app.button("build.submit").disabled
+    assert "**Profiles**" not in words(app)  # there is nothing true to draw
 
 
 @pytest.mark.usefixtures("_stocked")
