@@ -30,9 +30,9 @@ def show_topologies(bench: Workbench, build_id: str) -> None:
     rows = [
         {
             "Run": label,
-            "p50 (ms)": summary.p50_ms,
-            "p99 (ms)": summary.p99_ms,
-            "Inferences a second": summary.throughput_per_s,
+            "p50": text.milliseconds(summary.p50_ms),
+            "p99": text.milliseconds(summary.p99_ms),
+            "Inferences a second": text.figure(summary.throughput_per_s),
             "GPUs or machines for 1,000/s": -(-1000 // max(summary.throughput_per_s, 1e-9)),
         }
         for label, summary in measured

@@ -136,7 +136,7 @@ def origin_rows(view: RunView) -> list[dict[str, Any]]:
             "rank": rank,
             "layer": item.name,
             "loses": sqnr(item.loss_db),
-            "beyond a healthy layer, dB": item.excess_db,
+            "beyond a healthy layer": sqnr(item.excess_db),
             "SQNR after it": sqnr(item.sqnr_db),
             "alone": sqnr(item.isolated_db),
             "layers before it": "nothing before" if item.before_db == float("inf") else sqnr(item.before_db),
