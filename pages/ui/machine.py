@@ -15,6 +15,7 @@ from trt_core.services.machine import Machine
 from trt_core.settings import VARIABLES
 from trt_core.workbench import Workbench
 
+_TITLES = {"cuda": "CUDA"}
 _INSTALLED_BY = {"tensorrt": "make run GPU=1, on a host with an NVIDIA GPU"}
 
 
@@ -23,9 +24,9 @@ def machine_sentence(machine: Machine) -> str:
     builds = [item.title for item in machine.backends if item.can_build]
     runs = [item.title for item in machine.backends if item.can_run]
     gpu = text.names(list(machine.gpus)) if machine.gpus else "no NVIDIA GPU"
-    built = f"{text.plain(' and '.join(builds))} builds engines" if builds else "Nothing here builds engines"
-    ran = f"{text.plain(' and '.join(runs))} runs models" if runs else "nothing runs models"
-    return f"{built}, {ran}; there is {gpu}."
+    built = f"Engines are built by {text.plain(' and '.join(builds))}" if builds else "Nothing here builds engines"
+    ran = f"models run in {text.plain(' and '.join(runs))}" if runs else "nothing runs models"
+    return f"{built}; {ran}; there is {gpu}."
 
 
 def machine_cards(machine: Machine, usage: Usage) -> None:
@@ -62,7 +63,7 @@ def show_backends(machine: Machine) -> None:
             if backend.precisions:
                 st.caption("Precisions: " + ", ".join(PRECISION_LABELS[item] for item in backend.precisions))
             for ability, reason in backend.missing:
-                st.markdown(f"**{text.plain(ability.capitalize())}:** {text.plain(reason)}")
+                st.markdown(f"**{text.plain(_TITLES.get(ability, ability.capitalize()))}:** {text.plain(reason)}")
 
 
 def _abilities(backend: Capabilities) -> tuple[tuple[str, bool], ...]:

@@ -15,7 +15,7 @@ from trt_core.workbench import Workbench
 
 def show_moving(bench: Workbench) -> None:
     """Export and import."""
-    with st.expander("Take a project along"):
+    with st.expander("Export or import a project"):
         left, right = st.columns(2, gap="large")
         with left, boundary("registry"):
             _export(bench)

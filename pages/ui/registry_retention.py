@@ -13,7 +13,7 @@ from trt_core.workbench import Workbench
 
 def show_retention(bench: Workbench) -> None:
     """The form with its dry run below it, which is always up to date."""
-    with st.expander("Let old engines go"):
+    with st.expander("Delete old engines"):
         left, middle, right = st.columns(3)
         with left:
             newest = st.number_input("Keep the newest of each model", 0, 1000, 3, key="registry.newest")

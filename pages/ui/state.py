@@ -54,7 +54,12 @@ def selected(name: str) -> str:
         if not _JOB_ID.fullmatch(text):
             raise NotFound(f"{text[:80]!r} is not the id of a job.", remedy="Open it from the list of jobs.")
         return text
-    return checked_id(text, KINDS[name])
+    try:
+        return checked_id(text, KINDS[name])
+    except NotFound as error:
+        raise NotFound(
+            error.message, remedy="The link may be cut: copy it again, or choose a page in the menu."
+        ) from None
 
 
 def selected_position(name: str, known: Collection[int], what: str) -> int | None:

@@ -77,6 +77,7 @@ def test_a_link_with_no_id_in_it_is_a_red_box_not_a_crash(open_page, mlp):
     app = open_page("models", model="../../etc/passwd")
 
     assert "is not the id of a model" in app.error[0].value
+    assert "The link may be cut" in app.error[0].value
 
 
 def test_deletion_asks_first_and_says_what_goes_with_the_model(open_page, bench, mlp):

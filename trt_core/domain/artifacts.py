@@ -42,8 +42,8 @@ _ID = re.compile(r"[mvbldsnctperwkiyaq]-[0-9a-f]{12}(-[0-9]{1,4})?")
 def checked_id(text: str, kind: ArtifactKind | None = None) -> str:
     """The text if it is an artifact's id (of that kind); NotFound otherwise. Only checked ids become paths."""
     if not _ID.fullmatch(text) or (kind is not None and text[0] != kind.value):
-        what = kind.name.lower() if kind else "artifact"
-        raise NotFound(f"{text[:80]!r} is not the id of a {what}.", remedy="Copy it from the list of runs.")
+        what = f"a {kind.name.lower()}" if kind else "an artifact"
+        raise NotFound(f"{text[:80]!r} is not the id of {what}.", remedy="Copy it whole: a list of runs has it.")
     return text
 
 
