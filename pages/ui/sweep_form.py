@@ -13,9 +13,9 @@ from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.latency import METERS, LatencyRequest
-from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.profile_axes import free_axes
 from trt_core.domain.requests import BenchSpec
-from trt_core.domain.sweeps import Shapes, SweepSpec
+from trt_core.domain.sweeps import SweepSpec, shapes_along
 from trt_core.errors import InvalidInput, TrtCoreError
 from trt_core.workbench import Workbench
 
@@ -45,7 +45,7 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
         transfers, graph = copies_switch(backend, page="sweeps"), graph_switch(backend, page="sweeps")
     try:
         values = numbers(sizes)
-        shapes = _shapes(model, axis.key, values) if axis is not None else ()
+        shapes = shapes_along(model.inputs, axis.key, values) if axis is not None else ()
         spec = SweepSpec(
             subject_id=subject,
             batches=values if not shapes and axes else (1,),
@@ -114,16 +114,3 @@ def numbers(words: str) -> tuple[int, ...]:
             raise InvalidInput(f"{word.strip()[:40]!r} is too long a range.", remedy="Name the sizes that matter.")
         found += range(int(first), end + 1)
     return tuple(dict.fromkeys(found))
-
-
-def _shapes(model: ModelRecord, key: str, values: tuple[int, ...]) -> tuple[Shapes, ...]:
-    """Shapes of every input with one axis at each of the values, the others at their usual size."""
-    found = []
-    for value in values:
-        sizes = {}
-        for axis in free_axes(model.inputs):
-            size = value if axis.key == key else first_sizes(axis)[0]
-            sizes[axis.key] = (size, size, size)
-        profile = profile_from_sizes(model.inputs, sizes)
-        found.append(tuple((item.tensor, item.opt) for item in profile.ranges))
-    return tuple(found)

@@ -13,11 +13,11 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.latency_runs import transfers_sentence
 from pages.ui.stamp import stamp
 from pages.ui.state import select
-from pages.ui.sweep_charts import Limit, matrix_figure, throughput_figure
+from pages.ui.sweep_charts import Limit, label_of, matrix_figure, throughput_figure
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
-from trt_core.analysis.sweeps import PERCENTILES, by_size, latency_at, split_profiles, sweet_spot
+from trt_core.analysis.sweeps import PERCENTILES, against_references, latency_at, split_profiles, sweet_spot
 from trt_core.domain.sweeps import Sweep, SweepHead, SweepPoint
 from trt_core.workbench import Workbench
 
@@ -114,8 +114,9 @@ def sweep_sentence(best: SweepPoint | None, limit: Limit) -> str:
     if best is None or best.summary is None:
         return f"No point keeps {said}."
     setting = best.setting
+    size = f"shape {label_of(best)}" if setting.shapes else f"batch {setting.batch}"
     return (
-        f"Under {said} the sweet spot is batch {setting.batch} with {text.counted(setting.streams, 'stream')}: "
+        f"Under {said} the sweet spot is {size} with {text.counted(setting.streams, 'stream')}: "
         f"{text.figure(best.summary.throughput_per_s)} inferences/s at {limit.percentile} "
         f"{text.milliseconds(latency_at(best.summary, limit.percentile))}."
     )
@@ -159,19 +160,18 @@ def point_rows(points: Sequence[SweepPoint]) -> list[dict[str, object]]:
 
 def _split(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> None:
     st.caption(
-        "Sizes in which one engine for all of them is more than 10 % slower than a reference measured for each size "
-        "deserve a profile of their own."
+        "Sizes in which one engine for all of them is more than 10 % slower than a reference measured at the same "
+        "shapes deserve a profile of their own. An engine with static shapes has one size: choose one sweep for each."
     )
-    names = {head.id: f"{text.clean(head.label, 40)} · {text.clock(head.created_at)}" for head in others}
-    reference = st.selectbox(
-        "Reference sweep", list(names), index=None, key="sweeps.reference", format_func=lambda item: names[item]
-    )
-    if reference is None:
-        st.info("Choose a sweep of engines with static shapes as the reference.")
+    names = {head.id: f"{text.clean(head.label, 40)} · {text.clock(head.created_at)} · {head.id}" for head in others}
+    chosen = st.multiselect("Reference sweeps", list(names), key="sweeps.references", format_func=names.__getitem__)
+    if not chosen:
+        st.info("Choose sweeps of engines with static shapes as the reference.")
         return
-    mine, static = by_size(sweep.points), by_size(bench.sweeps.sweep(reference).points)
-    if not set(mine) & set(static):
-        st.info("The two sweeps share no size with one stream.")
+    references = [point for reference in chosen for point in bench.sweeps.sweep(reference).points]
+    mine, static = against_references(sweep.points, references)
+    if not mine:
+        st.info("This sweep shares no shape with the references, measured with one stream.")
         return
     rows = [
         {

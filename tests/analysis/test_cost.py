@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from trt_core.analysis.cost import OperatingPoint, best_point, cost
+from trt_core.analysis.cost import OperatingPoint, cost
 from trt_core.errors import InvalidInput
 
 POINTS = (
@@ -10,11 +10,6 @@ POINTS = (
     OperatingPoint(batch=8, streams=1, latency_ms=5.0, inferences_per_s=1600.0),
     OperatingPoint(batch=32, streams=2, latency_ms=20.0, inferences_per_s=4000.0),
 )
-
-
-def test_the_best_point_is_the_fastest_one_within_the_limit():
-    assert best_point(POINTS, limit_ms=10.0) is POINTS[1]
-    assert best_point(POINTS, limit_ms=1.0) is None
 
 
 def test_devices_are_whole_and_keep_their_headroom():

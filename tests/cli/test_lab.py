@@ -75,6 +75,21 @@ def test_a_sweep_answers_no_when_no_point_keeps_the_limit(tmp_path, capsys):
     assert main([*arguments, "--streams", "a"]) == 2
 
 
+def test_another_axis_than_the_batch_is_swept_by_its_symbol(tmp_path, capsys):
+    path = tmp_path / "mlp.onnx"
+    path.write_bytes(models.mlp().SerializeToString())
+    arguments = ["sweep", str(path), "--iterations", "3", "--warmup", "1", "--workspace", str(tmp_path / "workspace")]
+
+    assert main([*arguments, "--quiet", "--axis", "batch", "--sizes", "2,5"]) == 0
+    said = capsys.readouterr().out
+    assert "x 2x8" in said
+    assert "x 5x8" in said
+    assert main([*arguments, "--quiet", "--axis", "batch"]) == 2
+    assert "belong together" in capsys.readouterr().err
+    assert main([*arguments, "--quiet", "--axis", "width", "--sizes", "2"]) == 2
+    assert "Its open axes are: batch." in capsys.readouterr().err
+
+
 def test_a_request_is_built_again_and_the_attempts_are_compared(tmp_path, capsys):
     path = tmp_path / "mlp.onnx"
     path.write_bytes(models.mlp().SerializeToString())

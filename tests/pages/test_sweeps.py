@@ -52,6 +52,19 @@ def test_the_sweet_spot_is_named_and_the_cost_follows_the_price(open_page, bench
     assert "No point keeps" in words(app)
 
 
+def test_sizes_are_held_against_several_references_one_for_each_static_engine(open_page, bench, mlp):
+    sweep = bench.sweeps.perform(_spec(mlp), CollectingReporter())
+    static = [bench.sweeps.perform(_spec(mlp, batches=(size,), streams=(1,)), CollectingReporter()) for size in (1, 4)]
+
+    app = open_page("sweeps", model=mlp.id, sweep=sweep.head.id)
+    assert "Choose sweeps of engines with static shapes" in words(app)
+    app.multiselect("sweeps.references").set_value([item.head.id for item in static]).run()
+
+    table = next(item.value for item in app.dataframe if "profile" in item.value.columns)
+    ends = {int(size) for row in table["profile"] for size in row.split("–")}
+    assert ends == {1, 4}
+
+
 def test_a_stopped_sweep_shows_its_points_and_offers_to_go_on(open_page, bench, mlp):
     with pytest.raises(JobCancelled):
         bench.sweeps.perform(_spec(mlp), CollectingReporter(cancel_after=8))

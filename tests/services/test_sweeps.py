@@ -3,11 +3,12 @@ from __future__ import annotations
 import io
 
 import pytest
+from onnx import helper
 
 from tests import models
-from trt_core.analysis.sweeps import by_size, split_profiles, sweet_spot
+from trt_core.analysis.sweeps import against_references, split_profiles, sweet_spot
 from trt_core.domain.jobs import JobKind, Use
-from trt_core.domain.sweeps import SweepSpec
+from trt_core.domain.sweeps import SweepSpec, shapes_along
 from trt_core.errors import InvalidInput, JobCancelled, UnsupportedRequest
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
@@ -104,7 +105,40 @@ def test_the_sweet_spot_keeps_the_limit(bench, model):
     best = sweet_spot(sweep, limit_ms=slowest)
     assert best.summary.throughput_per_s == max(point.summary.throughput_per_s for point in sweep.points)
     assert sweet_spot(sweep, limit_ms=0.0) is None
-    assert set(by_size(sweep.points)) == {1, 2, 4}
+    mine, static = against_references(sweep.points, sweep.points)
+    assert set(mine) == {1, 2, 4}
+    assert mine == static
+
+
+def _along(bench, size: int | str):
+    """A model whose second dimension is swept, or fixed at a size as a static engine's would be."""
+    proto = models.model(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        inputs=[models.value("x", ["batch", size])],
+        outputs=[models.value("y", ["batch", size])],
+    )
+    return bench.library.add_upload({f"relu_{size}.onnx": io.BytesIO(proto.SerializeToString())})
+
+
+def test_sizes_of_another_axis_than_the_batch_stay_apart(bench):
+    model = _along(bench, "length")
+    shapes = shapes_along(model.inputs, "length", (8, 4096))
+    sweep = bench.sweeps.perform(
+        _spec(model, batches=(1,), streams=(1,), shapes=shapes, iterations=30), CollectingReporter()
+    )
+    small, large = (point.summary for point in sweep.points)
+
+    limit = min(small.p50_ms, large.p50_ms)
+    assert sweet_spot(sweep, limit_ms=limit, percentile="p50").summary.p50_ms <= limit
+    references = []
+    for size in (8, 4096):
+        spec = _spec(_along(bench, size), batches=(1,), streams=(1,))
+        references += bench.sweeps.perform(spec, CollectingReporter()).points
+    mine, static = against_references(sweep.points, references)
+    assert mine == {8: small.p50_ms, 4096: large.p50_ms}
+    assert set(static) == {8, 4096}
+    with pytest.raises(InvalidInput, match="no open axis"):
+        shapes_along(model.inputs, "width", (1,))
 
 
 def test_sizes_that_one_profile_slows_down_get_one_of_their_own():

@@ -32,12 +32,6 @@ class Cost:
     headroom: float
 
 
-def best_point(points: tuple[OperatingPoint, ...], *, limit_ms: float) -> OperatingPoint | None:
-    """The point with the highest throughput whose latency keeps the limit; None when none does."""
-    able = [point for point in points if point.latency_ms <= limit_ms]
-    return max(able, key=lambda point: (point.inferences_per_s, -point.latency_ms), default=None)
-
-
 def cost(point: OperatingPoint, *, load_per_s: float, price_per_hour: float, headroom: float = 0.3) -> Cost:
     """Devices for a steady load, and its price: ceil(load / (throughput x (1 - headroom))).
 

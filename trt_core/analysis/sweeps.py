@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trt_core.analysis.cost import OperatingPoint, best_point
 from trt_core.domain.latency import LatencySummary
-from trt_core.domain.sweeps import Sweep, SweepPoint
+from trt_core.domain.sweeps import Shapes, Sweep, SweepPoint
 
 PERCENTILES = ("p50", "p90", "p95", "p99")
 
@@ -19,30 +18,14 @@ def latency_at(summary: LatencySummary, percentile: str) -> float:
     return float(getattr(summary, f"{percentile}_ms"))
 
 
-def operating_points(sweep: Sweep, percentile: str) -> tuple[OperatingPoint, ...]:
-    """The measured points as ways to serve."""
-    return tuple(
-        OperatingPoint(
-            batch=point.setting.batch,
-            streams=point.setting.streams,
-            latency_ms=latency_at(point.summary, percentile),
-            inferences_per_s=point.summary.throughput_per_s,
-        )
-        for point in sweep.points
-        if point.summary is not None
-    )
-
-
 def sweet_spot(sweep: Sweep, *, limit_ms: float, percentile: str = "p99") -> SweepPoint | None:
     """The point of highest throughput whose latency keeps the limit at that percentile; None when none does."""
-    best = best_point(operating_points(sweep, percentile), limit_ms=limit_ms)
-    if best is None:
-        return None
-    return next(
-        point
+    able = [
+        (point.summary.throughput_per_s, -latency_at(point.summary, percentile), point)
         for point in sweep.points
-        if point.summary is not None and (point.setting.batch, point.setting.streams) == (best.batch, best.streams)
-    )
+        if point.summary is not None and latency_at(point.summary, percentile) <= limit_ms
+    ]
+    return max(able, key=lambda item: item[:2])[2] if able else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +61,41 @@ def split_profiles(
     return tuple(ranges)
 
 
-def by_size(points: Sequence[SweepPoint], percentile: str = "p50") -> dict[int, float]:
-    """Latency by batch for the points with one stream."""
-    return {
-        point.setting.batch: latency_at(point.summary, percentile)
-        for point in points
-        if point.summary is not None and point.setting.streams == 1
-    }
+def against_references(
+    points: Sequence[SweepPoint], references: Sequence[SweepPoint], percentile: str = "p50"
+) -> tuple[dict[int, float], dict[int, float]]:
+    """Latency by size of a sweep, and of what stands for static engines: for the shapes that both measured.
+
+    Only points with one stream count. The size is the first dimension in which the sweep's shapes differ; of several
+    references for one shape the fastest counts.
+    """
+    mine, static = _by_shapes(points, percentile), _by_shapes(references, percentile)
+    axis = _swept(list(mine))
+    shared = [shapes for shapes in mine if shapes in static]
+    return (
+        {_size(shapes, axis): mine[shapes] for shapes in shared},
+        {_size(shapes, axis): static[shapes] for shapes in shared},
+    )
+
+
+def _by_shapes(points: Sequence[SweepPoint], percentile: str) -> dict[Shapes, float]:
+    found: dict[Shapes, float] = {}
+    for point in points:
+        if point.summary is not None and point.conditions is not None and point.setting.streams == 1:
+            shapes, latency = point.conditions.shapes, latency_at(point.summary, percentile)
+            found[shapes] = min(latency, found.get(shapes, latency))
+    return found
+
+
+def _swept(found: Sequence[Shapes]) -> tuple[int, int]:
+    """The first (input, dimension) in which shapes differ, by position; the very first where none does."""
+    for tensor, (_, dims) in enumerate(found[0] if found else ()):
+        for axis in range(len(dims)):
+            if len({shapes[tensor][1][axis] for shapes in found}) > 1:
+                return tensor, axis
+    return 0, 0
+
+
+def _size(shapes: Shapes, axis: tuple[int, int]) -> int:
+    dims = shapes[axis[0]][1] if shapes else ()
+    return dims[axis[1]] if dims else 1

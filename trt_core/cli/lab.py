@@ -12,7 +12,7 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.rebuilds import RebuildSpec
 from trt_core.domain.recordings import EngineStudy
-from trt_core.domain.sweeps import SweepSpec
+from trt_core.domain.sweeps import Setting, SweepSpec, shapes_along
 from trt_core.domain.tactics import Tuning
 from trt_core.errors import InvalidInput, NotFound
 from trt_core.workbench import Workbench
@@ -45,6 +45,8 @@ def lab_arguments(command: AddCommand) -> None:
     sweep.add_argument("model", metavar="MODEL|BUILD_ID")
     sweep.add_argument("--batches", default="1,2,4,8")
     sweep.add_argument("--streams", default="1")
+    sweep.add_argument("--axis", default="", help="sweep this open axis in place of the batch: a symbol, or input[1]")
+    sweep.add_argument("--sizes", default="", metavar="64,128", help="the sizes of --axis")
     sweep.add_argument("--iterations", type=int, default=200)
     sweep.add_argument("--warmup", type=int, default=10)
     sweep.add_argument("--threads", type=int, default=0)
@@ -190,10 +192,15 @@ def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     from trt_core.analysis.sweeps import sweet_spot
 
     subject = options.model if ARTIFACT_ID.fullmatch(options.model) else model_record(bench, options.model).id
+    if bool(options.axis) != bool(options.sizes):
+        raise InvalidInput("--axis and --sizes belong together.", remedy="Give both, or neither.")
+    inputs = bench.library.model(bench.latency.model_of(subject)).inputs if options.axis else ()
+    shapes = shapes_along(inputs, options.axis, _numbers(options.sizes)) if options.axis else ()
     spec = SweepSpec(
         subject_id=subject,
-        batches=_numbers(options.batches),
+        batches=(1,) if shapes else _numbers(options.batches),
         streams=_numbers(options.streams),
+        shapes=shapes,
         backend=options.backend,
         warmup=options.warmup,
         iterations=options.iterations,
@@ -206,16 +213,22 @@ def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     limit = options.limit_ms if options.limit_ms is not None else float("inf")
     best = sweet_spot(found, limit_ms=limit, percentile=options.percentile)
     lines = [
-        f"  batch {point.setting.batch:4d}  streams {point.setting.streams:2d}  p99 {point.summary.p99_ms:.3f} ms  "
+        f"  {_size(point.setting)}  streams {point.setting.streams:2d}  p99 {point.summary.p99_ms:.3f} ms  "
         f"{point.summary.throughput_per_s:.1f}/s"
         if point.summary is not None
-        else f"  batch {point.setting.batch:4d}  streams {point.setting.streams:2d}  {point.error}"
+        else f"  {_size(point.setting)}  streams {point.setting.streams:2d}  {point.error}"
         for point in found.points
     ]
     setting = best.setting if best is not None else None
-    said = f"sweet spot: batch {setting.batch}, {setting.streams} streams" if setting else "no point keeps the limit"
+    said = f"sweet spot: {_size(setting)}, {setting.streams} streams" if setting else "no point keeps the limit"
     plain = {"sweep": found.head.id, "points": [to_plain(item) for item in found.points], "best": to_plain(setting)}
     return Answer(plain=plain, lines=[*lines, said], exit_code=0 if setting else 1)
+
+
+def _size(setting: Setting) -> str:
+    if not setting.shapes:
+        return f"batch {setting.batch}"
+    return ", ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in setting.shapes)
 
 
 def _numbers(words: str) -> tuple[int, ...]:

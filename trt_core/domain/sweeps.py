@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from trt_core.domain.latency import LatencyConditions, LatencySummary
+from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidInput
 
 MOST_POINTS = 200
@@ -94,3 +96,22 @@ class Sweep:
     def is_complete(self) -> bool:
         """True when every point has been measured, or found impossible."""
         return len(self.points) == len(self.head.spec.settings)
+
+
+def shapes_along(inputs: tuple[TensorSpec, ...], key: str, values: tuple[int, ...]) -> tuple[Shapes, ...]:
+    """Shapes of every input with one open axis at each of the values, the others at their usual size.
+
+    `key` is that of `free_axes`: a symbol, or `input[axis]`. Raises InvalidInput for another.
+    """
+    axes = free_axes(inputs)
+    if key not in {axis.key for axis in axes}:
+        known = ", ".join(axis.key for axis in axes) or "none"
+        raise InvalidInput(f"The model has no open axis {key[:60]!r}.", remedy=f"Its open axes are: {known}.")
+    found = []
+    for value in values:
+        sizes = {}
+        for axis in axes:
+            size = value if axis.key == key else first_sizes(axis)[0]
+            sizes[axis.key] = (size, size, size)
+        found.append(tuple((item.tensor, item.opt) for item in profile_from_sizes(inputs, sizes).ranges))
+    return tuple(found)
