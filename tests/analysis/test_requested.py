@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 from tests.analysis.trt86 import study
@@ -41,3 +42,15 @@ def test_a_compiled_block_whose_name_tells_nothing_may_hold_matrix_work():
     blocks = [row for row in layer_rows(study("enc_int8_calib")) if "ForeignNode" in row.name and has_matrix_work(row)]
 
     assert len(blocks) == 1
+
+
+def test_calibration_that_does_not_reach_into_a_block_blocks_and_qdq_pairs_in_one_leave_it_open():
+    calibrated = study("enc_int8_calib")
+    explicit = replace(calibrated, calibration_cache="", said=())
+
+    (sure,), (open_,) = requested_findings(calibrated), requested_findings(explicit)
+
+    assert sure.rule == "precision-not-reached"
+    assert open_.rule == "precision-not-recorded"
+    assert "calibration" not in open_.message
+    assert "only the precision at the border" in open_.message

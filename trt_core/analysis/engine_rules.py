@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from trt_core.analysis.engine_flow import kernel_ops
+from trt_core.analysis.tensor_groups import is_opaque
 from trt_core.domain.engine import EngineLayer, EngineRecord
 from trt_core.domain.findings import Finding, Severity, most_severe_first
 from trt_core.domain.fusion import FusionMap
@@ -43,6 +44,9 @@ def _requested(record: EngineRecord, requested: Precision, *, implicit: bool) ->
     running = sum(layer.precision is requested for layer in layers)
     name, share = requested.value.upper(), running / len(layers)
     evidence = ", ".join(f"{count} {kind}" for kind, count in record.precisions.items())
+    if running == 0 and requested.is_quantized and not implicit and any(is_opaque(layer) for layer in layers):
+        yield _not_recorded(layers, name, evidence)
+        return
     if running == 0:
         yield Finding(
             rule="precision-not-reached",
@@ -72,6 +76,19 @@ def _requested(record: EngineRecord, requested: Precision, *, implicit: bool) ->
             nodes=tuple(dict.fromkeys(name for layer in kept for name in layer.source_names))[:50],
             evidence=evidence,
         )
+
+
+def _not_recorded(layers: list[EngineLayer], name: str, evidence: str) -> Finding:
+    """With Q/DQ pairs in the file, a compiled block may well be quantized inside: its record only tells its border."""
+    blocks = sum(is_opaque(layer) for layer in layers)
+    what = "one compiled block holds" if blocks == 1 else f"{blocks} compiled blocks hold"
+    return Finding(
+        rule="precision-not-recorded",
+        severity=Severity.WARNING,
+        message=f"{name} was asked for; {what} its nodes, and the record names only the precision at the border.",
+        remedy=f"Hold its size and time against the FP16 engine's: they tell whether {name} is at work inside.",
+        evidence=evidence,
+    )
 
 
 def _lower_than_asked(record: EngineRecord, requested: Precision) -> Iterator[Finding]:

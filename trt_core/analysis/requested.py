@@ -31,6 +31,8 @@ def requested_findings(study: EngineStudy) -> tuple[Finding, ...]:
         return ()
     asked, ran = study.asked.value.upper(), sum(row.precision is study.asked for row in rows)
     causes = _causes(study, rows)
+    if ran == 0 and _block(study, rows) and not _calibrated(study):
+        return (_not_recorded(study, asked, causes),)
     matrix = f", {len(quantized)} of the {len(able)} with matrix work" if able else ""
     return (
         Finding(
@@ -41,6 +43,22 @@ def requested_findings(study: EngineStudy) -> tuple[Finding, ...]:
             evidence=", ".join(f"{count} {name}" for name, count in study.record.precisions.items()),
         ),
     )
+
+
+def _not_recorded(study: EngineStudy, asked: str, causes: Sequence[str]) -> Finding:
+    """With Q/DQ pairs in the file, a compiled block may well be quantized inside: its record only tells its border."""
+    return Finding(
+        rule="precision-not-recorded",
+        severity=Severity.WARNING,
+        message=f"{asked} was asked for; the record names only the precision at the border. {' '.join(causes)}",
+        remedy=f"Hold its size and time against the FP16 engine's: they tell whether {asked} is at work inside.",
+        evidence=", ".join(f"{count} {name}" for name, count in study.record.precisions.items()),
+    )
+
+
+def _calibrated(study: EngineStudy) -> bool:
+    """True where the compiler itself chose what to quantize, from ranges."""
+    return bool(study.calibration_cache or _scales(study))
 
 
 def _remedy(study: EngineStudy, rows: Sequence[LayerRow]) -> str:
@@ -58,7 +76,8 @@ def _block(study: EngineStudy, rows: Sequence[LayerRow]) -> str:
     share = sum(row.share or 0.0 for row in blocks)
     took = f" that takes {share:.0%} of the layer time" if share else ""
     what = "one compiled block" if len(blocks) == 1 else f"{len(blocks)} compiled blocks"
-    return f"The network became {what}{took}; calibration ranges do not reach into it."
+    reach = "; calibration ranges do not reach into it" if _calibrated(study) else ""
+    return f"The network became {what}{took}{reach}."
 
 
 def _biases(study: EngineStudy, rows: Sequence[LayerRow]) -> str:

@@ -146,4 +146,6 @@ class Rebuilds:
             session = self._runners[wish.backend].load(self._builds.engine_path(build_id))
             for name, array in zip(session.outputs, session.run(feeds), strict=True):
                 found.setdefault(name, []).append(array.copy())
+            # An engine's memory is the GPU's, which Python's collector does not see; a session on the CPU has no close.
+            getattr(session, "close", lambda: None)()
         return tuple(output_spread(name, arrays) for name, arrays in found.items())

@@ -42,13 +42,21 @@ def test_int8_is_counted_by_what_runs_and_not_by_what_was_asked_for(name, workin
 
 def test_an_int8_build_without_an_int8_layer_is_a_blocker_and_one_with_four_a_warning():
     none, few = (
-        engine_findings(recorded.record(name), Precision.INT8, NO_MAP)[0]
+        engine_findings(recorded.record(name), Precision.INT8, NO_MAP, implicit=True)[0]
         for name in ("enc_int8_calib", "r50_int8_calib")
     )
     assert (none.rule, none.severity) == ("precision-not-reached", Severity.BLOCKER)
     assert "no engine layer runs in it" in none.message
     assert few.rule == "precision-share-low"
     assert "4 of 106 layers run in it" in few.message
+
+
+def test_of_a_compiled_block_with_qdq_pairs_the_record_does_not_tell_what_runs_inside():
+    found = engine_findings(recorded.record("enc_int8_calib"), Precision.INT8, NO_MAP, implicit=False)[0]
+
+    assert (found.rule, found.severity) == ("precision-not-recorded", Severity.WARNING)
+    assert "one compiled block holds its nodes" in found.message
+    assert "FP16 engine" in found.remedy
 
 
 def test_metadata_names_a_layers_nodes_and_its_own_name_is_only_read_where_there_is_none():
