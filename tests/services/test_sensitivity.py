@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.fake_tensorrt import CalibratingFake
+from trt_core.domain.jobs import Use
 from trt_core.domain.precision import CalibrationMethod, Precision
 from trt_core.domain.precision_rules import RULES, rules_of
-from trt_core.domain.requests import SensitivitySpec
+from trt_core.domain.requests import InspectSpec, SensitivitySpec
 from trt_core.domain.sensitivity import Outcome
 from trt_core.errors import InvalidInput
 from trt_core.services.backend_answers import kernels_said
@@ -53,6 +57,19 @@ def test_every_precision_has_both_errors_of_every_layer_and_some_measured_gains(
         assert all(layer.error(label, isolated=True) for layer in run.layers if layer.error(label))
         assert sum(unit.is_measured for unit in part.units) == 2
         assert all(unit.gain is not None for unit in part.units if unit.isolated_db is not None)
+
+
+def test_a_job_that_builds_on_the_gpu_has_it_alone(tmp_path, monkeypatch):
+    bench = open_workbench(Settings(workspace=tmp_path), compilers={"tensorrt": CalibratingFake()})
+    monkeypatch.setattr(bench.sensitivity._context.queue, "tend", lambda: None)
+    spec = spec_of(bench, "digits_cnn", (Precision.FP16,))
+    alone = ("gpu:0", Use.EXCLUSIVE)
+
+    places = [(job.device, job.use) for job in map(bench.sensitivity.submit, (spec, replace(spec, with_builds=True)))]
+    asked = InspectSpec(model_id=spec.model_id, backend="tensorrt")
+    proofs = [(job.device, job.use) for job in map(bench.support.submit, (asked, replace(asked, prove=True)))]
+
+    assert places == proofs == [("cpu", Use.SHARED), alone]
 
 
 def test_the_shares_of_weights_and_activations_are_told_apart_where_both_are_quantized(run):

@@ -12,8 +12,8 @@ from trt_core.domain.latency import METERS, ON_HOST
 from trt_core.domain.requests import BenchSpec
 from trt_core.errors import UnsupportedRequest
 from trt_core.protocols import Array, Feeds, Runner
+from trt_core.services.places import CPU, GPU
 from trt_core.services.programs import program_path
-from trt_core.services.typing_plan import CPU, GPU
 from trt_core.settings import Settings
 
 _SAME = 1e-2  # relative L2: far above the rounding of FP16, far below another model's answer

@@ -11,7 +11,7 @@ from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.fusion import FusionMap
-from trt_core.domain.jobs import Job, JobKind, Use
+from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import check_profile, static_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -23,9 +23,8 @@ from trt_core.services.build_shelf import BuildShelf, Made
 from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
+from trt_core.services.places import building_place
 from trt_core.services.typing_plan import (
-    CPU,
-    GPU,
     built_variant,
     calibration_for,
     kept_nodes,
@@ -147,14 +146,14 @@ class Builds:
         model = self._library.model(spec.variant.model_id)
         precision = spec.variant.recipe.precision.value.upper()
         title = f"{precision} build of {model.name} for {spec.target or 'this GPU'}"
-        on_gpu = self._context.compiler(spec.backend).default_target is None
+        device, use = building_place(self._context.compiler(spec.backend))
         job = Job(
             id="",
             kind=JobKind.BUILD,
             title=title,
             request={"spec": to_plain(spec)},
-            device=GPU if on_gpu else CPU,
-            use=Use.EXCLUSIVE if on_gpu else Use.SHARED,
+            device=device,
+            use=use,
         )
         return self._context.queue.submit(job)
 

@@ -11,7 +11,8 @@ from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.errors import GpuUnavailable
 from trt_core.protocols import Reporter
 from trt_core.services.context import Context
-from trt_core.services.typing_plan import GPU, TENSORRT_FOLDER
+from trt_core.services.places import GPU
+from trt_core.services.typing_plan import TENSORRT_FOLDER
 
 _TENSORRT = "tensorrt"
 _FILE = "device-rates.json"

@@ -33,7 +33,7 @@ from trt_core.services.engine_look import Look, sampling_of
 from trt_core.services.four_way import square_of
 from trt_core.services.library import Library
 from trt_core.services.origin import check_origin
-from trt_core.services.typing_plan import GPU
+from trt_core.services.places import GPU
 from trt_core.services.variants import Variants
 
 _TENSORRT = BACKEND

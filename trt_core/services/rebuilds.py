@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.jobs import Job, JobKind, Progress, Use
+from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.latency import LatencyRequest, LatencySummary
 from trt_core.domain.rebuilds import AttemptLatency, OutputSpread, RebuildRun, RebuildSpec
 from trt_core.domain.requests import BenchSpec, BuildSpec
@@ -18,8 +18,8 @@ from trt_core.services.builds import Builds
 from trt_core.services.context import Context
 from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
+from trt_core.services.places import building_place
 from trt_core.services.quiet import QuietReporter
-from trt_core.services.typing_plan import CPU, GPU
 
 
 class Rebuilds:
@@ -44,14 +44,14 @@ class Rebuilds:
         wish = self._wish(spec)
         self._builds.check(wish)
         model = self._library.model(wish.variant.model_id)
-        on_gpu = self._context.compiler(wish.backend).default_target is None
+        device, use = building_place(self._context.compiler(wish.backend))
         job = Job(
             id="",
             kind=JobKind.REBUILD,
             title=f"{spec.times} builds of {model.name} in {wish.variant.recipe.precision.value.upper()}",
             request={"spec": to_plain(spec)},
-            device=GPU if on_gpu else CPU,
-            use=Use.EXCLUSIVE if on_gpu else Use.SHARED,
+            device=device,
+            use=use,
         )
         return self._context.queue.submit(job)
 

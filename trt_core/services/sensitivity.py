@@ -29,6 +29,7 @@ from trt_core.services.context import Context
 from trt_core.services.layer_errors import Ranked, Ranking
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
+from trt_core.services.places import building_place
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
 from trt_core.services.trials import Trial
@@ -59,11 +60,15 @@ class Sensitivities:
         self._answers = BackendAnswers(context, library, variants, builds)
 
     def submit(self, spec: SensitivitySpec) -> Job:
-        """Queue a run."""
+        """Queue a run; it has the GPU alone where one of its builds times tactics there."""
         self.check(spec)
         against = ", ".join(item.value.upper() for item in spec.against)
         title = f"Sensitivity of {self._library.model(spec.model_id).name}: {against}"
-        job = Job(id="", kind=JobKind.SENSITIVITY, title=title, request={"spec": to_plain(spec)})
+        compilers = self._context.compilers.values() if spec.with_builds and spec.ask_backends else ()
+        device, use = building_place(*(item for item in compilers if item.capabilities().can_build))
+        job = Job(
+            id="", kind=JobKind.SENSITIVITY, title=title, request={"spec": to_plain(spec)}, device=device, use=use
+        )
         return self._context.queue.submit(job)
 
     def check(self, spec: SensitivitySpec) -> None:

@@ -18,6 +18,7 @@ from trt_core.protocols import Reporter
 from trt_core.services.builds import Builds
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
+from trt_core.services.places import building_place
 
 _LARGEST_FILE = (1 << 31) - 1  # protobuf's limit for one message
 
@@ -84,9 +85,9 @@ class Support:
             raise DependencyMissing(f"{capabilities.title} is not usable here.", remedy=capabilities.why_not("parse"))
         compiler.check_target(self._target(spec))
         title = f"Support of {self._library.model(spec.model_id).name}"
-        return self._context.queue.submit(
-            Job(id="", kind=JobKind.INSPECT, title=title, request={"spec": to_plain(spec)})
-        )
+        device, use = building_place(*((compiler,) if spec.prove else ()))
+        job = Job(id="", kind=JobKind.INSPECT, title=title, request={"spec": to_plain(spec)}, device=device, use=use)
+        return self._context.queue.submit(job)
 
     def perform(self, spec: InspectSpec, reporter: Reporter, *, stages: Stages | None = None) -> SupportReport:
         """Ask in the calling process."""

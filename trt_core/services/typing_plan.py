@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import onnx
 
 TENSORRT_FOLDER = "tensorrt"  # of a workspace: timings and calibration caches
-GPU = "gpu:0"
-CPU = "cpu"
 
 
 def built_variant(spec: BuildSpec, *, weakly_typed: bool) -> QuantizeSpec:

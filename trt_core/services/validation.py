@@ -31,8 +31,8 @@ from trt_core.services.engine_choice import ChosenEngines, EngineChoice
 from trt_core.services.engine_runs import EngineRuns
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric
+from trt_core.services.places import CPU, GPU
 from trt_core.services.scoring import Scores, Scoring
-from trt_core.services.typing_plan import CPU, GPU
 from trt_core.services.validation_words import engine_words, findings, method, twin_words
 from trt_core.services.variants import Variants
 
