@@ -61,8 +61,7 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
     except BackendError as error:
         reading.groups.append(_failed(look, tensors, time.perf_counter() - began, error))
         return ()
-    output, plain_error = look.worst_output
-    record = marked.output.record
+    record, (output, plain_error) = marked.output.record, look.worst_output
     check = observer_check(
         look.record,
         record,
@@ -74,11 +73,10 @@ def _read(look: Look, reading: Reading, tensors: Sequence[str]) -> tuple[str, ..
         marked_layers_ms=marked_layers_ms,
     )
     inner = {name: errors[name] for name in marked.tensors if name in errors}
-    sizes = look.sizes()
     reading.groups.append(
         ObservedGroup(
             tensors=tuple(inner),
-            size_bytes=sum(sizes.get(name) or 0 for name in inner),
+            size_bytes=sum(look.sizes().get(name) or 0 for name in inner),
             seconds=built_s,
             marking=look.marking,
             refused=marked.refused,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.engine import EngineRecord
 from trt_core.domain.fusion import FusionMap
-from trt_core.domain.jobs import Job
 from trt_core.domain.recordings import EngineStudy, LayerFacts
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import NotFound
@@ -109,10 +108,6 @@ class Engines:
         family = [item for item in self._builds.builds(first.model_id) if _stem(item.id) == _stem(first.id)]
         family.sort(key=lambda item: item.attempt)
         return spread([(item, self._builds.engine_record(item.id)) for item in family])
-
-    def another_attempt(self, build_id: str) -> Job:
-        """Queue one more attempt at the request of a build; NotFound when its calibration data are gone."""
-        return self._builds.submit(replace(self._builds.wish_of(build_id), rebuild=True))
 
 
 def _stem(build_id: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trt_core.backends.names import lookup
+from trt_core.backends.silent import Silent
 from trt_core.backends.tensorrt.build import build_engine
 from trt_core.backends.tensorrt.debug_tensors import debug_listener
 from trt_core.backends.tensorrt.device import this_gpu
@@ -20,7 +21,6 @@ from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.backends.tensorrt.timed_loop import time_inferences
 from trt_core.domain.engine_divergence import Marking
-from trt_core.domain.jobs import Progress
 from trt_core.domain.latency import LatencyRequest
 from trt_core.errors import BackendError, NotFound
 from trt_core.observing import MarkedOutput
@@ -128,7 +128,7 @@ class ObservedTrtSession(TrtSession):
         self.bind(feeds)
         self.upload()
         request = LatencyRequest(warmup=_WARMUP, iterations=runs, profile_layers=False)
-        return tuple(time_inferences([self], request, _Silent()).compute)
+        return tuple(time_inferences([self], request, Silent()).compute)
 
     def layer_times_ms(self, feeds: Feeds) -> Mapping[str, float]:
         """Mean time of each layer over some inferences with a profiler; listeners are off."""
@@ -142,14 +142,3 @@ class ObservedTrtSession(TrtSession):
     def _listen(self, *, on: bool) -> None:
         if not lookup(library(), "IExecutionContext.set_all_tensors_debug_state")(self.context, on):
             raise BackendError("TensorRT refused to switch its debug tensors.", remedy="Mark outputs instead.")
-
-
-class _Silent(Reporter):
-    def progress(self, progress: Progress) -> None:
-        """Nobody listens."""
-
-    def log(self, text: str) -> None:
-        """Nobody listens."""
-
-    def check(self) -> None:
-        """Nobody stops it."""

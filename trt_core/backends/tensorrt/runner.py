@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from trt_core.backends.silent import Silent
 from trt_core.backends.tensorrt.build import build_engine
 from trt_core.backends.tensorrt.device import this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
@@ -17,10 +18,9 @@ from trt_core.backends.tensorrt.probe import probe
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import BuilderOptions
-from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision
 from trt_core.domain.profiles import OptimizationProfile, static_profile
-from trt_core.protocols import CompileInput, Reporter
+from trt_core.protocols import CompileInput
 
 
 class TrtRunner:
@@ -79,18 +79,7 @@ class TrtRunner:
             rest=self._rest,
         )
         mark = partial(mark_outputs, names=tuple(extra_outputs)) if extra_outputs else None
-        return build_engine(request, reporter=_Silent(), plugins=self._plugins, mark=mark).engine
-
-
-class _Silent(Reporter):
-    def progress(self, progress: Progress) -> None:
-        """Nobody listens."""
-
-    def log(self, text: str) -> None:
-        """Nobody listens."""
-
-    def check(self) -> None:
-        """Nobody stops it."""
+        return build_engine(request, reporter=Silent(), plugins=self._plugins, mark=mark).engine
 
 
 def _usual(onnx_path: Path) -> tuple[OptimizationProfile, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,11 +154,6 @@ class TrtSession:
     def has_growing_outputs(self) -> bool:
         """True when the size of an output depends on the data, so that nothing can be captured into a CUDA graph."""
         return any(spec.name not in self._shapes for spec in self.border.outputs)
-
-    @property
-    def bound_shapes(self) -> Mapping[str, Shape]:
-        """Shapes of everything that is bound."""
-        return self._shapes
 
     # Memory ------------------------------------------------------------------------------------------------------
 
