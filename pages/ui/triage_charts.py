@@ -44,7 +44,8 @@ def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
     if latencies:
         how = latencies[0].conditions
         said.append(
-            f"ms: p50 of the plan's engine, {how.backend} {how.backend_version} on {how.device}, batch {how.batch}."
+            f"ms: p50 of the plan's engine, {how.backend} {how.backend_version} on {how.device}, batch {how.batch}, "
+            f"the rest in {latencies[0].rest.value.upper()}."
         )
     return stamp(figure, said)
 
@@ -57,7 +58,7 @@ def _chosen(figure: Any, run: TriageRun) -> None:
         mode="markers+text",
         marker={"symbol": "circle-open", "size": 22, "color": _CHOSEN, "line": {"width": 2.5}},
         text=["chosen"],
-        textposition="bottom center",
+        textposition="middle left",  # bars of uncertainty stand above and below it
         hoverinfo="skip",
         name="chosen plan",
     )
@@ -137,12 +138,18 @@ def _limit(figure: Any, run: TriageRun) -> None:
         figure.add_hline(y=run.tolerance, line={"dash": "dash", "color": _CHOSEN}, annotation_text="floor")
         return
     if baseline is not None:
-        figure.add_hline(y=baseline, line={"color": NEUTRAL, "width": 1}, annotation_text="baseline FP32")
+        # Plans crowd at both ends: all high at the left, nearly all low at the right.
+        figure.add_hline(
+            y=baseline,
+            line={"color": NEUTRAL, "width": 1},
+            annotation_text="baseline FP32",
+            annotation_position="top",
+        )
         figure.add_hline(
             y=baseline * (1 - run.tolerance),
             line={"dash": "dash", "color": _CHOSEN, "width": 1.5},
             annotation_text=f"tolerance {text.percent(run.tolerance)}",
-            annotation_position="bottom right",
+            annotation_position="bottom",
         )
 
 

@@ -57,10 +57,14 @@ def keeping(*nodes: str) -> Recipe:
     return replace(INT8, keep=tuple(KeepRule(node=node, precision=Precision.FP32) for node in nodes))
 
 
+def in_fp32(recipe: Recipe) -> Recipe:
+    return replace(recipe, rest=Precision.FP32)
+
+
 def test_an_engine_is_a_plan_s_by_its_kept_nodes_whatever_its_rest_and_the_newest_run_counts(run):
     builds = {
-        "b-plain": replace(INT8, rest=Precision.FP32),
-        "b-kept": keeping("b"),
+        "b-plain": in_fp32(INT8),
+        "b-kept": in_fp32(keeping("b")),
         "b-other": keeping("c"),
         "b-half": Recipe(precision=Precision.FP16),
     }
@@ -72,6 +76,13 @@ def test_an_engine_is_a_plan_s_by_its_kept_nodes_whatever_its_rest_and_the_newes
     found = latencies_of(builds, heads).of(run)
 
     assert [(item.place, item.p50_ms, item.build_id) for item in found] == [(0, 4.0, "b-plain"), (1, 3.0, "b-kept")]
+
+
+def test_plans_whose_rest_runs_in_another_precision_do_not_stand_beside_each_other(run):
+    builds = {"b-plain": in_fp32(INT8), "b-kept": keeping("b")}
+    found = latencies_of(builds, [("l-2", "b-kept", H200), ("l-1", "b-plain", H200)]).of(run)
+
+    assert [(item.build_id, item.rest) for item in found] == [("b-kept", Precision.FP16)]
 
 
 def test_runs_under_other_conditions_and_runs_of_no_engine_are_left_out(run):
@@ -90,5 +101,5 @@ def test_measured_plans_say_their_milliseconds_on_the_curve_and_under_which_cond
     said = " ".join(note.text for note in curve_figure(run, latencies).layout.annotations)
 
     assert list(words.text) == ["1.50 ms"]
-    assert "tensorrt 8.6.0 on H200, batch 8" in said.replace("<br>", " ")
+    assert "tensorrt 8.6.0 on H200, batch 8, the rest in FP16" in said.replace("<br>", " ")
     assert not [trace for trace in curve_figure(run).data if trace.mode == "text"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.latency import LatencyConditions, LatencyRun
 from trt_core.domain.plans import kept_precision
-from trt_core.domain.precision import KeepRule, Recipe
+from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.triage import TriageRun
 from trt_core.services.builds import Builds
 from trt_core.services.latency import Latencies
@@ -15,13 +15,17 @@ from trt_core.services.latency import Latencies
 
 @dataclass(frozen=True, kw_only=True)
 class PlanLatency:
-    """The latency of the engine of one evaluation's plan; `place` is the evaluation's in its run."""
+    """The latency of the engine of one evaluation's plan; `place` is the evaluation's in its run.
+
+    `rest` is what the engine's layers that are not quantized may run in.
+    """
 
     place: int
     p50_ms: float
     run_id: str
     build_id: str
     conditions: LatencyConditions
+    rest: Precision
 
 
 class PlanLatencies:
@@ -34,17 +38,18 @@ class PlanLatencies:
     def of(self, run: TriageRun) -> tuple[PlanLatency, ...]:
         """The newest measurement of each plan that has one, all under the conditions of the newest of them.
 
-        A build is a plan's by precision, calibration and the nodes that it keeps; what is not quantized may differ in
-        the file where the library is weakly typed.
+        A build is a plan's by precision, calibration and the nodes that it keeps. What its rest may run in need not be
+        the run's, but is the same for all: it decides the time of every layer that is not quantized.
         """
         wanted = {_key(_recipe(run, place)): place for place in range(len(run.evaluations))}
-        found: dict[int, LatencyRun] = {}
+        found: dict[int, tuple[LatencyRun, Precision]] = {}
         heads = [head for head in self._latency.heads(run.model_id) if head.subject_id[0] == ArtifactKind.BUILD.value]
         for head in heads:  # newest first
             recipe = self._builds.build(head.subject_id).recipe
             place = wanted.get(_key(recipe))
-            if place is not None and _alike(head, next(iter(found.values()), head)):
-                found.setdefault(place, head)
+            here = head, recipe.rest
+            if place is not None and _alike(here, next(iter(found.values()), here)):
+                found.setdefault(place, here)
         return tuple(
             PlanLatency(
                 place=place,
@@ -52,8 +57,9 @@ class PlanLatencies:
                 run_id=head.id,
                 build_id=head.subject_id,
                 conditions=head.conditions,
+                rest=rest,
             )
-            for place, head in sorted(found.items())
+            for place, (head, rest) in sorted(found.items(), key=lambda item: item[0])
         )
 
 
@@ -78,11 +84,12 @@ def _key(recipe: Recipe) -> tuple[object, ...]:
     return recipe.precision, calibration, recipe.normalize, recipe.attention, kept
 
 
-def _alike(one: LatencyRun, other: LatencyRun) -> bool:
-    """The same device, library, shapes and way of measuring."""
-    first, second = one.conditions, other.conditions
+def _alike(one: tuple[LatencyRun, Precision], other: tuple[LatencyRun, Precision]) -> bool:
+    """The same device, library, rest, shapes and way of measuring."""
+    first, second = one[0].conditions, other[0].conditions
     return (
-        first.device == second.device
+        one[1] is other[1]
+        and first.device == second.device
         and (first.backend, first.backend_version) == (second.backend, second.backend_version)
         and first.shapes == second.shapes
         and (first.streams, first.cuda_graph, first.includes_transfers)
