@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui.frame import frame
 from pages.ui.fusion_compare import compare_normalization
+from pages.ui.fusion_times import choose_measure, times_of
 from pages.ui.fusion_view import fusion_of, show_answer, show_details, show_layers
 from pages.ui.jobs import job_panel, show_result
 from pages.ui.pickers import pick_build, pick_model
@@ -33,8 +34,10 @@ with frame("Fusion", page="fusion") as bench:
     if build is not None:
         fusion = fusion_of(bench, build.id)
         show_answer(fusion)
-        show_layers(fusion)
-        show_details(bench, fusion, build)
+        times = times_of(bench, build, fusion)
+        times_ms = times.ms if times is not None and choose_measure(times) else None
+        show_layers(fusion, times_ms)
+        show_details(bench, fusion, build, times_ms)
         compare_normalization(bench, build)
         report_button(partial(build_report, bench, build, fusion), page="fusion", name=build.id)
     elif model is not None and not selected("build"):  # a dead link has its own box

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pages.ui import text
@@ -19,27 +19,29 @@ _FEW = 60  # blocks that still have room for a letter
 
 
 @once(16)
-def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
+def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, float] | None = None) -> Any:
     """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
+
+    With `times_ms`, mean times by layer index, they stand in place of the bytes.
 
     Below stand the expected fusions that did not happen, as dashed blocks over their layers. Every block carries a
     layer's index, so that a click says which one it was.
     """
     from plotly.subplots import make_subplots
 
-    sized = has_sizes(fusion.layers)
+    sized = times_ms is not None or has_sizes(fusion.layers)
     missing = missing_fusions(fusion)
     levels = 1 + max((item.level for item in missing), default=-1)
     heights = [height for height in (250 * sized, 100, _LEVEL_PX * levels) if height]
     figure = make_subplots(
         rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=10 / sum(heights), row_heights=heights
     )
-    unit, scale = size_unit(fusion.layers)
+    of_layer, title = _heights(fusion, times_ms)
     place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
     for precision in [item for item in Precision if any(layer.precision is item for layer in fusion.layers)]:
         layers = [layer for layer in fusion.layers if layer.precision is precision]
         if sized:
-            _bars(figure, layers, place, chosen, row=1, heights=[layer.output_bytes / scale for layer in layers])
+            _bars(figure, layers, place, chosen, row=1, heights=[of_layer[layer.index] for layer in layers])
         letter = PRECISION_LETTERS[precision] if len(fusion.layers) <= _FEW else ""
         _bars(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
     if missing:
@@ -56,8 +58,16 @@ def layer_figure(fusion: FusionMap, chosen: int | None) -> Any:
     figure.update_xaxes(title="engine layer, in execution order", row=len(heights), col=1)
     figure.update_yaxes(visible=False, fixedrange=True, row=1 + sized, col=1)
     if sized:
-        figure.update_yaxes(title=f"output, {unit}", row=1, col=1)
+        figure.update_yaxes(title=title, row=1, col=1)
     return figure
+
+
+def _heights(fusion: FusionMap, times_ms: Mapping[int, float] | None) -> tuple[dict[int, float], str]:
+    """What stands above each layer, by index, and the title of its axis."""
+    if times_ms is not None:
+        return {layer.index: times_ms.get(layer.index, 0.0) * 1000 for layer in fusion.layers}, "mean time, µs"
+    unit, scale = size_unit(fusion.layers)
+    return {layer.index: layer.output_bytes / scale for layer in fusion.layers}, f"output, {unit}"
 
 
 def _bars(

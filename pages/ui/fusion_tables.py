@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -17,8 +17,10 @@ from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate
 
 
 @once(16)
-def layer_rows(fusion: FusionMap, layers: Sequence[MappedLayer]) -> list[dict[str, Any]]:
-    """One row a layer, with the names of its nodes."""
+def layer_rows(
+    fusion: FusionMap, layers: Sequence[MappedLayer], times_ms: Mapping[int, float] | None = None
+) -> list[dict[str, Any]]:
+    """One row a layer, with the names of its nodes, and its mean time where there are times."""
     return [
         {
             "layer": layer.index,
@@ -27,12 +29,17 @@ def layer_rows(fusion: FusionMap, layers: Sequence[MappedLayer]) -> list[dict[st
             "precision": precision_label(layer.precision),
             "nodes": len(layer.nodes),
             "ONNX nodes": ", ".join(fusion.nodes[index].name for index in layer.nodes),
+            **({} if times_ms is None else {"µs": _micros(times_ms.get(layer.index))}),
             "writes, bytes": layer.output_bytes or None,
             "stream": layer.stream,
             "kernel": layer.kernel,
         }
         for layer in layers
     ]
+
+
+def _micros(time_ms: float | None) -> float | None:
+    return None if time_ms is None else round(time_ms * 1000, 3)
 
 
 @once(16)
@@ -78,8 +85,8 @@ def pattern_rows(fusion: FusionMap) -> list[dict[str, Any]]:
     ]
 
 
-def show_steps(fusion: FusionMap) -> None:
-    """Counts before and after each named step; who took a node out."""
+def show_steps(fusion: FusionMap, fusions: Sequence[tuple[str, str, str]] = ()) -> None:
+    """Counts before and after each named step; who took a node out; `fusions` as the verbose log says them."""
     if fusion.steps:
         rows = [
             {"step": step.name, "before": step.before, "after": step.after, "counts": step.unit}
@@ -94,6 +101,18 @@ def show_steps(fusion: FusionMap) -> None:
         for cause in causes(fusion)
     ]
     show_table(rows, key="fusion.causes", filename=f"{fusion.build_id}-causes.csv")
+    if fusions:
+        st.markdown(f"**Every fusion, in the order of the build log ({len(fusions):,})**")
+        show_table(log_rows(fusions), key="fusion.log", filename=f"{fusion.build_id}-fusions.csv", height=320)
+
+
+@once(8)
+def log_rows(fusions: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """One row for each fusion, removal or change of a layer that the compiler said, by its own name."""
+    return [
+        {"": number, "step": step, "layer": first, "with or into": second}
+        for number, (step, first, second) in enumerate(fusions, start=1)
+    ]
 
 
 def layer_sentence(layer: MappedLayer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,12 +13,14 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.fusion_charts import STATE_COLOURS, STATE_SIGNS, flow_figure, link_figure
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import layer_rows, layer_sentence, node_rows, show_patterns, show_steps
+from pages.ui.fusion_times import HEAT_COLOURS
 from pages.ui.graph_component import graph_panel
 from pages.ui.pickers import chosen_position
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.theme import plot_config
 from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
+from trt_core.analysis.fusion_times import heat_keys
 from trt_core.analysis.graph_groups import GroupedGraph, group_graph
 from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.fusion import FusionMap, NodeState
@@ -79,12 +82,12 @@ def show_answer(fusion: FusionMap) -> None:
     )
 
 
-def show_layers(fusion: FusionMap) -> None:
-    """The strip of engine layers; a click chooses one."""
+def show_layers(fusion: FusionMap, times_ms: Mapping[int, float] | None = None) -> None:
+    """The strip of engine layers, with their times where those are given; a click chooses one."""
     names = {layer.index: layer.name for layer in fusion.layers}
     chosen = chosen_position("layer", names, "this build")
     st.plotly_chart(
-        layer_figure(fusion, chosen),
+        layer_figure(fusion, chosen, times_ms),
         key="fusion.strip",
         on_select=_picked_bar,
         selection_mode="points",
@@ -171,7 +174,9 @@ def _show_node(fusion: FusionMap, index: int) -> None:
         st.markdown(f"- {layer_sentence(layer)}")
 
 
-def show_details(bench: Workbench, fusion: FusionMap, build: BuildRecord) -> None:
+def show_details(
+    bench: Workbench, fusion: FusionMap, build: BuildRecord, times_ms: Mapping[int, float] | None = None
+) -> None:
     """The map both ways, the graph, the tables, and the findings on the build."""
     missing = sum(not match.fused for match in fusion.patterns)
     both, graph, expected, steps, layers, nodes, findings = st.tabs(
@@ -188,13 +193,13 @@ def show_details(bench: Workbench, fusion: FusionMap, build: BuildRecord) -> Non
     with both:
         _both_ways(fusion)
     with graph:
-        _graph(bench, fusion, build.model_id)
+        _graph(bench, fusion, build.model_id, times_ms)
     with expected:
         show_patterns(fusion)
     with steps:
-        show_steps(fusion)
+        show_steps(fusion, bench.builds.engine_record(build.id).fusions)
     with layers:
-        rows = layer_rows(fusion, fusion.layers)
+        rows = layer_rows(fusion, fusion.layers, times_ms)
         show_table(rows, key="fusion.layers", filename=f"{fusion.build_id}-layers.csv", height=420)
     with nodes:
         show_table(node_rows(fusion.nodes), key="fusion.nodes", filename=f"{fusion.build_id}-nodes.csv", height=420)
@@ -224,16 +229,20 @@ def _ink() -> str:
     return "#e4e9e7" if st.context.theme.type == "dark" else "#1c2321"
 
 
-def _graph(bench: Workbench, fusion: FusionMap, model_id: str) -> None:
+def _graph(bench: Workbench, fusion: FusionMap, model_id: str, times_ms: Mapping[int, float] | None) -> None:
     chosen = st.session_state.get(LAYER)
     lit = set(nodes_held(fusion, chosen)) if chosen is not None else set()
     if (node := st.session_state.get(NODE)) is not None:
         lit.add(node)
-    st.caption("One group for each engine layer, in the colour of its precision; what is chosen above stands out.")
+    if times_ms is None:
+        colour, keys, colours = "in the colour of its precision", colour_keys(fusion), _STATE_KEYS
+    else:
+        colour, keys, colours = "darker with its share of the time", heat_keys(fusion, times_ms), HEAT_COLOURS
+    st.caption(f"One group for each engine layer, {colour}; what is chosen above stands out.")
     graph_panel(
         _grouped(bench, fusion.build_id, model_id),
         key="fusion.graph",
-        key_of=colour_keys(fusion),
-        colours=_STATE_KEYS,
+        key_of=keys,
+        colours=colours,
         highlight=lit,
     )

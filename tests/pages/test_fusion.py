@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import streamlit as st
 
 from pages.ui.fusion_strip import layer_figure
+from pages.ui.fusion_tables import log_rows
+from pages.ui.text import milliseconds
 from tests.pages.engines import asked, opened, stocked, words
+from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.codec import to_plain
 from trt_core.domain.fusion import NodeState, PatternMatch
+from trt_core.domain.latency import LatencyConditions, LatencyRun
 from trt_core.workbench import workspace_of
 
 
@@ -119,6 +125,57 @@ def test_fusions_that_did_not_happen_are_dashed_blocks_below_the_layers(app, sto
     assert "<b>" not in label.hovertext[0].removeprefix("<b>")
     assert "no kernel" in label.hovertext[0]
     assert not [trace for trace in layer_figure(replace(fusion, patterns=()), None).data if trace.type == "scatter"]
+
+
+@pytest.fixture
+def measured(stock):
+    """The build with a run of TensorRT's meter that timed its layers, the last layer left out; taken away again."""
+    bench, model, build = stock
+    fusion = bench.builds.fusion(build.id)
+    conditions = LatencyConditions(
+        device="an H200", backend="tensorrt", backend_version="8.6.0", method="events", shapes=(), batch=8, threads=0,
+        warmup=1,
+    )  # fmt: skip
+    run = LatencyRun(
+        id="l-0123456789ab", subject_id=build.id, model_id=model.id, label="run", created_at=0.0,
+        conditions=conditions, samples_ms=(1.0, 1.0), warmup_ms=(), wall_s=1.0,
+        layers=tuple((layer.name, layer.kind, 0.1) for layer in fusion.layers[:-1]),
+    )  # fmt: skip
+    store = bench.latency._context.store
+    files = {"run.json": json.dumps(to_plain(run)).encode()}
+    store.put(ArtifactKind.LATENCY, run.id, replace(run, samples_ms=()), files, parents=(model.id, build.id))
+    yield fusion
+    store.delete(run.id)
+
+
+def test_measured_times_lie_over_the_blocks_the_graph_and_the_table(measured, app):
+    app.run()
+    assert not app.exception
+    timed = len(measured.layers) - 1
+    assert f"the layers sum to {milliseconds(timed * 0.1)}" in words(app)
+    assert "Not timed: 1 layer of the map." in words(app)
+    assert "darker with its share of the time" in words(app)
+    (table,) = [item.value for item in app.dataframe if "µs" in item.value and "kernel" in item.value]
+    assert list(table["µs"].dropna()) == [100.0] * timed
+
+    app.segmented_control("fusion.measure").set_value("Bytes written").run()
+    assert "in the colour of its precision" in words(app)
+    assert not [item for item in app.dataframe if "µs" in item.value]
+
+
+def test_times_stand_in_place_of_the_bytes(measured):
+    times = {layer.index: 0.25 for layer in measured.layers}
+    figure = layer_figure(measured, None, times)
+    assert figure.layout.yaxis.title.text == "mean time, µs"
+    assert {height for trace in figure.data if trace.yaxis == "y" for height in trace.y} == {250.0}
+
+
+def test_each_fusion_of_the_build_log_is_a_row_in_its_order():
+    said = (("ConvReluFusion", "conv1", "relu1"), ("Removing", "cast", ""))
+    assert log_rows(said) == [
+        {"": 1, "step": "ConvReluFusion", "layer": "conv1", "with or into": "relu1"},
+        {"": 2, "step": "Removing", "layer": "cast", "with or into": ""},
+    ]
 
 
 def test_every_node_is_in_the_table_with_who_says_so(app, stock):
