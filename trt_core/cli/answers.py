@@ -11,6 +11,8 @@ from trt_core.domain.jobs import Job, JobState
 from trt_core.errors import JobError, TrtCoreError
 from trt_core.workbench import Workbench
 
+_LONGEST = 80  # characters of a node's name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -52,6 +54,15 @@ def finished(bench: Workbench, job: Job, console: Console) -> Job:
 
 
 def finding_lines(findings: tuple[Finding, ...]) -> list[str]:
-    """One line a finding."""
+    """One line a finding, with the first of its nodes."""
     marks = {Severity.BLOCKER: "blocker", Severity.WARNING: "warning", Severity.NOTE: "note"}
-    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() for item in findings]
+    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() + _place(item) for item in findings]
+
+
+def _place(finding: Finding) -> str:
+    if not finding.nodes:
+        return ""
+    more = f" and {len(finding.nodes) - 1} more" if len(finding.nodes) > 1 else ""
+    # A name comes out of a model: nothing in it may steer the terminal.
+    name = "".join(sign if sign.isprintable() else "?" for sign in finding.nodes[0][:_LONGEST])
+    return f" At {name}{more}."
