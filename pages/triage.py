@@ -6,6 +6,8 @@ import streamlit as st
 
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, show_result
+from pages.ui.report import report_button
+from pages.ui.report_triage import triage_report
 from pages.ui.sample_offer import model_or_sample
 from pages.ui.sensitivity_form import sensitivity_form
 from pages.ui.sensitivity_view import choose_sensitivity, sensitivity_view, show_sensitivity
@@ -63,7 +65,8 @@ def _plan(bench: Workbench, model: ModelRecord) -> None:
         chosen = selected("triage") or heads[0].id
         choose_run(heads, chosen)
         run = bench.triage.run(chosen)
-        show_run(bench, run)
+        shown = show_run(bench, run)
+        report_button(lambda: triage_report(bench, shown), page="triage", name=run.id)
     plan_upload(bench, model, run)
     show_validations(bench, model)
 

@@ -46,16 +46,20 @@ def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
     )
 
 
-def show_run(bench: Workbench, stored: TriageRun) -> None:
-    """Verdict, cards, the curve beside the plan, and everything else in tabs."""
-    run = _at_picked(bench, _rejudged(bench, stored))
-    name = PRECISION_LABELS[run.plan.recipe.precision]
-    after = run.after
-    verdict(
+def triage_sentence(run: TriageRun) -> str:
+    """The answer of a search in a sentence."""
+    name, after = PRECISION_LABELS[run.plan.recipe.precision], run.after
+    return (
         f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
         f"{text.percent(after.low_share_of_all)} of all MACs in {name} ({text.percent(after.low_share)} of those that "
         f"can be); the loss {_WORDS[after.judgement.verdict]}{beside(after.judgement)}."
     )
+
+
+def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
+    """Verdict, cards, the curve beside the plan, the rest in tabs; the run as it was shown: judged anew, or picked."""
+    run = _at_picked(bench, _rejudged(bench, stored))
+    verdict(triage_sentence(run))
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics(_cards(run))
     latencies = bench.plan_latency.of(run)
@@ -72,10 +76,11 @@ def show_run(bench: Workbench, stored: TriageRun) -> None:
     with right:
         st.markdown("**The plan**")
         st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
-        st.markdown("\n".join(f"- {text.code(node, 70)}" for node in after.kept[:12]) or "Nothing is kept.")
+        st.markdown("\n".join(f"- {text.code(node, 70)}" for node in run.after.kept[:12]) or "Nothing is kept.")
         _actions(bench, run)
     show_findings(run.findings, most=3)
     _details(bench, run)
+    return run
 
 
 def beside(judgement: Judgement) -> str:

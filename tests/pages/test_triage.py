@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pages.ui.report import render
+from pages.ui.report_triage import triage_report
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
@@ -82,6 +84,20 @@ def test_a_search_says_what_is_kept_why_and_that_tensorrt_is_absent(sample, run,
     assert "/encoder/layer0/ffn/up/MatMul" in said
     assert "channels are more than" in said
     assert "TensorRT row is absent" in said
+
+
+def test_a_search_is_one_html_file_with_its_verdict_its_plan_and_its_conditions(bench, sample, run, open_page):
+    app = open_page("triage", model=sample.id, triage=run.id)
+    assert "Report as one HTML file" in [item.proto.label for item in app.get("download_button")]
+
+    report = triage_report(bench, run)
+
+    assert report.verdict in words(app).replace("\\", "")
+    assert report.facts["Tolerance"] == "0.0200"
+    kept = next(part for part in report.parts if part.title == "Kept higher")
+    assert {row["node"] for row in kept.rows} == set(run.after.kept)
+    assert {row["in"] for row in kept.rows} == {"FP16"}
+    assert sample.sha256 in render(report)
 
 
 def test_another_tolerance_weighs_the_same_measurements_again(bench, sample, run, open_page):
