@@ -102,6 +102,26 @@ def test_a_file_that_pytorch_does_not_read_is_said_to_be_one(stand: Stand, progr
         measured(program)
 
 
+class Held(SimpleNamespace):
+    """A tensor, as far as its values are asked for."""
+
+    def is_floating_point(self) -> bool:
+        return True
+
+    def float(self) -> Held:
+        return self
+
+    def numpy(self) -> np.ndarray:
+        return self.values
+
+
+def test_outputs_come_in_order_however_the_module_packs_them(stand: Stand, program: Path) -> None:
+    first, second, third = (Held(values=np.full(2, number)) for number in range(3))
+    stand.run = lambda *arrays: {"logits": first, "past": ((second, None), [third])}
+
+    assert [array[0] for array in program_outputs(program, FEEDS)] == [0, 1, 2]
+
+
 def test_a_build_without_cuda_measures_no_gpu(stand: Stand, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DependencyMissing, match="without CUDA"):
         TorchMeter("cuda").check()

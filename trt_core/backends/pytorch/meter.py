@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class TorchMeter:
             with torch.no_grad():
                 if request.transfers:
                     results = run(*(tensor.to("cuda", non_blocking=True) for tensor in pinned))
-                    for result in results if isinstance(results, (tuple, list)) else (results,):
+                    for result in _tensors(results):
                         result.to("cpu")
                 else:
                     run(*placed)
@@ -151,6 +151,15 @@ def _ordered(program: Any, feeds: Feeds) -> tuple[list[Array], bool]:
     return list(feeds.values()), False
 
 
+def _tensors(results: Any) -> list[Any]:
+    """The tensors of what a module answers, in its order, however it packs them."""
+    if isinstance(results, Mapping):
+        results = tuple(results.values())
+    if isinstance(results, (tuple, list)):
+        return [tensor for result in results for tensor in _tensors(result)]
+    return [] if results is None else [results]
+
+
 def _first(call: Callable[[], None]) -> None:
     try:
         call()
@@ -187,8 +196,7 @@ def program_outputs(path: Path, feeds: Feeds) -> list[Array]:
     def once() -> None:
         with torch.no_grad():
             results = program.module()(*(torch.from_numpy(array.copy()) for array in arrays))
-        every = results if isinstance(results, (tuple, list)) else (results,)
-        found.extend((one.float() if one.is_floating_point() else one).numpy() for one in every)
+        found.extend((one.float() if one.is_floating_point() else one).numpy() for one in _tensors(results))
 
     _first(once)
     return found
