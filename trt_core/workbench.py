@@ -176,7 +176,7 @@ def _wired(context: Context) -> Workbench:
         validation=Validations(context, library, variants, builds),
         recordings=recordings,
         intake=RecordingIntake(context, recordings),
-        engines=Engines(context, library, builds, recordings, caches),
+        engines=Engines(library, builds, recordings, caches, latency),
         rebuilds=Rebuilds(context, library, builds, latency, _engine_runners(context)),
         sweeps=Sweeps(context, library, latency),
         device=DeviceLab(context),

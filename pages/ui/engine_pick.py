@@ -21,9 +21,14 @@ _VIEW = "engines.view"
 _KINDS = (ArtifactKind.RECORDING.value, ArtifactKind.BUILD.value)
 
 
+def study_of(bench: Workbench, engine_id: str) -> EngineStudy:
+    """Everything known of an engine; engines do not change, so that it is read once for each new measurement."""
+    return _study_of(bench, engine_id, bench.engines.latest_run(engine_id))
+
+
 @st.cache_resource(max_entries=12, show_spinner=False)
-def study_of(_bench: Workbench, engine_id: str) -> EngineStudy:
-    """Everything known of an engine; engines do not change, so that it is read once."""
+def _study_of(_bench: Workbench, engine_id: str, run_id: str) -> EngineStudy:
+    del run_id  # tells one state of the measurements from the next
     return _bench.engines.study(engine_id)
 
 

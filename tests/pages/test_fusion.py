@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -16,6 +17,7 @@ from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
 from trt_core.domain.fusion import NodeState, PatternMatch
 from trt_core.domain.latency import LatencyConditions, LatencyRun
+from trt_core.services.engine_times import with_times
 from trt_core.workbench import workspace_of
 
 
@@ -161,6 +163,26 @@ def test_measured_times_lie_over_the_blocks_the_graph_and_the_table(measured, ap
     app.segmented_control("fusion.measure").set_value("Bytes written").run()
     assert "in the colour of its precision" in words(app)
     assert not [item for item in app.dataframe if "µs" in item.value]
+
+
+def test_the_engine_explorer_takes_the_times_of_a_run_at_its_own_batch(stock, measured):
+    bench, _, build = stock
+    other = bench.engines.study(build.id)
+    assert (other.batch, other.has_times) == (1, False)
+
+    (head,) = bench.latency.heads(build.model_id)
+    run = bench.latency.run(head.id)
+    alike = SimpleNamespace(
+        heads=lambda _: [replace(head, conditions=replace(head.conditions, batch=1))],
+        run=lambda _: run,
+        summary=bench.latency.summary,
+    )
+    study = with_times(other, build, alike)
+    assert study.layers_ms == pytest.approx(0.1 * (len(measured.layers) - 1))
+    assert study.total_ms == 1.0
+    assert "an H200" in study.stamp
+    assert bench.engines.latest_run(build.id) == run.id
+    assert not bench.engines.latest_run("r-000000000000")
 
 
 def test_times_stand_in_place_of_the_bytes(measured):

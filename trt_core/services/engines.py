@@ -13,7 +13,8 @@ from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import NotFound
 from trt_core.services.builds import Builds
 from trt_core.services.calibration_caches import CalibrationCaches
-from trt_core.services.context import Context
+from trt_core.services.engine_times import with_times
+from trt_core.services.latency import Latencies
 from trt_core.services.library import Library
 from trt_core.services.recordings import Recordings
 
@@ -36,13 +37,18 @@ class Engines:
     """What the engine explorer can open."""
 
     def __init__(
-        self, context: Context, library: Library, builds: Builds, recordings: Recordings, caches: CalibrationCaches
+        self,
+        library: Library,
+        builds: Builds,
+        recordings: Recordings,
+        caches: CalibrationCaches,
+        latency: Latencies,
     ) -> None:
-        self._context = context
         self._caches = caches
         self._library = library
         self._builds = builds
         self._recordings = recordings
+        self._latency = latency
 
     def entries(self) -> list[EngineEntry]:
         """Recordings by project, then the builds of this workspace, newest first."""
@@ -62,8 +68,16 @@ class Engines:
         if kind == ArtifactKind.RECORDING.value:
             return self._recordings.study(engine_id)
         if kind == ArtifactKind.BUILD.value:
-            return self._of_build(self._builds.build(engine_id))
+            build = self._builds.build(engine_id)
+            return with_times(self._of_build(build), build, self._latency)
         raise NotFound(f"{engine_id!r} is no engine.", remedy="Choose a recording or a build.")
+
+    def latest_run(self, engine_id: str) -> str:
+        """The newest latency run of a build, with which its study may change; empty for other engines."""
+        if engine_id[:1] != ArtifactKind.BUILD.value:
+            return ""
+        heads = self._latency.heads(self._builds.build(engine_id).model_id)
+        return next((head.id for head in heads if head.subject_id == engine_id), "")
 
     def _of_build(self, build: BuildRecord) -> EngineStudy:
         from trt_core.analysis.engine_memory import at_batch
