@@ -55,10 +55,8 @@ def _chosen(figure: Any, run: TriageRun) -> None:
     figure.add_scatter(
         x=[after.low_share * 100],
         y=[after.metric],
-        mode="markers+text",
+        mode="markers",
         marker={"symbol": "circle-open", "size": 22, "color": _CHOSEN, "line": {"width": 2.5}},
-        text=["chosen"],
-        textposition="middle left",  # bars of uncertainty stand above and below it
         hoverinfo="skip",
         name="chosen plan",
     )
