@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from pages.ui.notices import announce
 from pages.ui.state import select
 from trt_core.workbench import Workbench
 
@@ -45,7 +46,9 @@ def _open(bench: Workbench, story: Story) -> None:
     if story.engine in known and (not story.against or story.against in known):
         chosen = {"engine": known[story.engine], "against": known.get(story.against, "")}
         select(chosen | {"view": story.view})
+        announce("The answer is at the top of this page.")
     else:
         job = bench.intake.submit_samples(engine=story.engine, against=story.against)
         select({"job": job.id, "view": story.view})
+        announce("The recordings are read first: see the top of this page.")
     st.rerun()
