@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.jobs import asked_already
 from pages.ui.pickers import target_title
 from pages.ui.state import select
 from pages.ui.submit import submit_button
@@ -12,6 +13,7 @@ from pages.ui.theme import PRECISION_LABELS
 from pages.ui.triage_form import judged, three_sets
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.engine import Sm
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import SensitivitySpec
 from trt_core.domain.validation import FLOOR_METRICS
@@ -95,6 +97,8 @@ def _how_many(bench: Workbench) -> tuple[int, int, Sm | None, bool]:
 
 
 def _submit(bench: Workbench, spec: SensitivitySpec | None, reason: str) -> None:
+    if spec is not None and not reason:
+        reason = asked_already(bench, JobKind.SENSITIVITY, spec)
     pressed = submit_button("Measure side by side", key=f"{_KEY}.submit", icon=":material/view_column:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.sensitivity.submit(spec).id})

@@ -8,12 +8,14 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.data_upload import upload_data
+from pages.ui.jobs import asked_already
 from pages.ui.pickers import data_title
 from pages.ui.picture_upload import upload_pictures
 from pages.ui.state import select
 from pages.ui.submit import submit_button
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import DataRecord, ModelRecord
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
 from trt_core.domain.validation import FLOOR_METRICS
@@ -184,6 +186,8 @@ def judged(bench: Workbench, *, key: str) -> Judged:
 
 
 def _submit(bench: Workbench, spec: TriageSpec | None, reason: str) -> None:
+    if spec is not None and not reason:
+        reason = asked_already(bench, JobKind.TRIAGE, spec)
     pressed = submit_button("Find a plan", key="triage.submit", icon=":material/troubleshoot:", reason=reason)
     if pressed and spec is not None:
         select({"job": bench.triage.submit(spec).id})

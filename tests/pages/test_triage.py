@@ -191,6 +191,17 @@ def test_two_plans_from_outside_are_held_against_each_other(bench, sample, run, 
     assert "It treats every node as the other plan does." in words(app)
 
 
+def test_a_search_that_runs_already_cannot_be_asked_for_twice(bench, sample, open_page):
+    app = open_page("triage", model=sample.id)
+    app.button("triage.submit").click().run()
+
+    again = open_page("triage", model=sample.id)
+
+    assert len(bench.jobs.jobs()) == 1
+    assert again.button("triage.submit").disabled
+    assert "This very request is" in words(again)
+
+
 def test_percentile_calibration_can_be_asked_for_on_the_page(bench, sample, open_page):
     app = open_page("triage", model=sample.id)
     assert app.number_input("triage.percentile").disabled
