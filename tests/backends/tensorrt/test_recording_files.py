@@ -84,6 +84,15 @@ def test_numbers_that_are_none_are_left_out():
         read_recordings({"p.json": _file(odd)})
 
 
+def test_an_inference_that_took_no_time_is_left_out():
+    times = [{"computeMs": 0.0}, *TIMES, {"computeMs": 0}]
+
+    (raw,) = read_recordings({"a.times.json": _file(times)})
+    (other,) = read_recordings({"results.json": _file({"a": {"lat": [0, 2.0, 1.0]}})})
+
+    assert raw.samples_ms == other.samples_ms == [2.0, 1.0]
+
+
 def test_a_packed_bomb_is_refused_at_its_limit(monkeypatch):
     monkeypatch.setattr(recording_files, "FILE_BYTES", 1 << 20)
     with pytest.raises(InvalidData, match="larger than 1 MiB"):

@@ -151,7 +151,7 @@ def _take_list(stem: str, value: list[Any], found: dict[str, Raw]) -> None:
         raw.profile, raw.source = [(name, ms) for name, ms in profile if ms is not None], "trtexec"
     elif times:
         raw = found.setdefault(stem, Raw(name=stem))
-        raw.samples_ms = list(_numbers(item.get("computeMs", item.get("latencyMs")) for item in times))
+        raw.samples_ms = _times(item.get("computeMs", item.get("latencyMs")) for item in times)
         spans = ((_number(item.get("startEnqMs")), _number(item.get("endEnqMs"))) for item in times)
         raw.enqueue_ms = [end - begin for begin, end in spans if begin is not None and end is not None]
         raw.h2d_ms = list(_numbers(item.get("h2dMs") for item in times))
@@ -175,11 +175,16 @@ def _take_results(value: Mapping[str, Any], found: dict[str, Raw]) -> None:
         raw = found.setdefault(str(name)[:200], Raw(name=str(name)[:200]))
         raw.source = "recording"
         samples, profile = entry.get("lat"), entry.get("profile")
-        raw.samples_ms = list(_numbers(samples[:MOST_SAMPLES])) if isinstance(samples, list) else []
+        raw.samples_ms = _times(samples[:MOST_SAMPLES]) if isinstance(samples, list) else []
         if isinstance(profile, dict):
             pairs = ((str(layer)[:4000], _number(ms)) for layer, ms in profile.items())
             raw.profile = [(layer, ms) for layer, ms in pairs if ms is not None]
         raw.numbers = {str(key): number for key, item in entry.items() if (number := _number(item)) is not None}
+
+
+def _times(values: Iterable[object]) -> list[float]:
+    """Times of inferences in ms: nothing takes no time, and a ratio to it would have no meaning."""
+    return [value for value in _numbers(values) if value > 0.0]
 
 
 def _numbers(values: Iterable[object]) -> Iterable[float]:
