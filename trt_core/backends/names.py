@@ -63,6 +63,7 @@ NAMES: tuple[ApiName, ...] = (
     ApiName(path="IBuilderConfig.DLA_core"),
     ApiName(path="IBuilderConfig.add_optimization_profile"),
     ApiName(path="IBuilderConfig.builder_optimization_level"),
+    ApiName(path="IBuilderConfig.can_run_on_DLA"),
     ApiName(path="IBuilderConfig.clear_flag"),
     ApiName(path="IBuilderConfig.create_timing_cache"),
     ApiName(path="IBuilderConfig.default_device_type"),

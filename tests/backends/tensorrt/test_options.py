@@ -12,7 +12,7 @@ from trt_core.backends.tensorrt import options as told
 from trt_core.backends.tensorrt.compiler import TrtCompiler
 from trt_core.backends.tensorrt.meter import TrtMeter
 from trt_core.backends.tensorrt.observer import TrtObserver
-from trt_core.backends.tensorrt.options import configure, installed_sources
+from trt_core.backends.tensorrt.options import configure, dla_answer, installed_sources
 from trt_core.backends.tensorrt.plugins import chosen_plugins, plugin_libraries
 from trt_core.backends.tensorrt.runner import TrtRunner
 from trt_core.domain.engine import BuilderOptions
@@ -156,3 +156,16 @@ def test_whatever_loads_an_engine_loads_the_configured_plugins_before(tmp_path, 
     }
     with pytest.raises(BackendError, match=r"after .*libfish\.so"):
         loads[place]()
+
+
+def test_what_the_dla_takes_is_counted_and_what_it_leaves_is_named():
+    layers = [SimpleNamespace(name=name) for name in ("conv", "softmax", "resize")]
+    network = SimpleNamespace(num_layers=3, get_layer=layers.__getitem__)
+
+    found = dla_answer(network, SimpleNamespace(can_run_on_DLA=lambda layer: layer.name == "conv"))
+    assert found.message == "The DLA takes 1 of 3 layers of the network."
+    assert found.nodes == ("softmax", "resize")
+    assert found.remedy
+
+    every = dla_answer(network, SimpleNamespace(can_run_on_DLA=lambda _: True))
+    assert (every.nodes, every.remedy) == ((), "")

@@ -26,7 +26,7 @@ from trt_core.backends.tensorrt.inspection import inspect_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles, keep, read_kept
 from trt_core.backends.tensorrt.log_progress import LogProgress
 from trt_core.backends.tensorrt.native import TITLE, library, load_plugins, logger, native_calls, version_of
-from trt_core.backends.tensorrt.options import configure
+from trt_core.backends.tensorrt.options import configure, dla_answer
 from trt_core.backends.tensorrt.timing_notes import timing_findings
 from trt_core.backends.tensorrt.typing_rules import FileTypes, check_weak, types_of
 from trt_core.backends.tensorrt.weak_network import allow, hold_in_fp32, keep_nodes
@@ -141,6 +141,8 @@ def _compile(work: _Work) -> tuple[Any, float, float]:
     store_timings = _timing_cache(work, config)
     if work.is_weak:
         _allow_precisions(work, network, config)
+    if request.options.dla_core is not None:
+        work.findings.append(dla_answer(network, config))
     finish_calibration = _calibration(work, network, config, profiles) if request.calibration else None
     stopped_by = _watch(work, config)
     engine = builder.build_serialized_network(network, config)

@@ -135,5 +135,20 @@ def _dla(trt: Any, config: Any, core: int) -> tuple[Finding, ...]:
             severity=Severity.NOTE,
             message=f"Layers that DLA core {core} takes run there, all others on the GPU.",
             remedy="Read the engine's layers: a DLA subgraph is one of them.",
+            evidence="Written to the library's API; this program has not been run on a DLA yet.",
         ),
+    )
+
+
+def dla_answer(network: Any, config: Any) -> Finding:
+    """Which layers of a parsed network the library says its DLA takes; `config` has the precisions allowed."""
+    layers = [network.get_layer(at) for at in range(network.num_layers)]
+    left = tuple(layer.name for layer in layers if not config.can_run_on_DLA(layer))
+    return Finding(
+        rule="dla-takes",
+        severity=Severity.WARNING if left else Severity.NOTE,
+        message=f"The DLA takes {len(layers) - len(left)} of {len(layers)} layers of the network.",
+        remedy="What it leaves runs on the GPU: each change of side costs a copy." if left else "",
+        nodes=left,
+        evidence="As the library answers for each layer before the build.",
     )
