@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from pages.ui import text
@@ -9,7 +11,7 @@ from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
 from pages.ui.validation_form import validation_form
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.validation import ValidationRun, Verdict
+from trt_core.domain.validation import FLOOR_METRICS, ValidationRun, Verdict
 from trt_core.workbench import Workbench
 
 _SIGNS = {
@@ -23,12 +25,31 @@ def show_validations(bench: Workbench, model: ModelRecord) -> None:
     """The form, and a card for each of the newest runs."""
     st.subheader("Validation", anchor=False)
     validation_form(bench, model)
-    for run in bench.validation.runs(model.id)[:5]:
-        _card(bench, run)
+    runs = bench.validation.runs(model.id)[:5]
+    tolerance = _tolerance(runs)
+    for run in runs:
+        _card(bench, run, None if run.metric in FLOOR_METRICS else tolerance)
 
 
-def _card(bench: Workbench, run: ValidationRun) -> None:
-    judged = bench.validation.judgement(run)
+def _tolerance(runs: Sequence[ValidationRun]) -> float | None:
+    """Another relative drop for all cards; None keeps each run's own."""
+    if all(run.metric in FLOOR_METRICS for run in runs):
+        return None
+    percent = st.number_input(
+        "Judge these with another tolerance, %",
+        0.0,
+        99.0,
+        None,
+        0.1,
+        key="triage.validation_tolerance",
+        placeholder="each run's own",
+        help="The same measurements are weighed again; nothing is run.",
+    )
+    return None if percent is None else percent / 100
+
+
+def _card(bench: Workbench, run: ValidationRun, tolerance: float | None) -> None:
+    judged = bench.validation.judgement(run, tolerance)
     with st.container(border=True, gap="xsmall"):
         by = ":blue-badge[engine run]" if run.by_engine else ":gray-badge[simulated]"
         st.markdown(f"{_SIGNS[judged.verdict]} {by} {text.plain(run.subject)} · {text.clock(run.created_at)}")
@@ -38,6 +59,7 @@ def _card(bench: Workbench, run: ValidationRun) -> None:
                 f"against {text.figure(judged.baseline, digits=4)}",
                 f"relative drop {text.percent(judged.relative_drop)}",
                 f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
+                f"tolerance {text.percent(judged.tolerance)}",
             ]
         groups = judged.by_groups
         if groups is not None:

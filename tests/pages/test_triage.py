@@ -130,11 +130,21 @@ def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(be
     validation = bench.validation.perform(spec, QUIET)
     lost, gained = bench.validation.flipped(validation)
 
-    said = words(open_page("triage", model=sample.id, triage=run.id))
+    app = open_page("triage", model=sample.id, triage=run.id)
+    said = words(app)
 
     assert (len(lost), len(gained)) == (validation.measured.counts.lost, validation.measured.counts.gained)
     assert bench.validation.judgement(validation).verdict.value in said
     assert variant.id.replace("-", r"\-") in said
+
+    looser, stricter = (bench.validation.judgement(validation, share) for share in (0.4, 0.0))
+    assert looser.verdict is not stricter.verdict
+    app.number_input("triage.validation_tolerance").set_value(40.0).run()
+    assert not app.exception
+    assert f"{looser.verdict.value}]" in words(app)
+    assert "tolerance 40" in words(app)
+    app.number_input("triage.validation_tolerance").set_value(0.0).run()
+    assert f"{stricter.verdict.value}]" in words(app)
 
 
 def test_a_point_of_the_curve_can_be_chosen_and_taken_back(bench, sample, run, open_page):
