@@ -23,6 +23,7 @@ from trt_core.errors import InvalidData
 from trt_core.observing import EngineObserver, MarkedOutput, ObservedSession
 from trt_core.protocols import CompileInput, Feeds, Reporter, Runner, SampleBatches, Session
 from trt_core.services.library import Library
+from trt_core.services.parts import PartReporter
 
 _ROUNDS, _RUNS = 4, 150  # times are taken in turns, so that drift of the clocks meets both engines
 _BYTES = 4  # an element of a marked tensor: TensorRT 8.6 hands FP16 out as FP32
@@ -98,9 +99,8 @@ class Look:
         """Build with marked tensors."""
         self.reporter.check()
         self.built += 1
-        return self.observer.build(
-            self.request, tensors, self.marking, halves=self._halves, reporter=_Within(self.reporter, self._now)
-        )
+        part = PartReporter(self.reporter, self._now, share=1 / (self._now.steps or 1))
+        return self.observer.build(self.request, tensors, self.marking, halves=self._halves, reporter=part)
 
     @contextmanager
     def session(self, marked: MarkedOutput) -> Iterator[ObservedSession]:
@@ -148,28 +148,6 @@ class Look:
         known = infer_types_at(model, {name: tuple(array.shape) for name, array in feeds.items()}, strict=False).types
         specs = {name: spec_of(name, kind) for name, kind in known.items()}
         return {name: (spec.element_count or 0) * _BYTES if spec.is_static else None for name, spec in specs.items()}
-
-
-class _Within(Reporter):
-    """What a build reports, as a part of the look's progress."""
-
-    def __init__(self, outer: Reporter, at: Progress) -> None:
-        self._outer, self._at = outer, at
-
-    def progress(self, progress: Progress) -> None:
-        """The build's phase behind the look's, its share as that of one step."""
-        at = self._at
-        share = (at.fraction or 0.0) + (progress.fraction or 0.0) / (at.steps or 1)
-        phase = f"{at.phase}: {progress.phase}" if at.phase else progress.phase
-        self._outer.progress(Progress(phase=phase, fraction=min(1.0, share), step=at.step, steps=at.steps))
-
-    def log(self, text: str) -> None:
-        """Hand it on."""
-        self._outer.log(text)
-
-    def check(self) -> None:
-        """Ask outside."""
-        self._outer.check()
 
 
 def sampling_of(library: Library, build: BuildRecord, spec: InsideSpec) -> Sampling:

@@ -12,6 +12,7 @@ from trt_core.analysis.sensitivity import estimated_gains
 from trt_core.domain.jobs import Progress
 from trt_core.domain.triage import Evaluation, Unit, UnitSensitivity
 from trt_core.protocols import Reporter
+from trt_core.services.parts import PartReporter
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject
 
@@ -50,7 +51,9 @@ class Trial:
         if kept:
             write_model(self._subject.twin(self._subject.keeping(kept)), path)
         phase = f"Evaluation {self._count} of at most {self._most}: {step}"
-        measured = self._scoring.measure(path, self._reporter, phase=phase)
+        at = Progress(fraction=(self._count - 1) / self._most)
+        part = PartReporter(self._reporter, at, share=1 / self._most)
+        measured = self._scoring.measure(path, part, phase=phase)
         lowered = sum(unit.macs for unit in self._subject.units) - sum(unit.macs for unit in kept)
         return Evaluation(
             kept=tuple(unit.node for unit in kept),
