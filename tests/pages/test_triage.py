@@ -112,7 +112,7 @@ def test_another_tolerance_weighs_the_same_measurements_again(bench, sample, run
 
 def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_were_found(run):
     curve = curve_figure(run)
-    drawn = sum(len(trace.x) for trace in curve.data if trace.mode == "markers")
+    drawn = sum(len(trace.x) for trace in curve.data if trace.customdata is not None)
 
     assert drawn == len(run.evaluations) == len(evaluation_rows(run))
     assert any(shape.line.dash == "dash" for shape in curve.layout.shapes)
