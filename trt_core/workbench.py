@@ -156,6 +156,7 @@ def _wired(context: Context) -> Workbench:
     caches = CalibrationCaches(context, library, recordings)
     builds = Builds(context, library, variants, caches)
     latency = Latencies(context, library, variants)
+    validations = Validations(context, library, variants, builds)
     return Workbench(
         settings=context.settings,
         library=library,
@@ -171,9 +172,9 @@ def _wired(context: Context) -> Workbench:
         calibrations=calibrations,
         caches=caches,
         triage=Triages(context, library, variants, calibrations),
-        plan_latency=PlanLatencies(builds, latency),
+        plan_latency=PlanLatencies(builds, latency, validations),
         sensitivity=Sensitivities(context, library, variants, calibrations, builds),
-        validation=Validations(context, library, variants, builds),
+        validation=validations,
         recordings=recordings,
         intake=RecordingIntake(context, recordings),
         engines=Engines(library, builds, recordings, caches, latency),
@@ -224,8 +225,8 @@ def _inspect(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
 
 
 def _quantize(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
-    record = bench.variants.perform(from_plain(QuantizeSpec, spec), reporter)
-    return {"variant": record.id, "model": record.model_id}
+    made = bench.variants.perform(from_plain(QuantizeSpec, spec), reporter)
+    return {"variant": made.id, "model": made.model_id}
 
 
 def _build(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
@@ -274,8 +275,7 @@ def _rebuild(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
 
 
 def _intake(bench: Workbench, spec: Any, reporter: Reporter) -> dict[str, Any]:
-    wish = from_plain(IntakeSpec, spec)
-    return bench.intake.opened(wish, bench.intake.perform(wish, reporter))
+    return bench.intake.opened(wish := from_plain(IntakeSpec, spec), bench.intake.perform(wish, reporter))
 
 
 _PERFORMERS: dict[JobKind, Callable[[Workbench, Any, Reporter], dict[str, Any]]] = {

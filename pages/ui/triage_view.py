@@ -252,20 +252,25 @@ def evaluation_rows(run: TriageRun) -> list[Row]:
 def _square(bench: Workbench, run: TriageRun) -> None:
     """Four ways to run the model; says whether the quantization or the engine is to blame."""
     name = PRECISION_LABELS[run.plan.recipe.precision]
-    reason = bench.inside.why_not().rstrip(".") or "engines are held against ONNX Runtime by their outputs, below"
-    baseline = run.after.judgement.baseline
-    show_table(
-        [
-            {"": "ONNX Runtime", "FP32": text.figure(baseline, digits=4), f"plain {name}": _value(run, 0),
-             f"{name} by the plan": _value(run, run.chosen)},
-            {"": "TensorRT", "FP32": "absent", f"plain {name}": "absent", f"{name} by the plan": "absent"},
-        ],
-        key="triage.square",
-        filename=f"{run.id}-square.csv",
-    )  # fmt: skip
+    plain, planned = f"plain {name}", f"{name} by the plan"
+    scores = bench.plan_latency.scores(run)
+    engine = {"FP32": scores.fp32, plain: scores.plans.get(0), planned: scores.plans.get(run.chosen)}
+    rows: list[Row] = [
+        {
+            "": "ONNX Runtime",
+            "FP32": text.figure(run.after.judgement.baseline, digits=4),
+            plain: _value(run, 0),
+            planned: _value(run, run.chosen),
+        },
+        {"": "TensorRT", **{at: "absent" if one is None else text.figure(one, digits=4) for at, one in engine.items()}},
+    ]
+    show_table(rows, key="triage.square", filename=f"{run.id}-square.csv")
+    if None in engine.values():
+        reason = bench.inside.why_not().rstrip(".") or "no engine of it was validated on these samples"
+        what = "What is absent in the TensorRT row" if any(engine.values()) else "The TensorRT row is absent"
+        st.caption(f"{what}: {text.plain(reason)}.")
     st.caption(
-        f"The TensorRT row is absent: {text.plain(reason)}. What ONNX Runtime loses is the quantization's doing; what "
-        "TensorRT would lose beyond it, the engine's."
+        "What ONNX Runtime loses from FP32 is the quantization's doing; what TensorRT loses beyond it, the engine's."
     )
     show_blame(bench, run.model_id, run.plan.recipe.precision.value)
 

@@ -50,7 +50,33 @@ def latencies_of(builds: dict[str, Recipe], heads: list[tuple[str, str, LatencyC
         SimpleNamespace(
             heads=lambda _model: found, summary=lambda name: SimpleNamespace(p50_ms=float(name.rpartition("-")[2]))
         ),
+        SimpleNamespace(runs=lambda _model: []),
     )
+
+
+def validated(build_id: str, value: float, *, backend: str = "tensorrt", samples: int = 100) -> SimpleNamespace:
+    measured = SimpleNamespace(value=value)
+    return SimpleNamespace(
+        build_id=build_id, by_engine=backend == "tensorrt", metric="top1", samples=samples, data="", measured=measured
+    )
+
+
+def test_engines_that_were_validated_on_the_same_samples_fill_the_square(run):
+    builds = {"b-full": Recipe(precision=Precision.FP32), "b-plain": INT8, "b-kept": in_fp32(keeping("b"))}
+    runs = [
+        validated("b-plain", 0.91),
+        validated("b-plain", 0.5),  # an older one
+        validated("b-kept", 0.2, backend="ort"),  # its twin
+        validated("b-kept", 0.3, samples=50),
+        validated("b-full", 0.95),
+    ]
+    scores = PlanLatencies(
+        SimpleNamespace(build=lambda name: SimpleNamespace(recipe=builds[name])),
+        SimpleNamespace(),
+        SimpleNamespace(runs=lambda _model: runs),
+    ).scores(run)
+
+    assert (scores.fp32, dict(scores.plans)) == (0.95, {0: 0.91})
 
 
 def keeping(*nodes: str) -> Recipe:

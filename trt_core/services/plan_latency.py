@@ -1,8 +1,9 @@
-"""Latency of plans: of those whose engine was built and measured."""
+"""Latency and accuracy of plans: of those whose engine was built, and measured or validated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.latency import LatencyConditions, LatencyRun
@@ -11,6 +12,7 @@ from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.triage import TriageRun
 from trt_core.services.builds import Builds
 from trt_core.services.latency import Latencies
+from trt_core.services.validation import Validations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,19 @@ class PlanLatency:
     rest: Precision
 
 
-class PlanLatencies:
-    """Finds measured engines by what they were built of."""
+@dataclass(frozen=True, kw_only=True)
+class EngineScores:
+    """The metric of TensorRT engines on the samples of a search: in FP32, and of its evaluations by their place."""
 
-    def __init__(self, builds: Builds, latency: Latencies) -> None:
-        self._builds = builds
-        self._latency = latency
+    fp32: float | None = None
+    plans: Mapping[int, float] = field(default_factory=dict)
+
+
+class PlanLatencies:
+    """Finds measured and validated engines by what they were built of."""
+
+    def __init__(self, builds: Builds, latency: Latencies, validations: Validations) -> None:
+        self._builds, self._latency, self._validations = builds, latency, validations
 
     def of(self, run: TriageRun) -> tuple[PlanLatency, ...]:
         """The newest measurement of each plan that has one, all under the conditions of the newest of them.
@@ -61,6 +70,25 @@ class PlanLatencies:
             )
             for place, (head, rest) in sorted(found.items(), key=lambda item: item[0])
         )
+
+    def scores(self, run: TriageRun) -> EngineScores:
+        """What engines of the search's plans scored, run themselves; the newest validation of each counts.
+
+        A validation belongs to the search by metric, samples and the name of their file.
+        """
+        wanted = {_key(_recipe(run, place)): place for place in range(len(run.evaluations))}
+        fp32: float | None = None
+        plans: dict[int, float] = {}
+        for one in self._validations.runs(run.model_id):  # newest first
+            if not one.by_engine or (one.metric, one.samples, one.data) != (run.metric, run.samples, run.data):
+                continue
+            recipe = self._builds.build(one.build_id).recipe
+            place = wanted.get(_key(recipe))
+            if place is not None:
+                plans.setdefault(place, one.measured.value)
+            elif recipe.precision is Precision.FP32 and fp32 is None:
+                fp32 = one.measured.value
+        return EngineScores(fp32=fp32, plans=plans)
 
 
 def _recipe(run: TriageRun, place: int) -> Recipe:
