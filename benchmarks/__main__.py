@@ -15,7 +15,18 @@ from pathlib import Path
 from benchmarks.tables import ROOT, Table
 
 # What must be measured on a quiet machine comes first.
-NAMES = ("flow", "diverge", "triage", "calibration", "crowd", "dashboard", "lab", "coverage", "statistics")
+NAMES = (
+    "flow",
+    "diverge",
+    "triage",
+    "calibration",
+    "crowd",
+    "dashboard",
+    "lab",
+    "coverage",
+    "planted_faults",
+    "statistics",
+)
 _PACKAGES = ("tensorrt_rtx_cu13_bindings", "onnxruntime", "onnx", "numpy", "streamlit", "polygraphy")
 
 

@@ -4,7 +4,7 @@ Ours ranks by isolated error (ties: the first in the file). Beside it stands wha
 `qdq_loss_debug` say of the same file: its error of a tensor before and after its Q/DQ pair (`qdq_err`, weights
 included) and its accumulated error (`xmodel_err`). It knows Q/DQ only, so that it has no answer to FP16 plants.
 
-Run as a program to print the table: `python -m benchmarks.planted_faults > docs/benchmarks/planted-faults.md`.
+`python -m benchmarks planted_faults` writes the table.
 """
 
 from __future__ import annotations
@@ -241,13 +241,3 @@ def _place(order: list[str], guilty: frozenset[str]) -> int | None:
     distinct = list(dict.fromkeys(order))
     places = [distinct.index(node) + 1 for node in guilty if node in distinct]
     return min(places, default=None)
-
-
-def main() -> None:
-    """Print the report."""
-    print("# Planted faults\n")
-    print(run().markdown().partition("\n")[2].strip())
-
-
-if __name__ == "__main__":
-    main()

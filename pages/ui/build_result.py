@@ -25,7 +25,8 @@ from trt_core.workbench import Workbench
 _ROW = "build.history_row"
 
 
-_PRESSING = ("precision-not-reached", "precision-not-recorded", "precision-share-low")  # before everything else, not only in a tab
+# Before everything else, not only in a tab.
+_PRESSING = ("precision-not-reached", "precision-not-recorded", "precision-share-low")
 
 
 def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -> None:
