@@ -18,7 +18,8 @@ METHODS = ("minmax", "entropy")
 REPEATS = 3
 
 _CALIBRATE = """
-import json, resource, sys, time
+import json, sys, time
+from benchmarks.tables import peak_mb
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.onnx_graph.load import load_model
@@ -39,8 +40,7 @@ found = calibrate(
 )
 assert found.samples == samples
 seconds = time.perf_counter() - begin
-peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "peak_mb": peak_mb, "tensors": len(found.ranges)}))
+print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "tensors": len(found.ranges)}))
 """
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables import Table, median
+from benchmarks.tables import Table, median, peak_mb
 
 MODEL, TWIN, INPUT = "resnet50.onnx", "resnet50_int8_twin.onnx", "gpu_0/data_0"
 SAMPLES = 16
@@ -138,8 +138,10 @@ def _in_fresh_process(folder: Path, what: str, samples: int) -> Row:
 def _job(folder: Path, what: str, samples: int) -> None:
     {"ours": _ours, "bare": _bare, "bare, no spinning": _bare_quiet, "polygraphy": _polygraphy}[what](folder, samples)
     # Polygraphy runs in children of this process; the others in this process itself.
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN if what == "polygraphy" else resource.RUSAGE_SELF)
-    print(json.dumps({"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}))
+    inside = what == "polygraphy"
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if inside else resource.RUSAGE_SELF)
+    peak = usage.ru_maxrss / 1024 if inside else peak_mb()
+    print(json.dumps({"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mb": peak}))
 
 
 def _ours(folder: Path, samples: int) -> None:

@@ -12,6 +12,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+def peak_mb() -> float:
+    """The most memory that this process has held, in MiB.
+
+    `getrusage` would answer with the peak of the process that started this one, where that was larger.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """One benchmark's outcome. `limits` are (what, measured, limit, kept) and decide whether the run passes."""

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tables import Table
+from benchmarks.tables import Table, peak_mb
 from trt_core.domain.sensitivity import SensitivityRun
 
 MODEL, INPUT = "resnet50.onnx", "gpu_0/data_0"
@@ -139,7 +139,7 @@ def _answer(found: SensitivityRun) -> Row:
         "measured": sum(unit.is_measured for unit in units),
         "estimated": sum(unit.gain is not None and not unit.is_measured for unit in units),
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
     }
 
 
