@@ -37,7 +37,9 @@ def bench(tmp_path, monkeypatch, fake):
     monkeypatch.setenv("ENGINESCOPE_MAX_WORKERS", "1")
     real = wiring._meters
     monkeypatch.setattr(wiring, "_compilers", lambda _settings: {"tensorrt": fake})
-    monkeypatch.setattr(wiring, "_meters", lambda settings, runner: {**real(settings, runner), "tensorrt": StillMeter()})
+    monkeypatch.setattr(
+        wiring, "_meters", lambda settings, runner: {**real(settings, runner), "tensorrt": StillMeter()}
+    )
     monkeypatch.setattr("trt_core.jobs.queue.JobQueue.submit", kept := Kept())
     st.cache_resource.clear()
     st.cache_data.clear()
