@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from benchmarks.dashboard import environment, percentile, script_runs
 from benchmarks.tables import Table, median
+from tests.large_engine import trtexec_layer
 
 LAYERS, SAMPLES = 5_000, 100_000
 TAIL = 100  # samples that take ten times as long: no picture may lose them
@@ -37,7 +38,7 @@ def _engines(workspace: Path) -> dict[str, str]:
     bench, rng, ids = workspace_of(workspace), np.random.default_rng(1), []
     spent = [float(value) for value in rng.lognormal(-5.0, 0.5, LAYERS)]
     parts = {
-        "graph": {"Layers": [_layer(number) for number in range(LAYERS)]},
+        "graph": {"Layers": [trtexec_layer(number) for number in range(LAYERS)]},
         "profile": [{"count": 1}, *({"name": f"conv_{n}", "averageMs": ms} for n, ms in enumerate(spent))],
         "timing": [{"computeMs": float(ms), "latencyMs": float(ms)} for ms in _samples()],
     }
@@ -45,21 +46,6 @@ def _engines(workspace: Path) -> dict[str, str]:
         files = {f"large.{precision}.{part}.json": io.BytesIO(json.dumps(v).encode()) for part, v in parts.items()}
         ids.append(bench.recordings.add_files(files, device="NVIDIA H200")[0].id)
     return {"engine": ids[0], "against": ids[1]}
-
-
-def _layer(number: int) -> dict[str, Any]:
-    tensor = {"Dimensions": [8, 64, 28, 28], "Format/Datatype": "Channel major FP16 format where channel % 8 == 0"}
-    return {
-        "Name": f"conv_{number}",
-        "LayerType": "Reformat" if number % 10 == 9 else "CaskConvolution",
-        "Inputs": [tensor | {"Name": f"t{number}"}],
-        "Outputs": [tensor | {"Name": f"t{number + 1}"}],
-        "OutMaps": 64,
-        "Weights": {"Type": "Half", "Count": 36_864},
-        "TacticName": f"sm80_xmma_fprop_implicit_gemm_f16f16_tensor16x8x16_{number % 40}",
-        "TacticValue": f"0x{number:016x}",
-        "Metadata": f"[ONNX Layer: /conv_{number}]",
-    }
 
 
 def _latency(workspace: Path) -> dict[str, str]:

@@ -11,27 +11,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.large_engine import trtexec_layer
 from tests.pages.conftest import ROOT
 from trt_core.workbench import workspace_of
 
 LAYERS, SAMPLES = 5_000, 100_000
 VIEWS = ("Where the time goes", "Tactics", "Memory", "Layers", "Findings", "Samples")
 pytestmark = pytest.mark.serial
-
-
-def _layer(number: int) -> dict:
-    tensor = {"Dimensions": [8, 64, 28, 28], "Format/Datatype": "Channel major FP16 format where channel % 8 == 0"}
-    return {
-        "Name": f"conv_{number}",
-        "LayerType": "Reformat" if number % 10 == 9 else "CaskConvolution",
-        "Inputs": [tensor | {"Name": f"t{number}"}],
-        "Outputs": [tensor | {"Name": f"t{number + 1}"}],
-        "OutMaps": 64,
-        "Weights": {"Type": "Half", "Count": 36_864},
-        "TacticName": f"sm80_xmma_fprop_implicit_gemm_f16f16_tensor16x8x16_{number % 40}",
-        "TacticValue": f"0x{number:016x}",
-        "Metadata": f"[ONNX Layer: /conv_{number}]",
-    }
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +29,7 @@ def stock(tmp_path_factory):
         for number, time_ms in enumerate(rng.lognormal(-5.0, 0.5, LAYERS))
     ]
     times = [{"computeMs": float(value), "latencyMs": float(value)} for value in rng.lognormal(0.0, 0.05, SAMPLES)]
-    parts = {"graph": {"Layers": [_layer(n) for n in range(LAYERS)]}, "profile": profile, "timing": times}
+    parts = {"graph": {"Layers": [trtexec_layer(n) for n in range(LAYERS)]}, "profile": profile, "timing": times}
     ids = []
     for precision in ("fp16", "int8"):
         files = {f"large.{precision}.{k}.json": io.BytesIO(json.dumps(v).encode()) for k, v in parts.items()}
