@@ -4,11 +4,12 @@ set -euo pipefail
 bin=${1:?usage: lock.sh BIN}
 command -v "$bin/uv" >/dev/null || "$bin/python" -m pip install --quiet uv
 
+# Extras stay on the pins: pip before 23.3 resolves `a[x]` past a pin of plain `a`, and then misses its hash.
 pin() { # file, then uv's arguments
   local file=$1 pins
   shift
   pins=$(mktemp)
-  "$bin/uv" pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate "$@" -o "$pins"
+  "$bin/uv" pip compile --quiet --generate-hashes --no-strip-extras --no-emit-index-url --no-header --no-annotate "$@" -o "$pins"
   { sed '/^[^#]/,$d' "$file"; cat "$pins"; } > "$file.new"
   mv "$file.new" "$file"
   rm "$pins"
