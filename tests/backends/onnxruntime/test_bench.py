@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.profile import profile_ops, read_profile
 from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner
+from trt_core.domain.engine import Sm
 from trt_core.domain.latency import LatencyRequest
 from trt_core.errors import DependencyMissing, GpuUnavailable, JobCancelled
 from trt_core.testing import CollectingReporter
@@ -92,6 +94,43 @@ def test_a_provider_that_does_not_load_is_no_gpu(path: Path, monkeypatch: pytest
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: native(a[0], a[1], providers=[CPU]))
     with pytest.raises(GpuUnavailable, match="did not load"):
         OrtRunner("cuda").load(path)
+
+
+def test_cuda_is_loaded_out_of_python_packages_and_the_gpu_has_its_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    from trt_core.backends.tensorrt import device
+
+    steps = []
+
+    class OnGpu:
+        def __init__(self, source, options, providers):
+            steps.append("session")
+            self.native = native(source, options, providers=[CPU])
+
+        def get_providers(self):
+            return [CUDA, CPU]
+
+        def __getattr__(self, name):
+            return getattr(self.native, name)
+
+    def preload() -> None:
+        steps.append("libraries")
+        sys.stdout.write("Failed to load libcudnn")
+
+    native = onnxruntime.InferenceSession
+    gpu = device.Gpu(name="NVIDIA H200", sm=Sm(major=9, minor=0), driver="13.0", memory_bytes=1)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", OnGpu)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
+    monkeypatch.setattr(device, "this_gpu", lambda: gpu)
+    assert OrtRunner("cuda").load(path).device == "NVIDIA H200"
+    assert steps == ["libraries", "session"]
+    printed = capsys.readouterr()
+    assert "libcudnn" in printed.err
+    assert not printed.out
 
 
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
-from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, NotFound
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, NotFound, TrtCoreError
 from trt_core.onnx_graph.load import parse_model
 from trt_core.onnx_graph.naming import node_name
 from trt_core.onnx_graph.tensors import subgraphs
@@ -158,6 +160,7 @@ class OrtRunner:
             options.add_session_config_entry(_DATA_FOLDER, str(onnx_path.resolve().parent))
         if self.device == "cuda":
             self.check()
+            _load_cuda_libraries(onnxruntime)
         providers = [CUDA, CPU] if self.device == "cuda" else [CPU]
         with gate.loading(onnx_path.name):
             native = onnxruntime.InferenceSession(source, options, providers=providers)
@@ -256,10 +259,26 @@ def _name_nodes(graph: Any) -> bool:
 
 
 def device_text(device: str, threads: int) -> str:
-    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; which GPU runs is not said by ONNX Runtime."""
-    return "CUDA device 0" if device == "cuda" else processor_text(threads)
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; a GPU by CUDA's name, since ONNX Runtime says none."""
+    if device != "cuda":
+        return processor_text(threads)
+    from trt_core.backends.tensorrt.device import this_gpu
+
+    try:
+        return this_gpu().name
+    except TrtCoreError:
+        return "CUDA device 0"
 
 
 def _spec(value: Any) -> TensorSpec:
     shape = None if value.shape is None else tuple(dim if isinstance(dim, int | str) else None for dim in value.shape)
     return TensorSpec(name=value.name, dtype=arrays.dtype_of(value.type), shape=shape)
+
+
+def _load_cuda_libraries(onnxruntime: Any) -> None:
+    """Load CUDA and cuDNN out of NVIDIA's Python packages, where the loader does not look for them by itself.
+
+    What is not found is only printed: standard output belongs to the command line.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        onnxruntime.preload_dlls()
