@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from onnx import helper
 
 from tests import models
 from tests.analysis.trt86 import FOLDER
@@ -88,6 +89,20 @@ def test_another_axis_than_the_batch_is_swept_by_its_symbol(tmp_path, capsys):
     assert "belong together" in capsys.readouterr().err
     assert main([*arguments, "--quiet", "--axis", "width", "--sizes", "2"]) == 2
     assert "Its open axes are: batch." in capsys.readouterr().err
+
+
+def test_a_sweep_none_of_whose_points_could_be_measured_failed_and_is_no_answer(tmp_path, capsys):
+    proto = models.model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [models.value("x", ["batch", "length"])],
+        [models.value("y", ["batch", 4])],
+        [models.tensor("w", (8, 4), seed=0)],
+    )
+    path = models.saved(proto, tmp_path / "product.onnx")
+    arguments = ["sweep", str(path), "--axis", "length", "--workspace", str(tmp_path / "workspace"), "--quiet"]
+    assert main([*arguments, "--sizes", "3,5", "--iterations", "3"]) == 4
+    assert "no point could be measured" in capsys.readouterr().out
+    assert main([*arguments, "--sizes", "3,8", "--iterations", "3"]) == 0
 
 
 def test_a_request_is_built_again_and_the_attempts_are_compared(tmp_path, capsys):

@@ -8,6 +8,9 @@ from onnx import helper
 from tests import models
 from trt_core.analysis.sweeps import against_references, split_profiles, sweet_spot
 from trt_core.domain.jobs import JobKind, Use
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.profiles import profile_from_texts
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.sweeps import SweepSpec, shapes_along
 from trt_core.errors import InvalidInput, JobCancelled, UnsupportedRequest
 from trt_core.settings import settings_from
@@ -139,6 +142,24 @@ def test_sizes_of_another_axis_than_the_batch_stay_apart(bench):
     assert set(static) == {8, 4096}
     with pytest.raises(InvalidInput, match="no open axis"):
         shapes_along(model.inputs, "width", (1,))
+
+
+def test_a_sweep_of_an_engine_stays_in_the_profile_that_it_was_built_for(bench):
+    model = _along(bench, "length")
+    build = bench.builds.perform(
+        BuildSpec(
+            variant=QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP32)),
+            backend="rtx",
+            profiles=(profile_from_texts(["x=4x8:4x16:6x32"]),),
+        ),
+        CollectingReporter(),
+    ).record
+    assert bench.sweeps.along(build.id, "length", (8, 32)) == ((("x", (4, 8)),), (("x", (4, 32)),))
+    assert bench.sweeps.along(model.id, "length", (8,)) == ((("x", (1, 8)),),)
+
+    # Over batches, too, what is not swept is what the engine is made for.
+    assert [item.opt for item in bench.latency.usual(build.id, 6).ranges] == [(6, 16)]
+    assert [item.opt for item in bench.latency.usual(model.id, 6).ranges] == [(6, 1)]
 
 
 def test_sizes_that_one_profile_slows_down_get_one_of_their_own():

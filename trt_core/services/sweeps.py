@@ -6,9 +6,8 @@ from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.latency import LatencyRequest
-from trt_core.domain.profiles import static_profile
 from trt_core.domain.requests import BenchSpec
-from trt_core.domain.sweeps import Setting, Sweep, SweepHead, SweepPoint, SweepSpec
+from trt_core.domain.sweeps import Setting, Shapes, Sweep, SweepHead, SweepPoint, SweepSpec, shapes_along
 from trt_core.errors import BackendError, InvalidInput
 from trt_core.protocols import Reporter
 from trt_core.services.baselines import device_of
@@ -32,6 +31,11 @@ class Sweeps:
         if not spec.transfers:
             del wish["transfers"]  # sweeps from before there was a choice keep their ids
         return content_id(ArtifactKind.SWEEP, wish)
+
+    def along(self, subject_id: str, axis: str, values: tuple[int, ...]) -> tuple[Shapes, ...]:
+        """The shapes of a sweep over one open axis; all other sizes are those that an engine's profile is made for."""
+        inputs = self._library.model(self._latency.model_of(subject_id)).inputs
+        return shapes_along(inputs, axis, values, profiles=self._latency.profiles(subject_id))
 
     def check(self, spec: SweepSpec) -> None:
         """Refuse what cannot be measured here, before anything is queued: the smallest point stands for all."""
@@ -89,8 +93,7 @@ class Sweeps:
 
     def _bench(self, spec: SweepSpec, setting: Setting) -> BenchSpec:
         """One point as a measurement. Its shapes are spelled out: left open, an engine would take its profile's own."""
-        inputs = self._library.model(self._latency.model_of(spec.subject_id)).inputs
-        usual = static_profile(inputs, batch=setting.batch)
+        usual = self._latency.usual(spec.subject_id, setting.batch)
         request = LatencyRequest(
             shapes=setting.shapes or tuple((item.tensor, item.opt) for item in usual.ranges),
             warmup=spec.warmup,

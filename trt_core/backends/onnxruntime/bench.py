@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from trt_core.backends.host_clock import Clocked, clocked
+from trt_core.backends.onnxruntime import gate
 from trt_core.backends.onnxruntime.runner import OrtSession
 from trt_core.domain.latency import LatencyConditions, LatencyRequest
 from trt_core.protocols import Feeds, Reporter
@@ -16,9 +17,9 @@ def measure(session: OrtSession, feeds: Feeds, request: LatencyRequest, reporter
     On a GPU they are bound to its memory, unless the request wants the copies in every sample. Raises JobCancelled,
     InvalidData and BackendError.
     """
-    return clocked(
-        [session.bound(feeds, with_copies=request.transfers) for _ in range(request.streams)], request, reporter
-    )
+    calls = [session.bound(feeds, with_copies=request.transfers) for _ in range(request.streams)]
+    with gate.running():
+        return clocked(calls, request, reporter)
 
 
 def conditions_of(session: OrtSession, feeds: Feeds, request: LatencyRequest, *, backend: str) -> LatencyConditions:
