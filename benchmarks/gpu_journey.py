@@ -19,14 +19,25 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.tables import ROOT, Table
+from tests.fake_engines import InProcess
 from tests.gpu.networks import residual_network
 from tests.models import saved
 from trt_core.analysis.sweeps import against_references, split_profiles
-from trt_core.workbench import workspace_of
+from trt_core.cli.answers import Console
+from trt_core.cli.arguments import parser
+from trt_core.cli.commands import COMMANDS
+from trt_core.cli.present import finite
+from trt_core.errors import TrtCoreError
+from trt_core.settings import settings_from
+from trt_core.workbench import open_workbench, workspace_of
+
+Outcome = tuple[int, dict[str, Any], str]  # exit code, answer, the line of an error
 
 SAMPLE = "samples/digits_transformer/model.onnx"
 CALIBRATION = ["--data", "samples/digits/calibration.npz"]
@@ -39,25 +50,33 @@ ROUNDS = ["--iterations", "1000"]
 
 
 class Journey:
-    """Commands one after the other; every answer is kept, whatever it was; what is known is not run again."""
+    """Commands one after the other; every answer is kept, whatever it was; what is known is not run again.
 
-    def __init__(self, workspace: Path, results: Path) -> None:
-        self.workspace, self._results = workspace, results
-        self.known: dict[str, Any] = json.loads(results.read_text()) if results.is_file() else {}
+    In one process each command and its job run here, which spares the start of two processes: half a minute each on a
+    machine whose files are slow.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.workspace, self._results = options.workspace, options.results
+        self.known: dict[str, Any] = json.loads(self._results.read_text()) if self._results.is_file() else {}
+        self._command = OneProcess(self.workspace) if options.one_process else self._started
 
     def ask(self, name: str, *words: str) -> dict[str, Any]:
         """The answer of one command: its exit code, its JSON and its seconds."""
         if name in self.known:
             return self.known[name]
-        command = [sys.executable, "-m", "trt_core", *words, "--json", "--quiet", "--workspace", str(self.workspace)]
         began = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        answer = json.loads(done.stdout) if done.stdout.strip() else {}
-        said = done.stderr.strip().splitlines()[-1:]
-        kept = {"words": list(words), "exit": done.returncode, "seconds": time.monotonic() - began, "error": said}
+        code, answer, said = self._command(words)
+        kept = {"words": list(words), "exit": code, "seconds": time.monotonic() - began, "error": said}
         kept["answer"] = {key: value for key, value in answer.items() if key not in ("samples_ms", "fusion")}
-        print(f"{name}: exit {done.returncode}, {kept['seconds']:.1f} s {said or ''}", flush=True)
+        print(f"{name}: exit {code}, {kept['seconds']:.1f} s {said}", flush=True)
         return self.keep(name, kept)
+
+    def _started(self, words: Sequence[str]) -> Outcome:
+        command = [sys.executable, "-m", "trt_core", *words, "--json", "--quiet", "--workspace", str(self.workspace)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        said = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {}, " ".join(said)
 
     def keep(self, name: str, found: dict[str, Any]) -> dict[str, Any]:
         """Write an answer down."""
@@ -68,6 +87,23 @@ class Journey:
     def build(self, name: str, model: str, *words: str) -> str:
         """The id of an engine; empty where it was not built."""
         return self.ask(name, "build", model, *ON_TENSORRT, *words)["answer"].get("build", {}).get("id", "")
+
+
+class OneProcess:
+    """Commands of the command line, each with its job, in this process."""
+
+    def __init__(self, workspace: Path) -> None:
+        holder = SimpleNamespace()
+        holder.work = open_workbench(settings_from(workspace=workspace), launcher=InProcess(holder))
+        self._holder = holder
+
+    def __call__(self, words: Sequence[str]) -> Outcome:
+        options = parser().parse_args([*words, "--json", "--quiet"])
+        try:
+            answer = COMMANDS[options.command](self._holder.work, options, Console(quiet=True))
+        except TrtCoreError as error:
+            return error.exit_code, {}, f"error: {error}"
+        return answer.exit_code, finite(answer.plain), ""
 
 
 def accuracy(journey: Journey) -> None:
@@ -117,7 +153,7 @@ def shapes(journey: Journey) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    journey = Journey(options.workspace, options.results)
+    journey = Journey(options)
     accuracy(journey)
     shapes(journey)
     for number, record in enumerate(workspace_of(options.workspace).library.models()):
@@ -126,7 +162,7 @@ def run(options: argparse.Namespace) -> None:
 
 def meters(options: argparse.Namespace) -> None:
     """What this interpreter can time of every model, each with the copies left out and included."""
-    journey = Journey(options.workspace, options.results)
+    journey = Journey(options)
     os.environ["ENGINESCOPE_TORCH_PROGRAMS"] = str(options.models)
     for path in sorted(options.models.glob("*.onnx")):
         name = path.stem
@@ -157,7 +193,7 @@ def commands_table(known: dict[str, Any]) -> Table:
             f"`{' '.join(word.rpartition('/')[2] for word in item['words'])[:160]}`",
             str(item["exit"]),
             f"{item['seconds']:.1f}",
-            *item["error"][:1],
+            item["error"] or "",
         )
         for name, item in known.items()
         if "words" in item
@@ -166,7 +202,7 @@ def commands_table(known: dict[str, Any]) -> Table:
         title="Every command and its exit code",
         method="0 yes, 1 no, 5 too few samples to tell; 2 to 4 would be a refusal or a failure, with its line.",
         columns=("step", "command", "exit", "seconds", "error"),
-        rows=tuple((*row, "")[:5] for row in rows),
+        rows=tuple(rows),
     )
 
 
@@ -244,6 +280,7 @@ def main() -> None:
         command = commands.add_parser(name)
         if name != "report":
             command.add_argument("workspace", type=Path)
+            command.add_argument("--one-process", action="store_true")
         command.add_argument("results", type=Path)
         command.set_defaults(what=what)
         if name == "run":
