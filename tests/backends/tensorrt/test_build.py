@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests import models
-from tests.backends.tensorrt.library import FakeBuilder, FakeMemory, install, library
+from tests.backends.tensorrt.library import Config, FakeBuilder, FakeMemory, install, library
 from trt_core.backends.tensorrt import build, calibrator
 from trt_core.backends.tensorrt.device import Gpu
 from trt_core.backends.tensorrt.kept_files import KeptFiles
@@ -14,7 +14,7 @@ from trt_core.backends.tensorrt.typing_rules import FileTypes
 from trt_core.domain.engine import BuilderOptions, EngineRecord, Sm
 from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, TensorRange
 from trt_core.domain.profiles import profile_from_texts
-from trt_core.errors import BackendError, InvalidData, JobCancelled, StoreError
+from trt_core.errors import BackendError, InvalidData, InvalidProfile, JobCancelled, StoreError
 from trt_core.protocols import CalibrationInput, CompileInput
 from trt_core.testing import CollectingReporter
 
@@ -163,6 +163,12 @@ def test_what_polygraphy_raises_is_a_backend_error_with_the_log(site, monkeypatc
     with pytest.raises(BackendError, match="Polygraphy could not describe the build: fp16 is not available") as failure:
         site.build()
     assert "[POLYGRAPHY]" in failure.value.details
+
+
+def test_a_profile_that_the_library_does_not_take_is_refused(site, monkeypatch):
+    monkeypatch.setattr(Config, "add_optimization_profile", lambda *_: -1)
+    with pytest.raises(InvalidProfile, match=r"TensorRT refused the optimization profile x \(1, 8\)"):
+        site.build()
 
 
 def test_a_weakly_typed_library_is_told_the_precisions_and_how_far_layers_are_bound(site):
