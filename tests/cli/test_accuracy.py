@@ -158,6 +158,8 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
 
     assert run(*words, 30)[0] == 0
     assert run(*words, 120)[0] == 1
+    # A relative drop of 0.005 is no floor: 0.005 dB would let everything pass.
+    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
 
 
 def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
