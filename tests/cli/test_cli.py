@@ -244,6 +244,24 @@ BAD_DATA: dict[str, dict[str, np.ndarray]] = {
 }
 
 
+def test_infinities_in_data_are_a_finding_of_whatever_reads_them(run: Run, tmp_path: Path):
+    image = np.load(CALIBRATION)["image"][:24].copy()
+    image[3, 0, 5, 5] = np.inf
+    np.savez(tmp_path / "masked.npz", image=image)
+    data = ("--data", tmp_path / "masked.npz")
+
+    answers = {
+        "quantize": run("quantize", CNN, "--precision", "int8", *data, "-o", tmp_path / "int8.onnx"),
+        "diverge": run("diverge", CNN, "--against", "fp16", *data),
+        "bench": run("bench", CNN, "--iterations", 3, "--warmup", 1, *data),
+        "validate": run("validate", CNN, "--against", tmp_path / "int8.onnx", "--metric", "cosine", *data),
+    }
+
+    for command, (code, plain, err) in answers.items():
+        assert code in (0, 1), f"{command}: {err}"
+        assert "data-holds-infinity" in [item["rule"] for item in plain["findings"]], command
+
+
 @pytest.mark.parametrize("name", BAD_DATA)
 def test_data_that_do_not_fit_are_refused(run: Run, tmp_path: Path, name: str):
     np.savez(tmp_path / "bad.npz", **BAD_DATA[name])

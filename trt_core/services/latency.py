@@ -134,7 +134,8 @@ class Latencies:
 
         spec = self.resolved(spec)
         run = self._run(spec, self.measured(spec, reporter))
-        run = replace(run, findings=(*run.findings, *run_findings(run)))
+        told = self._library.data(spec.data_id).findings if spec.data_id else ()
+        run = replace(run, findings=(*told, *run.findings, *run_findings(run)))
         self._context.store.put(
             ArtifactKind.LATENCY,
             run.id,
