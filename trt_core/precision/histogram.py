@@ -14,8 +14,8 @@ class MagnitudeHistogram:
     """Counts of |x| in 2,048 equal bins from 0 to `limit`, with the least and greatest value seen.
 
     When a value lies beyond `limit`, `limit` doubles as often as needed and neighbouring bins merge: counts stay exact
-    for the coarser bins, and memory stays flat. Infinities, and NaN where it is allowed, are counted apart. `extremes_only` leaves the bins empty:
-    enough for the method minmax, and faster.
+    for the coarser bins, and memory stays flat. Infinities, and NaN where it is allowed, are counted apart.
+    `extremes_only` leaves the bins empty: enough for the method minmax, and faster.
     """
 
     def __init__(self, *, extremes_only: bool = False) -> None:
