@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,3 +287,64 @@ def test_duplicate_and_unnamed_nodes_are_listed_by_index(run: Run, tmp_path: Pat
     assert code == 0, err
     assert [node["name"] for node in plain["fusion"]["onnx_nodes"]] == ["first", "node_of_a", "second"]
     assert {node["state"] for node in plain["fusion"]["onnx_nodes"]} <= {"mapped", "folded", "absorbed"}
+
+
+_INTERRUPTED_WHILE_LOADING = """
+import os, runpy, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == "trt_core.cli.arguments":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["enginescope", "runs"]
+runpy.run_module("trt_core", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_the_program_still_loads_is_one_line():
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHILE_LOADING], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "error: Cancelled.\n")
+
+
+def test_ctrl_c_returns_when_nothing_of_the_job_runs_any_more(tmp_path: Path):
+    words = ["bench", CNN, "--iterations", "1000000", "--json", "--workspace", str(tmp_path)]
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "trt_core", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert asked.stderr is not None
+    assert asked.stderr.readline()  # the first phase of the job: its worker runs
+    asked.send_signal(signal.SIGINT)
+    out, err = asked.communicate(timeout=60)
+
+    assert (asked.returncode, out, err.splitlines()[-1]) == (130, "", "error: Cancelled.")
+    assert str(tmp_path) not in _command_lines()
+
+
+def test_what_nohup_started_outlives_its_terminal(tmp_path: Path):
+    words = ["bench", CNN, "--iterations", "3", "--workspace", str(tmp_path)]
+    asked = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "trt_core", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert asked.stderr is not None
+    while "oading" not in asked.stderr.readline():
+        time.sleep(0.01)
+    asked.send_signal(signal.SIGHUP)
+    out, err = asked.communicate(timeout=60)
+
+    assert asked.returncode == 0, err
+    assert "p50" in out
+
+
+def _command_lines() -> str:
+    import psutil
+
+    return "\n".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
