@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +303,15 @@ runpy.run_module("trt_core", run_name="__main__")
 """
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children that Ctrl-C reaches, even where these tests run in the background of a shell, which has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_while_the_program_still_loads_is_one_line():
     ended = subprocess.run(
         [sys.executable, "-c", _INTERRUPTED_WHILE_LOADING], capture_output=True, text=True, timeout=60, check=False
@@ -311,6 +320,7 @@ def test_ctrl_c_while_the_program_still_loads_is_one_line():
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "error: Cancelled.\n")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_returns_when_nothing_of_the_job_runs_any_more(tmp_path: Path):
     words = ["bench", CNN, "--iterations", "1000000", "--json", "--workspace", str(tmp_path)]
     asked = subprocess.Popen(
