@@ -152,6 +152,26 @@ def test_bench_keeps_every_sample_and_says_what_it_measured(run: Run):
     assert plain["conditions"]["batch"] == 2
 
 
+def test_bench_takes_open_sizes_from_the_data(run: Run, tmp_path: Path):
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["tokens"], ["y"], name="relu")],
+        "lengths",
+        [value("tokens", onnx.TensorProto.FLOAT, ["batch", "length", 8])],
+        [value("y", onnx.TensorProto.FLOAT, ["batch", "length", 8])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "lengths.onnx")
+    np.savez(tmp_path / "long.npz", tokens=np.ones((3, 6, 8), np.float32))
+
+    code, plain, err = run(
+        "bench", tmp_path / "lengths.onnx", "--data", tmp_path / "long.npz", "--batch", 2, "--iterations", 3
+    )
+
+    assert code == 0, err
+    assert ["tokens", [2, 6, 8]] in plain["conditions"]["shapes"]
+
+
 def test_runs_jobs_and_system_answer(run: Run):
     run("inspect", CNN)
 

@@ -104,12 +104,22 @@ class Latencies:
         return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
     def _usual(self, spec: BenchSpec, inputs: tuple[TensorSpec, ...]) -> OptimizationProfile:
-        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named."""
+        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named.
+
+        Open sizes behind the batch are otherwise those of the data, where there are any.
+        """
         if spec.backend == _TENSORRT and spec.batch == 1:
             profiles = self._engine(spec.subject_id).request.profiles
             if profiles:
                 return profiles[0]
-        return static_profile(inputs, batch=spec.batch)
+        usual = static_profile(inputs, batch=spec.batch)
+        if not spec.data_id:
+            return usual
+        arrays = self._library.data(spec.data_id).arrays
+        sizes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in arrays}
+        shapes = ((item.tensor, (*item.opt[:1], *sizes.get(item.tensor, item.opt)[1:])) for item in usual.ranges)
+        ranges = (ShapeRange(tensor=name, min=shape, opt=shape, max=shape) for name, shape in shapes)
+        return replace(usual, ranges=tuple(ranges))
 
     def programs(self) -> tuple[str, ...]:
         """Exported PyTorch programs that the operator put on this server."""
