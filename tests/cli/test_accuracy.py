@@ -190,6 +190,15 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
     assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
 
 
+@pytest.mark.parametrize(("floor", "is_told"), [((), True), (("--tolerance", 20), False)])
+def test_a_floor_that_lets_everything_through_is_a_finding(
+    run: Run, few: tuple[Path, Path], floor: tuple[object, ...], is_told: bool
+):
+    _, plain, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--metric", "sqnr", *floor)
+
+    assert ("floor-says-little" in [item["rule"] for item in plain["findings"]]) is is_told
+
+
 def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     run: Run, few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

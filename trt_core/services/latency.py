@@ -117,9 +117,22 @@ class Latencies:
         return self._engine(subject_id).request.profiles if is_engine else ()
 
     def _usual(self, spec: BenchSpec) -> OptimizationProfile:
+        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named.
+
+        Open sizes behind the batch are otherwise those of the data, where there are any.
+        """
         profiles = self.profiles(spec.subject_id) if spec.backend == _TENSORRT else ()
         # One is what the form and the command line say where nobody chose: an engine is measured at its usual batch.
-        return profiles[0] if profiles and spec.batch == 1 else self.usual(spec.subject_id, spec.batch)
+        if profiles and spec.batch == 1:
+            return profiles[0]
+        usual = self.usual(spec.subject_id, spec.batch)
+        if not spec.data_id:
+            return usual
+        arrays = self._library.data(spec.data_id).arrays
+        sizes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in arrays}
+        shapes = ((item.tensor, (*item.opt[:1], *sizes.get(item.tensor, item.opt)[1:])) for item in usual.ranges)
+        ranges = (ShapeRange(tensor=name, min=shape, opt=shape, max=shape) for name, shape in shapes)
+        return replace(usual, ranges=tuple(ranges))
 
     def programs(self) -> tuple[str, ...]:
         """Exported PyTorch programs that the operator put on this server."""
@@ -144,7 +157,8 @@ class Latencies:
 
         spec = self.resolved(spec)
         run = self._run(spec, self.measured(spec, reporter))
-        run = replace(run, findings=(*run.findings, *run_findings(run)))
+        told = self._library.data(spec.data_id).findings if spec.data_id else ()
+        run = replace(run, findings=(*told, *run.findings, *run_findings(run)))
         self._context.store.put(
             ArtifactKind.LATENCY,
             run.id,

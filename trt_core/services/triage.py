@@ -179,7 +179,10 @@ class Triages:
             validation_id=spec.validation_id,
             labels_id=spec.labels_id,
             calibration_id=subject.calibration_id,
-            findings=search_findings(evaluations, chosen, metric=spec.metric, tolerance=spec.tolerance),
+            findings=(
+                *self._library.data(spec.validation_id).findings,
+                *search_findings(evaluations, chosen, metric=spec.metric, tolerance=spec.tolerance),
+            ),
         )
 
     def run(self, run_id: str) -> TriageRun:
