@@ -10,9 +10,9 @@ import pytest
 from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.profile import profile_ops, read_profile
-from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner
+from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner, OrtSession
 from trt_core.domain.latency import LatencyRequest
-from trt_core.errors import DependencyMissing, GpuUnavailable, JobCancelled
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, JobCancelled
 from trt_core.testing import CollectingReporter
 
 FEEDS = {"x": np.ones((2, 64), np.float32)}
@@ -92,6 +92,40 @@ def test_a_provider_that_does_not_load_is_no_gpu(path: Path, monkeypatch: pytest
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: native(a[0], a[1], providers=[CPU]))
     with pytest.raises(GpuUnavailable, match="did not load"):
         OrtRunner("cuda").load(path)
+
+
+def test_what_fails_between_samples_is_told_in_our_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that runs out of memory at one point of a sweep must not end the sweep."""
+    calls = []
+
+    def bound(self, feeds, outputs=None, *, with_copies=False):
+        def once() -> None:
+            calls.append(1)
+            if len(calls) > 5:
+                raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Available memory of 3 is smaller than")
+
+        return once
+
+    monkeypatch.setattr(OrtSession, "bound", bound)
+    with pytest.raises(BackendError, match="failed in a run: Available memory"):
+        timed(path, warmup=0, iterations=50, streams=2)
+
+
+def test_on_a_gpu_no_time_of_the_hosts_passes_for_a_nodes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = OrtRunner.load
+
+    def on_gpu(self, *given, **known):
+        session = load(OrtRunner(), *given, **known)
+        session.on_gpu, session.bound = True, lambda feeds, with_copies: lambda: None
+        return session
+
+    monkeypatch.setattr(OrtRunner, "load", on_gpu)
+    found = OrtMeter(OrtRunner("cuda")).measure(
+        path, FEEDS, LatencyRequest(iterations=5), reporter=CollectingReporter()
+    )
+    assert found.layers == ()
+    assert [item.rule for item in found.findings] == ["no-node-times"]
+    assert "TF32" in found.conditions.method
 
 
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:

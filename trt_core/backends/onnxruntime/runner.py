@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.gpu_name import first_gpu
 from trt_core.backends.host_clock import processor_text
 from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
@@ -256,8 +257,8 @@ def _name_nodes(graph: Any) -> bool:
 
 
 def device_text(device: str, threads: int) -> str:
-    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; which GPU runs is not said by ONNX Runtime."""
-    return "CUDA device 0" if device == "cuda" else processor_text(threads)
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`, or the GPU, which is the driver's first one."""
+    return first_gpu() if device == "cuda" else processor_text(threads)
 
 
 def _spec(value: Any) -> TensorSpec:
