@@ -48,6 +48,8 @@ def test_a_tail_of_a_handful_is_not_printed_but_counted():
     assert rows[99.0].interpolated_ms == pytest.approx(1.99)
     assert rows[99.0].beyond == 10
     assert rows[99.0].ci95_ms is not None
+    assert rows[99.0].bootstrap_ci95_ms is not None
+    assert rows[99.9].bootstrap_ci95_ms is None
     assert (rows[99.9].interpolated_ms, rows[99.9].ci95_ms, rows[99.9].trtexec_ms) == (None, None, None)
     assert rows[99.9].beyond == 1
 
@@ -57,6 +59,7 @@ def test_both_percentile_rules_stand_side_by_side():
 
     assert (median.interpolated_ms, median.trtexec_ms) == (1.5, 1.0)
     assert median.ci95_ms is None
+    assert median.bootstrap_ci95_ms is None
 
 
 def test_nodes_and_ops_come_with_the_slowest_first_and_shares_of_the_whole():
