@@ -54,6 +54,13 @@ def test_a_tail_of_a_handful_is_not_printed_but_counted():
     assert rows[99.9].beyond == 1
 
 
+def test_p99_9_is_shown_from_ten_thousand_samples_on():
+    (*_, few), (*_, enough) = (percentile_rows(np.arange(1.0, count)) for count in (10_000.0, 10_001.0))
+    assert (few.percentile, few.interpolated_ms, few.beyond) == (99.9, None, 10)
+    assert enough.interpolated_ms == pytest.approx(9990.001)
+    assert enough.ci95_ms[0] < 9990.001 < enough.ci95_ms[1]
+
+
 def test_both_percentile_rules_stand_side_by_side():
     (median, *_) = percentile_rows([1.0, 2.0])
 
