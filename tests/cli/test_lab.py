@@ -41,6 +41,11 @@ def test_two_recordings_are_compared_by_name(workspace, capsys):
     assert "quantized-asked-not-run" in {item["rule"] for item in said["findings"]}
 
 
+def test_what_the_workspace_holds_names_recordings(workspace, capsys):
+    said = _json(capsys, "runs", "--workspace", str(workspace))
+    assert {(item["name"], item["device"]) for item in said["recordings"]} >= {("r18_fp16", "NVIDIA H200")}
+
+
 def test_tactics_are_listed_layer_by_layer(workspace, capsys):
     said = _json(capsys, "tactics", "r18_fp16", "--workspace", str(workspace))
     assert said["timings"] == 1062

@@ -12,7 +12,7 @@ from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import profile_from_texts
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.sweeps import SweepSpec, shapes_along
-from trt_core.errors import InvalidInput, JobCancelled, UnsupportedRequest
+from trt_core.errors import BackendError, InvalidInput, JobCancelled, UnsupportedRequest
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import open_workbench
@@ -84,6 +84,24 @@ def test_a_point_that_cannot_be_measured_says_why_and_the_others_go_on(bench, mo
 
     assert [bool(point.summary) for point in sweep.points] == [True, False]
     assert sweep.points[1].error
+
+
+def test_a_point_that_failed_is_measured_again_and_the_others_are_not(bench, model, monkeypatch):
+    spec, measured = _spec(model, streams=(1,)), bench.latency.measured
+
+    def full(wish, reporter):
+        if dict(wish.request.shapes)[model.inputs[0].name][0] == max(spec.batches):
+            raise BackendError("Memory did not suffice.")
+        return measured(wish, reporter)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.latency, "measured", full)
+        failed = bench.sweeps.perform(spec, CollectingReporter())
+    assert failed.points[-1].error == "Memory did not suffice."
+
+    again = bench.sweeps.perform(spec, CollectingReporter())
+    assert again.points[:-1] == failed.points[:-1]
+    assert again.points[-1].summary is not None
 
 
 def test_a_sweep_has_the_machine_to_itself_and_is_refused_early(bench, model):

@@ -56,20 +56,31 @@ class Sweeps:
         return self._context.queue.submit(job)
 
     def perform(self, spec: SweepSpec, reporter: Reporter) -> Sweep:
-        """Measure what is missing in the calling process."""
+        """Measure what is missing, and again what failed, in the calling process: memory may suffice by now."""
         sweep_id = self._begin(spec)
         settings = spec.settings
         for number, setting in enumerate(settings):
-            if self._context.store.has(_point_id(sweep_id, number)):
+            if self._is_measured(_point_id(sweep_id, number)):
                 continue
             reporter.check()
-            words = f"Batch {setting.batch}, {setting.streams} streams"
+            streams = "one stream" if setting.streams == 1 else f"{setting.streams} streams"
+            words = f"Batch {setting.batch}, {streams}"
             reporter.progress(
                 Progress(phase=words, fraction=number / len(settings), step=number + 1, steps=len(settings))
             )
             point = self._measure(spec, setting, QuietReporter(reporter))
-            self._context.store.put(ArtifactKind.SWEEP, _point_id(sweep_id, number), point, {}, parents=(sweep_id,))
+            self._keep(sweep_id, number, point)
         return self.sweep(sweep_id)
+
+    def _is_measured(self, point_id: str) -> bool:
+        store = self._context.store
+        return store.has(point_id) and not from_plain(SweepPoint, store.record(point_id)).error
+
+    def _keep(self, sweep_id: str, number: int, point: SweepPoint) -> None:
+        store, point_id = self._context.store, _point_id(sweep_id, number)
+        if store.has(point_id):  # it failed before: what is there already would stay
+            store.delete(point_id)
+        store.put(ArtifactKind.SWEEP, point_id, point, {}, parents=(sweep_id,))
 
     def _begin(self, spec: SweepSpec) -> str:
         sweep_id = self.id_of(spec)

@@ -29,6 +29,7 @@ def conditions_of(session: OrtSession, feeds: Feeds, request: LatencyRequest, *,
     bound = "inputs and outputs bound beforehand"
     if session.on_gpu:
         bound = "copied to the GPU and back in every sample" if request.transfers else f"{bound} in the GPU's memory"
+        bound += ", FP32 products in TF32 where the GPU has it"  # the provider's default (use_tf32)
     return LatencyConditions(
         device=session.device,
         backend=backend,

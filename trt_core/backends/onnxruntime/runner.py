@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.gpu_name import first_gpu
 from trt_core.backends.host_clock import processor_text
 from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.precision import Precision
 from trt_core.domain.tensors import TensorSpec
-from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, NotFound, TrtCoreError
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, NotFound
 from trt_core.onnx_graph.load import parse_model
 from trt_core.onnx_graph.naming import node_name
 from trt_core.onnx_graph.tensors import subgraphs
@@ -259,15 +260,8 @@ def _name_nodes(graph: Any) -> bool:
 
 
 def device_text(device: str, threads: int) -> str:
-    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; a GPU by CUDA's name, since ONNX Runtime says none."""
-    if device != "cuda":
-        return processor_text(threads)
-    from trt_core.backends.tensorrt.device import this_gpu
-
-    try:
-        return this_gpu().name
-    except TrtCoreError:
-        return "CUDA device 0"
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`, or the GPU, which is the driver's first one."""
+    return first_gpu() if device == "cuda" else processor_text(threads)
 
 
 def _spec(value: Any) -> TensorSpec:
