@@ -14,6 +14,7 @@ from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData, JobCancelled
 from trt_core.precision.calibrate import calibrate, tensors_to_calibrate
+from trt_core.precision.formats import FLOAT16, symmetric_scale
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
 from trt_core.precision.normalize import normalize
 from trt_core.precision.thresholds import entropy_threshold, percentile_threshold
@@ -234,3 +235,7 @@ def test_the_cnn_is_calibrated_through_onnx_runtime(tmp_path):
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16, Precision.INT4])
 def test_precisions_without_quantized_activations_need_no_data(precision):
     assert tensors_to_calibrate(models.mlp(), Recipe(precision=precision)) == ()
+
+
+def test_the_scale_of_a_range_beyond_fp16_is_its_largest_value_and_no_warning():
+    assert symmetric_scale(1e30, Precision.INT8, FLOAT16) == 65504.0

@@ -64,7 +64,9 @@ def symmetric_scale(amax: npt.NDArray[Any] | float, precision: Precision, elem_t
     if elem_type == FLOAT16:
         rounded = np.minimum(wanted, np.float32(LARGEST_FP16)).astype(np.float16)
         short = rounded.astype(np.float32) < np.minimum(wanted, np.float32(LARGEST_FP16))
-        return np.where(short, np.nextafter(rounded, np.float16(np.inf)), rounded).astype(np.float32)
+        with np.errstate(over="ignore"):  # of the largest, which is never too short
+            raised_by_one = np.nextafter(rounded, np.float16(np.inf))
+        return np.where(short, raised_by_one, rounded).astype(np.float32)
     if elem_type == BFLOAT16:
         bits = wanted.view(np.uint32) if wanted.shape else wanted.reshape(1).view(np.uint32)
         raised = (bits + np.uint32(0xFFFF)) & np.uint32(0xFFFF0000)
