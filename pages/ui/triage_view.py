@@ -19,7 +19,7 @@ from pages.ui.theme import PRECISION_LABELS, plot_config
 from pages.ui.triage_charts import curve_figure, strip_figure
 from trt_core.domain.plans import plan_text
 from trt_core.domain.triage import TriageRun
-from trt_core.domain.validation import FLOOR_METRICS, Judgement, Verdict
+from trt_core.domain.validation import FLOOR_METRICS, GroupBounds, Judgement, Verdict
 from trt_core.services.plan_latency import PlanLatency
 from trt_core.workbench import Workbench
 
@@ -51,8 +51,8 @@ def triage_sentence(run: TriageRun) -> str:
     name, after = PRECISION_LABELS[run.plan.recipe.precision], run.after
     return (
         f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
-        f"{text.percent(after.low_share_of_all)} of all MACs in {name} ({text.percent(after.low_share)} of those that "
-        f"can be); the loss {_WORDS[after.judgement.verdict]}{beside(after.judgement)}."
+        f"{text.percent(after.low_share_of_all)} of all MACs in {name}; the loss {_WORDS[after.judgement.verdict]}"
+        f"{', sample by sample' if _other_by_groups(after.judgement) else ''}."
     )
 
 
@@ -60,6 +60,8 @@ def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
     """Verdict, cards, the curve beside the plan, the rest in tabs; the run as it was shown: judged anew, or picked."""
     run = _at_picked(bench, _rejudged(bench, stored))
     verdict(triage_sentence(run))
+    if otherwise := _other_by_groups(run.after.judgement):
+        st.markdown(f"Counted by the {otherwise.groups:,} originals of these samples it is {otherwise.verdict.value}.")
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics(_cards(run))
     latencies = bench.plan_latency.of(run)
@@ -83,12 +85,10 @@ def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
     return run
 
 
-def beside(judgement: Judgement) -> str:
-    """What the groups of the label file say, where the verdict counts samples and theirs is another; for a sentence."""
+def _other_by_groups(judgement: Judgement) -> GroupBounds | None:
+    """What the groups of the label file say, where the verdict counts samples and theirs is another."""
     groups = judgement.by_groups
-    if groups is None or groups.verdict is judgement.verdict:
-        return ""
-    return f", sample by sample; counted by their {groups.groups:,} originals it is {groups.verdict.value}"
+    return None if groups is None or groups.verdict is judgement.verdict else groups
 
 
 def _about_latency(bench: Workbench, run: TriageRun, latencies: Sequence[PlanLatency]) -> str:
@@ -146,7 +146,6 @@ def _cards(run: TriageRun) -> list[Metric]:
             how=f"{text.percent(run.after.low_share)} of those that the recipe can lower"
             f"{'' if run.plan.recipe.attention else '; products of two activations are not among them'}.",
         ),
-        Metric(label="Evaluations", value=str(len(run.evaluations)), how=f"{text.seconds(run.seconds)} in all."),
     ]
     groups = after.by_groups
     if groups is not None:
@@ -198,6 +197,7 @@ def _details(bench: Workbench, run: TriageRun) -> None:
             st.rerun()
         show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
     with tried:
+        st.caption(f"{text.counted(len(run.evaluations), 'evaluation')} in {text.seconds(run.seconds)}.")
         show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
     with square:
         _square(bench, run)
