@@ -39,10 +39,10 @@ with frame("Build", page="build") as bench:
         left, right = st.columns([1.15, 1], gap="large")
         with left:
             wish = build_form(bench, model)
-        build_id = selected("build")
-        with right:
             job_panel(bench, selected("job"), on_success=_finished)
+            build_id = selected("build")
             show_answer(bench, build_id)
+        with right:
             show_summary(bench, model, wish)
         if build_id:
             cached = st.session_state.get("build.cached") == build_id
