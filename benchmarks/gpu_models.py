@@ -1,7 +1,8 @@
 """Writes models of real size, with random weights, for the GPU benchmark: needs PyTorch and torchvision.
 
 `python -m benchmarks.gpu_models FOLDER` writes resnet50.onnx, bert.onnx and vit.onnx (batch dynamic, opset 17), and
-`done` after them.
+`done` after them. `python -m benchmarks.gpu_models FOLDER resnet50 squeezenet` writes these models alone, each with its
+exported program (.pt2) beside it.
 """
 
 from __future__ import annotations
@@ -54,10 +55,23 @@ def export(model: nn.Module, x: Any, path: Path) -> None:
     )  # fmt: skip
 
 
+def programs(folder: Path, names: list[str]) -> None:
+    """Files and exported programs of the named models, from one and the same module each."""
+    known = {"resnet50": torchvision.models.resnet50, "squeezenet": torchvision.models.squeezenet1_1}
+    image, batch = torch.randn(8, 3, 224, 224), torch.export.Dim("batch", min=1, max=64)
+    for name in names:
+        model = known[name]().eval()
+        export(model, image, folder / f"{name}.onnx")
+        torch.export.save(torch.export.export(model, (image,), dynamic_shapes=({0: batch},)), folder / f"{name}.pt2")
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
+    if len(sys.argv) > 2:
+        programs(folder, sys.argv[2:])
+        return
     torch.backends.mha.set_fastpath_enabled(False)
     image = torch.randn(8, 3, 224, 224)
     export(torchvision.models.resnet50(), image, folder / "resnet50.onnx")

@@ -102,6 +102,7 @@ def tuned_rows(tunings: Sequence[LayerTuning]) -> list[dict[str, object]]:
             "candidates": len(item.candidates),
             "chosen, µs": round(item.chosen.time_ms * 1000, 2) if item.chosen else None,
             "second, %": round(item.gap * 100, 1) if item.gap is not None else None,
+            "other formats, %": _elsewhere(item),
             "combinations": item.combinations,
             "not timed": item.reused,
             "no tactic": item.impossible,
@@ -111,6 +112,14 @@ def tuned_rows(tunings: Sequence[LayerTuning]) -> list[dict[str, object]]:
         }
         for item in tunings
     ]
+
+
+def _elsewhere(item: LayerTuning) -> float | None:
+    """How much less time the fastest tactic in other formats takes: what its reformats would have to cost less than."""
+    best = item.faster_elsewhere
+    if best is None or item.chosen is None:
+        return None
+    return round((best.time_ms / item.chosen.time_ms - 1.0) * 100, 1)
 
 
 def _layers(study: EngineStudy, tunings: list[LayerTuning]) -> None:

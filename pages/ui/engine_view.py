@@ -39,21 +39,27 @@ def show_answer(study: EngineStudy, sentence: str = "") -> None:
     show_requested(study)
     if sentence:
         return
+    _cards(study, rows)
+
+
+def _cards(study: EngineStudy, rows: Sequence[LayerRow]) -> None:
+    """What is known: an engine that was never timed has no empty cards for times, but says what it holds and moves."""
     ran = ", ".join(f"{count} {PRECISION_LABELS[Precision(name)]}" for name, count in study.record.precisions.items())
     how = "Median without a profiler. The sum over profiled layers is more: every layer waits for the one before."
-    metrics(
-        [
-            Metric(label="Latency, p50", value=text.milliseconds(study.total_ms), how=how),
-            Metric(label="As a CUDA graph", value=text.milliseconds(study.graph_ms), how="Median of graph launches."),
-            Metric(label="Sum of layers", value=text.milliseconds(study.layers_ms or None), how=how),
-            Metric(label="Layers", value=text.count(len(rows)), how=f"They run in: {ran}."),
-            Metric(
-                label="Activations",
-                value=text.mebibytes(study.record.activation_bytes or study.device_bytes),
-                how="Device memory for activations, as the builder said.",
-            ),
-        ]
+    times = (
+        ("Latency, p50", study.total_ms, how),
+        ("As a CUDA graph", study.graph_ms, "Median of graph launches."),
+        ("Sum of layers", study.layers_ms or None, how),
     )
+    sizes = (
+        ("Activations", study.record.activation_bytes or study.device_bytes, "Device memory, as the builder said."),
+        ("Weights", sum(row.weight_bytes for row in rows) or None, "Of the layers that say so."),
+        ("Moved", sum(row.moved_bytes for row in rows) or None, "Read and written by all layers, each by itself."),
+    )
+    cards = [Metric(label=label, value=text.milliseconds(ms), how=how) for label, ms, how in times if ms is not None]
+    cards.append(Metric(label="Layers", value=text.count(len(rows)), how=f"They run in: {ran}."))
+    cards += [Metric(label=label, value=text.mebibytes(size), how=how) for label, size, how in sizes if size]
+    metrics(cards[:5])
 
 
 def engine_sentence(study: EngineStudy, rows: Sequence[LayerRow], *, say: Callable[[str], str] = text.code) -> str:

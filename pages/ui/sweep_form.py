@@ -15,7 +15,7 @@ from trt_core.domain.jobs import JobKind
 from trt_core.domain.latency import METERS, LatencyRequest
 from trt_core.domain.profile_axes import free_axes
 from trt_core.domain.requests import BenchSpec
-from trt_core.domain.sweeps import SweepSpec, shapes_along
+from trt_core.domain.sweeps import SweepSpec
 from trt_core.errors import InvalidInput, TrtCoreError
 from trt_core.workbench import Workbench
 
@@ -45,7 +45,7 @@ def sweep_form(bench: Workbench, model: ModelRecord) -> None:
         transfers, graph = copies_switch(backend, page="sweeps"), graph_switch(backend, page="sweeps")
     try:
         values = numbers(sizes)
-        shapes = shapes_along(model.inputs, axis.key, values) if axis is not None else ()
+        shapes = bench.sweeps.along(subject, axis.key, values) if axis is not None else ()
         spec = SweepSpec(
             subject_id=subject,
             batches=values if not shapes and axes else (1,),

@@ -18,13 +18,12 @@ from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
-from trt_core.domain.validation import FLOOR_METRICS
+from trt_core.domain.validation import FLOOR_METRICS, default_tolerance
 from trt_core.errors import TrtCoreError
 from trt_core.services.metrics import metric_names
 from trt_core.workbench import Workbench
 
 _PRECISIONS = (Precision.INT8, Precision.FP16, Precision.BF16, Precision.FP8, Precision.INT4)
-_FLOORS = {"sqnr": 30.0, "cosine": 0.999}
 _METHODS = {"entropy": "Entropy", "minmax": "MinMax", "percentile": "Percentile"}
 
 
@@ -155,7 +154,7 @@ def judged(bench: Workbench, *, key: str) -> Judged:
     with st.container(horizontal=True):
         metric = st.selectbox("Metric", metric_names(bench.settings), key=f"{key}.metric")
         if metric in FLOOR_METRICS:
-            tolerance = st.number_input("Floor", value=_FLOORS[metric], key=f"{key}.floor.{metric}")
+            tolerance = st.number_input("Floor", value=default_tolerance(metric), key=f"{key}.floor.{metric}")
         else:
             percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key=f"{key}.tolerance")
             tolerance = percent / 100

@@ -19,15 +19,15 @@ from pages.ui.theme import PRECISION_LABELS, plot_config
 from pages.ui.triage_charts import curve_figure, strip_figure
 from trt_core.domain.plans import plan_text
 from trt_core.domain.triage import TriageRun
-from trt_core.domain.validation import FLOOR_METRICS, GroupBounds, Judgement, Verdict
+from trt_core.domain.validation import FLOOR_METRICS, Judgement, Verdict
 from trt_core.services.plan_latency import PlanLatency
 from trt_core.workbench import Workbench
 
 _RUN = "triage.run"
-_WORDS = {
-    Verdict.NOT_WORSE: "is proven to stay within the tolerance",
-    Verdict.WORSE: "still loses more than the tolerance",
-    Verdict.TOO_FEW: "cannot be told from these samples",
+_LOSS = {
+    Verdict.NOT_WORSE: "is proven to stay within {}",
+    Verdict.WORSE: "is proven to be more than {}",
+    Verdict.TOO_FEW: "cannot be held against {} with these samples",
 }
 
 
@@ -47,21 +47,30 @@ def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
 
 
 def triage_sentence(run: TriageRun) -> str:
-    """The answer of a search in a sentence."""
-    name, after = PRECISION_LABELS[run.plan.recipe.precision], run.after
+    """The answer of a search in a sentence; cards and findings hold the figures."""
+    after = run.after
     return (
         f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
-        f"{text.percent(after.low_share_of_all)} of all MACs in {name}; the loss {_WORDS[after.judgement.verdict]}"
-        f"{', sample by sample' if _other_by_groups(after.judgement) else ''}."
+        f"{text.percent(after.low_share_of_all)} of all MACs in {PRECISION_LABELS[run.plan.recipe.precision]}; "
+        f"{_outcome(run.metric, after.judgement)}."
     )
+
+
+def _outcome(metric: str, judgement: Judgement) -> str:
+    if metric in FLOOR_METRICS:
+        where = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
+        return f"{text.plain(metric)} is {where} the floor of {text.figure(judgement.tolerance)}"
+    said = f"the loss {_LOSS[judgement.verdict].format(text.percent(judgement.tolerance))}"
+    groups = judgement.by_groups
+    if groups is None or groups.verdict is judgement.verdict:
+        return said
+    return f"{said}, by samples: by their {groups.groups:,} originals it is {groups.verdict.value}"
 
 
 def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
     """Verdict, cards, the curve beside the plan, the rest in tabs; the run as it was shown: judged anew, or picked."""
     run = _at_picked(bench, _rejudged(bench, stored))
     verdict(triage_sentence(run))
-    if otherwise := _other_by_groups(run.after.judgement):
-        st.markdown(f"Counted by the {otherwise.groups:,} originals of these samples it is {otherwise.verdict.value}.")
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics(_cards(run))
     latencies = bench.plan_latency.of(run)
@@ -85,12 +94,6 @@ def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
     return run
 
 
-def _other_by_groups(judgement: Judgement) -> GroupBounds | None:
-    """What the groups of the label file say, where the verdict counts samples and theirs is another."""
-    groups = judgement.by_groups
-    return None if groups is None or groups.verdict is judgement.verdict else groups
-
-
 def _about_latency(bench: Workbench, run: TriageRun, latencies: Sequence[PlanLatency]) -> str:
     if latencies:
         return f"Milliseconds: measured engines of {text.counted(len(latencies), 'plan')} of {len(run.evaluations)}."
@@ -101,18 +104,19 @@ def _about_latency(bench: Workbench, run: TriageRun, latencies: Sequence[PlanLat
 
 
 def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:
-    if run.metric in FLOOR_METRICS:
-        return run
-    percent = st.number_input(
-        "Judge with another tolerance, %",
-        0.0,
-        99.0,
-        run.tolerance * 100,
-        0.1,
+    floor = run.metric in FLOOR_METRICS
+    unit = 1.0 if floor else 100.0
+    given = st.number_input(
+        f"Judge with another floor of {run.metric}" if floor else "Judge with another tolerance, %",
+        None if floor else 0.0,
+        None if floor else 99.0,
+        run.tolerance * unit,
+        None if floor else 0.1,
+        format="%g" if floor else None,
         key=f"triage.rejudge.{run.id}",
         help="The same measurements are weighed again; nothing is run.",
     )
-    return run if percent == run.tolerance * 100 else bench.triage.rejudged(run, percent / 100)
+    return run if given == run.tolerance * unit else bench.triage.rejudged(run, given / unit)
 
 
 def _picked(run_id: str) -> None:

@@ -102,6 +102,14 @@ def test_elements_that_become_non_finite_are_counted_and_ruin_the_ratio() -> Non
     found = error(x, np.array([1.0, np.nan, np.inf, 4.5], np.float32))
     assert (found.nan, found.inf, found.sqnr_db) == (1, 1, -math.inf)
     assert found.max_abs == 0.5
+    assert math.isnan(found.cosine)
+    assert found.rel_l2 == math.inf
+
+
+def test_a_candidate_without_a_finite_element_has_no_error_that_looks_small() -> None:
+    found = error(np.ones(4, np.float32), np.full(4, np.nan, np.float32))
+    assert (found.nan, found.sqnr_db, found.rel_l2) == (4, -math.inf, math.inf)
+    assert all(math.isnan(value) for value in (found.cosine, found.max_abs, found.mean_abs))
 
 
 def test_a_mask_of_infinities_that_survives_is_no_error() -> None:

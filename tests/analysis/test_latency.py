@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from trt_core.analysis.latency import ecdf, p99_9_ms, summarize, trtexec_percentile
+from trt_core.analysis.latency import ecdf, summarize, trtexec_percentile
 from trt_core.analysis.latency_compare import Verdict, compare, conditions_differ
 from trt_core.analysis.latency_findings import latency_findings, run_findings
 from trt_core.analysis.order_statistics import independent_samples, rank_interval, resampled_medians
@@ -95,11 +95,6 @@ def test_dependent_samples_are_said_to_be_worth_fewer() -> None:
 @pytest.mark.parametrize(("count", "rank"), [(100, 99), (200, 198), (1000, 990), (1, 0), (50, 49)])
 def test_trtexec_percentiles_follow_float32_arithmetic(count: int, rank: int) -> None:
     assert trtexec_percentile(np.arange(float(count))[::-1], 99) == rank
-
-
-def test_p99_9_is_hidden_below_ten_thousand_samples() -> None:
-    assert p99_9_ms(np.ones(9_999)) is None
-    assert p99_9_ms(np.arange(10_000.0)) == pytest.approx(9989.001)
 
 
 def test_the_ecdf_carries_the_dkw_band_and_is_thinned_with_its_whole_tail_kept() -> None:

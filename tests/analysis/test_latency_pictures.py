@@ -48,8 +48,17 @@ def test_a_tail_of_a_handful_is_not_printed_but_counted():
     assert rows[99.0].interpolated_ms == pytest.approx(1.99)
     assert rows[99.0].beyond == 10
     assert rows[99.0].ci95_ms is not None
+    assert rows[99.0].bootstrap_ci95_ms is not None
+    assert rows[99.9].bootstrap_ci95_ms is None
     assert (rows[99.9].interpolated_ms, rows[99.9].ci95_ms, rows[99.9].trtexec_ms) == (None, None, None)
     assert rows[99.9].beyond == 1
+
+
+def test_p99_9_is_shown_from_ten_thousand_samples_on():
+    (*_, few), (*_, enough) = (percentile_rows(np.arange(1.0, count)) for count in (10_000.0, 10_001.0))
+    assert (few.percentile, few.interpolated_ms, few.beyond) == (99.9, None, 10)
+    assert enough.interpolated_ms == pytest.approx(9990.001)
+    assert enough.ci95_ms[0] < 9990.001 < enough.ci95_ms[1]
 
 
 def test_both_percentile_rules_stand_side_by_side():
@@ -57,6 +66,7 @@ def test_both_percentile_rules_stand_side_by_side():
 
     assert (median.interpolated_ms, median.trtexec_ms) == (1.5, 1.0)
     assert median.ci95_ms is None
+    assert median.bootstrap_ci95_ms is None
 
 
 def test_nodes_and_ops_come_with_the_slowest_first_and_shares_of_the_whole():

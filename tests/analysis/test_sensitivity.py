@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from trt_core.analysis.judge import judge
-from trt_core.analysis.sensitivity import estimated_gains, rank_units, search_plan
+from trt_core.analysis.sensitivity import at_point, estimated_gains, rank_units, rejudged, search_plan
+from trt_core.analysis.triage_rules import search_findings, told_again
 from trt_core.domain.divergence import LayerDivergence, TensorError
-from trt_core.domain.triage import Evaluation, Unit, UnitSensitivity
+from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.plans import make_plan
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.triage import Evaluation, TriageRun, Unit, UnitSensitivity
 from trt_core.domain.validation import Measured, PairCounts
 
 SAMPLES = 20_000
@@ -75,6 +80,35 @@ def test_where_nothing_helps_the_best_metric_is_chosen_after_two_evaluations():
     assert len(evaluations) == 2
     assert evaluations[chosen].step == "all kept"
     assert evaluations[chosen].judgement.within_tolerance is False
+
+
+def run_of(layers: Sequence[Unit], net: Net) -> TriageRun:
+    evaluations, chosen = search_plan(layers, net, budget=20)
+    recipe = Recipe(precision=Precision.INT8)
+    run = TriageRun(
+        id="t-0", model_id="m-0", created_at=0.0, metric="top1", tolerance=0.005, method="", sensitivities=(),
+        evaluations=evaluations, chosen=chosen, plan=make_plan(recipe, [unit.node for unit in layers], ()),
+        samples=SAMPLES, seconds=0.0,
+    )  # fmt: skip
+    found = search_findings(evaluations, chosen, metric="top1", tolerance=0.005)
+    return replace(run, findings=(*found, Finding(rule="clipping", severity=Severity.NOTE, message="x")))
+
+
+def rules_of(run: TriageRun) -> set[str]:
+    """The rules, without what holds at every tolerance."""
+    return {item.rule for item in run.findings} - {"samples-taken-for-independent"}
+
+
+def test_what_is_said_of_a_search_follows_another_tolerance_and_another_point():
+    layers = units(16)
+    run = run_of(layers, Net(layers, {"layer0": 400}, floor=2000))
+    assert rules_of(run) == {"tolerance-not-reached", "nothing-lowered", "clipping"}
+
+    looser = told_again(run, rejudged(run, 0.5))
+
+    assert rules_of(looser) == {"clipping"}
+    assert rules_of(told_again(looser, rejudged(looser, 0.005))) == rules_of(run)
+    assert rules_of(told_again(run, at_point(run, 0))) == {"tolerance-not-reached", "clipping"}
 
 
 def test_the_budget_is_held_even_where_every_layer_is_guilty():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trt_core.analysis.validation import compared, top_k
+from trt_core.analysis.validation import OutputErrors, compared, top_k
 from trt_core.errors import InvalidData
 
 LOGITS = np.array([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], np.float32)
@@ -38,6 +38,19 @@ def test_labels_that_are_no_classes_of_the_output_are_refused(labels):
 def test_an_output_without_classes_is_refused():
     with pytest.raises(InvalidData, match="samples, classes"):
         top_k(1)({"y": np.zeros((3, 1), np.float32)}, np.array([0, 0, 0]))
+
+
+@pytest.mark.parametrize(("metric", "worst"), [("sqnr", -np.inf), ("cosine", 0.0)])
+@pytest.mark.parametrize("spoiled", [1, 9])
+def test_outputs_that_are_not_finite_stay_below_every_floor(metric, worst, spoiled):
+    kept = {"y": LOGITS}
+    given = LOGITS.copy()
+    given.flat[:spoiled] = np.nan
+    errors = OutputErrors(metric, [kept])
+
+    errors.add({"x": LOGITS}, {"y": given})
+
+    assert errors.result().value == worst
 
 
 def test_right_and_wrong_become_counts():

@@ -15,8 +15,8 @@ UNIT = Unit(node="/ffn/up", op_type="MatMul", indices=(0,), macs=1)
 RNG = np.random.default_rng(0)
 
 
-def facts(*arrays, scale=None, axis=-1):
-    stats = ActivationStats("x", axis=axis, scale=scale)
+def facts(*arrays, scale=None, axis=-1, is_fp8=False):
+    stats = ActivationStats("x", axis=axis, scale=scale, is_fp8=is_fp8)
     for array in arrays:
         stats.add(np.asarray(array, np.float32))
     return stats.result()
@@ -58,6 +58,38 @@ def test_clipped_and_lost_values_are_counted_over_all_batches():
 
     assert found.clipped_share == found.lost_share == 0.25
     assert {"clipping"} <= rules(found).keys()
+
+
+def test_fp8_is_held_against_its_own_grid():
+    import ml_dtypes
+
+    wide = np.abs(RNG.standard_normal((64, 16))).astype(np.float32)
+    wide[:, 3] *= 1000
+    scale = float(wide.max()) / 448
+    rounded = (wide / scale).astype(ml_dtypes.float8_e4m3fn).astype(np.float32)
+
+    found = facts(wide, scale=scale, is_fp8=True)
+
+    assert found.lost_share == np.mean(rounded == 0) < 0.01
+    assert found.clipped_share == 0.0
+    assert not rules(found, Precision.FP8)
+    assert "rounded-to-zero" in rules(facts(wide, scale=float(wide.max()) / 127))
+
+
+def test_values_cut_off_in_fp8_are_counted_from_the_end_of_its_range():
+    found = facts([[463.0, 465.0, 1.0, 1.0]], scale=1.0, is_fp8=True)
+
+    assert found.clipped_share == 0.25
+    assert "ends at 448" in rules(found, Precision.FP8)["clipping"].evidence
+
+
+def test_a_range_both_too_narrow_and_too_wide_is_not_sent_from_one_calibration_to_the_other():
+    both = rules(facts([[300.0, 0.2, 0.3, 1.0]], scale=1.0))
+    only_cut = rules(facts([[300.0, 1.0, 1.0, 1.0]], scale=1.0))
+
+    assert both["clipping"].remedy == both["rounded-to-zero"].remedy
+    assert "Keep this node" in both["clipping"].remedy
+    assert "MinMax" in only_cut["clipping"].remedy
 
 
 def test_a_layer_that_loses_only_what_eight_bits_cost_needs_no_explanation():

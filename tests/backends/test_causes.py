@@ -53,6 +53,10 @@ def test_what_a_machine_without_a_driver_adds_is_not_a_cause():
             "Error Code 10: Internal Error (Could not find any implementation for node /layer.0/Conv + /layer.0/Relu.)",
             "The compiler found no implementation for /layer.0/Conv + /layer.0/Relu.",
         ),
+        (
+            "In function parseNode:\n[5] Assertion failed: (ctx->tensors().count(inputName)): Node input was not registered.",
+            "The parser does not know an input of this node; it never does where a Loop leaves out its condition.",
+        ),
         (FP8, "The target sm86 does not have the data type fp8_e4m3."),
         (
             (

@@ -66,6 +66,17 @@ def test_every_member_that_is_read_off_a_library_s_object_is_in_the_table():
     assert read <= {name.path for name in NAMES}
 
 
+def test_the_table_holds_no_name_that_no_code_mentions():
+    mentioned = set()
+    for file in BACKENDS.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())) if file.name != "names.py" else ():
+            if isinstance(node, ast.Attribute | ast.FunctionDef):
+                mentioned.add(node.attr if isinstance(node, ast.Attribute) else node.name)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                mentioned.update(node.value.split("."))
+    assert {name.path for name in NAMES if name.path.rpartition(".")[2] not in mentioned} == set()
+
+
 def test_a_name_is_looked_up_through_its_owner():
     library = SimpleNamespace(__name__="tensorrt", BuilderFlag=SimpleNamespace(TF32=object()))
     assert lookup(library, "BuilderFlag.TF32") is library.BuilderFlag.TF32

@@ -84,6 +84,18 @@ def test_the_plan_passes_keeps_most_macs_in_int8_and_its_variant_gets_the_same_v
     assert again["ci95"][0] < again["relative_drop"] < again["ci95"][1] <= 0.005
 
 
+def test_with_nothing_chosen_the_plan_keeps_most_of_all_macs_in_int8(run: Run, tmp_path: Path):
+    words = ("--data", CALIBRATION, "--validation-data", TEST, "--labels", LABELS, "-o", tmp_path / "mixed.onnx")
+    code, plain, err = run("triage", MODEL, *words)
+
+    assert code == 0, err
+    assert plain["before"] < plain["baseline"] * 0.995 <= plain["after"]
+    assert plain["int8_share_of_all"] >= 0.8
+    assert len(plain["curve"]) <= 20
+    code, again, _ = run("validate", MODEL, "--against", tmp_path / "mixed.onnx", "--data", TEST, "--labels", LABELS)
+    assert (code, again["candidate"], again["verdict"]) == (0, plain["after"], plain["verdict"])
+
+
 def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path, Path]):
     words = ("triage", MODEL, "--validation-data", few[0], "--metric", "sqnr", "--tolerance", 1, "--lab")
 
@@ -93,6 +105,22 @@ def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path
     assert {len(item["methods"]) for item in plain["lab"]["tensors"]} == {3}
     assert plain["lab"]["calibration_samples"] == 750
     assert run(*words, "--precision", "fp16")[0] == 2
+
+
+def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    words = ("--precision", "int8", "--data", few[0])
+    how = ("--method", "percentile", "--percentile", 99.5, "--rest", "fp32", "--attention")
+    judged = ("--validation-data", few[0], "--metric", "sqnr", "--max-evaluations", 3)
+    _, found, err = run(
+        "triage", MODEL, *words, *how, *judged, "--plan", tmp_path / "p.json", "-o", tmp_path / "a.onnx"
+    )
+    assert found, err
+
+    _, made, _ = run("quantize", MODEL, *words, "--plan", tmp_path / "p.json", "-o", tmp_path / "b.onnx")
+    _, other, _ = run("quantize", MODEL, *words, "--plan", tmp_path / "p.json", "--method", "minmax")
+
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    assert made["variant"]["id"] != other["variant"]["id"]
 
 
 def test_plain_int8_is_worse(run: Run, tmp_path: Path):
@@ -158,6 +186,17 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
 
     assert run(*words, 30)[0] == 0
     assert run(*words, 120)[0] == 1
+    # A relative drop of 0.005 is no floor: 0.005 dB would let everything pass.
+    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
+
+
+@pytest.mark.parametrize(("floor", "is_told"), [((), True), (("--tolerance", 20), False)])
+def test_a_floor_that_lets_everything_through_is_a_finding(
+    run: Run, few: tuple[Path, Path], floor: tuple[object, ...], is_told: bool
+):
+    _, plain, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--metric", "sqnr", *floor)
+
+    assert ("floor-says-little" in [item["rule"] for item in plain["findings"]]) is is_told
 
 
 def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(

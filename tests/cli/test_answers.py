@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-from trt_core.cli.answers import finding_lines
+from types import SimpleNamespace
+
+import pytest
+
+from trt_core.cli.answers import Console, finding_lines, finished
 from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.jobs import Job, JobKind
 
 
 def finding(*nodes: str) -> Finding:
@@ -20,3 +25,16 @@ def test_a_name_out_of_a_model_does_not_steer_the_terminal():
     (line,) = finding_lines((finding("a\x1b[2J" + "b" * 500),))
     assert "\x1b" not in line
     assert len(line) < 130
+
+
+def test_ctrl_c_stops_the_job_and_not_just_the_wait():
+    job = Job(id="j-0123456789ab", kind=JobKind.BENCH, title="a measurement", request={}, created_at=0.0)
+    stopped: list[str] = []
+
+    def interrupted(*_: object, **__: object) -> Job:
+        raise KeyboardInterrupt
+
+    bench = SimpleNamespace(jobs=SimpleNamespace(wait=interrupted, stop=stopped.append))
+    with pytest.raises(KeyboardInterrupt):
+        finished(bench, job, Console(quiet=True))
+    assert stopped == [job.id]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +152,30 @@ def test_bench_keeps_every_sample_and_says_what_it_measured(run: Run):
     assert plain["conditions"]["batch"] == 2
 
 
+def test_bench_takes_open_sizes_from_the_data(run: Run, tmp_path: Path):
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["tokens"], ["y"], name="relu")],
+        "lengths",
+        [value("tokens", onnx.TensorProto.FLOAT, ["batch", "length", 8])],
+        [value("y", onnx.TensorProto.FLOAT, ["batch", "length", 8])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "lengths.onnx")
+    np.savez(tmp_path / "long.npz", tokens=np.ones((3, 6, 8), np.float32))
+
+    code, plain, err = run(
+        "bench", tmp_path / "lengths.onnx", "--data", tmp_path / "long.npz", "--batch", 2, "--iterations", 3
+    )
+
+    assert code == 0, err
+    assert ["tokens", [2, 6, 8]] in plain["conditions"]["shapes"]
+
+
 def test_runs_jobs_and_system_answer(run: Run):
     run("inspect", CNN)
 
-    assert run("runs")[1]["models"]
+    assert run("runs")[1]["models"][0]["sweeps"] == []
     assert run("jobs")[1]["jobs"][0]["state"] == "succeeded"
     backends = {item["backend"]: item for item in run("system")[1]["backends"]}
     assert backends["rtx"]["can_build"] is True
@@ -244,6 +268,24 @@ BAD_DATA: dict[str, dict[str, np.ndarray]] = {
 }
 
 
+def test_infinities_in_data_are_a_finding_of_whatever_reads_them(run: Run, tmp_path: Path):
+    image = np.load(CALIBRATION)["image"][:24].copy()
+    image[3, 0, 5, 5] = np.inf
+    np.savez(tmp_path / "masked.npz", image=image)
+    data = ("--data", tmp_path / "masked.npz")
+
+    answers = {
+        "quantize": run("quantize", CNN, "--precision", "int8", *data, "-o", tmp_path / "int8.onnx"),
+        "diverge": run("diverge", CNN, "--against", "fp16", *data),
+        "bench": run("bench", CNN, "--iterations", 3, "--warmup", 1, *data),
+        "validate": run("validate", CNN, "--against", tmp_path / "int8.onnx", "--metric", "cosine", *data),
+    }
+
+    for command, (code, plain, err) in answers.items():
+        assert code in (0, 1), f"{command}: {err}"
+        assert "data-holds-infinity" in [item["rule"] for item in plain["findings"]], command
+
+
 @pytest.mark.parametrize("name", BAD_DATA)
 def test_data_that_do_not_fit_are_refused(run: Run, tmp_path: Path, name: str):
     np.savez(tmp_path / "bad.npz", **BAD_DATA[name])
@@ -265,3 +307,74 @@ def test_duplicate_and_unnamed_nodes_are_listed_by_index(run: Run, tmp_path: Pat
     assert code == 0, err
     assert [node["name"] for node in plain["fusion"]["onnx_nodes"]] == ["first", "node_of_a", "second"]
     assert {node["state"] for node in plain["fusion"]["onnx_nodes"]} <= {"mapped", "folded", "absorbed"}
+
+
+_INTERRUPTED_WHILE_LOADING = """
+import os, runpy, signal, sys
+
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == "trt_core.cli.arguments":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupter())
+sys.argv = ["enginescope", "runs"]
+runpy.run_module("trt_core", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children that Ctrl-C reaches, even where these tests run in the background of a shell, which has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_while_the_program_still_loads_is_one_line():
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHILE_LOADING], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "error: Cancelled.\n")
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_returns_when_nothing_of_the_job_runs_any_more(tmp_path: Path):
+    words = ["bench", CNN, "--iterations", "1000000", "--json", "--workspace", str(tmp_path)]
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "trt_core", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert asked.stderr is not None
+    assert asked.stderr.readline()  # the first phase of the job: its worker runs
+    asked.send_signal(signal.SIGINT)
+    out, err = asked.communicate(timeout=60)
+
+    assert (asked.returncode, out, err.splitlines()[-1]) == (130, "", "error: Cancelled.")
+    assert str(tmp_path) not in _command_lines()
+
+
+def test_what_nohup_started_outlives_its_terminal(tmp_path: Path):
+    words = ["bench", CNN, "--iterations", "3", "--workspace", str(tmp_path)]
+    asked = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "trt_core", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert asked.stderr is not None
+    while "oading" not in asked.stderr.readline():
+        time.sleep(0.01)
+    asked.send_signal(signal.SIGHUP)
+    out, err = asked.communicate(timeout=60)
+
+    assert asked.returncode == 0, err
+    assert "p50" in out
+
+
+def _command_lines() -> str:
+    import psutil
+
+    return "\n".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))

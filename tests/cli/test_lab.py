@@ -7,6 +7,7 @@ import json
 import shutil
 
 import pytest
+from onnx import helper
 
 from tests import models
 from tests.analysis.trt86 import FOLDER
@@ -38,6 +39,11 @@ def test_two_recordings_are_compared_by_name(workspace, capsys):
     change = sum(step["delta_ms"] for step in said["steps"])
     assert said["second"]["layers_ms"] - said["first"]["layers_ms"] == pytest.approx(change)
     assert "quantized-asked-not-run" in {item["rule"] for item in said["findings"]}
+
+
+def test_what_the_workspace_holds_names_recordings(workspace, capsys):
+    said = _json(capsys, "runs", "--workspace", str(workspace))
+    assert {(item["name"], item["device"]) for item in said["recordings"]} >= {("r18_fp16", "NVIDIA H200")}
 
 
 def test_tactics_are_listed_layer_by_layer(workspace, capsys):
@@ -88,6 +94,20 @@ def test_another_axis_than_the_batch_is_swept_by_its_symbol(tmp_path, capsys):
     assert "belong together" in capsys.readouterr().err
     assert main([*arguments, "--quiet", "--axis", "width", "--sizes", "2"]) == 2
     assert "Its open axes are: batch." in capsys.readouterr().err
+
+
+def test_a_sweep_none_of_whose_points_could_be_measured_failed_and_is_no_answer(tmp_path, capsys):
+    proto = models.model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [models.value("x", ["batch", "length"])],
+        [models.value("y", ["batch", 4])],
+        [models.tensor("w", (8, 4), seed=0)],
+    )
+    path = models.saved(proto, tmp_path / "product.onnx")
+    arguments = ["sweep", str(path), "--axis", "length", "--workspace", str(tmp_path / "workspace"), "--quiet"]
+    assert main([*arguments, "--sizes", "3,5", "--iterations", "3"]) == 4
+    assert "no point could be measured" in capsys.readouterr().out
+    assert main([*arguments, "--sizes", "3,8", "--iterations", "3"]) == 0
 
 
 def test_a_request_is_built_again_and_the_attempts_are_compared(tmp_path, capsys):

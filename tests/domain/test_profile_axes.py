@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes, usual_profile
 from trt_core.domain.profiles import check_profile
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidProfile
@@ -52,3 +52,19 @@ def test_a_row_out_of_order_is_named(sizes):
 def test_an_input_of_unknown_rank_is_refused_by_name():
     with pytest.raises(InvalidProfile, match="'x' has no known rank"):
         profile_from_sizes((TensorSpec(name="x", dtype="float32", shape=None),), {})
+
+
+def test_sizes_that_nobody_fixes_are_those_that_an_engine_is_made_for():
+    def profile(low: int, usual: int, high: int):
+        lengths = {"batch": (low, usual, high), "length": (16 * low, 16 * usual, 16 * high)}
+        return profile_from_sizes((IDS, MASK), lengths)
+
+    def shapes(fixed, *profiles):
+        return [item.opt for item in usual_profile((IDS, MASK), fixed, profiles).ranges]
+
+    small, large = profile(1, 2, 4), profile(4, 8, 16)
+    assert shapes({"length": 64}) == [(1, 64), (1, 64)]
+    assert shapes({"length": 64}, small, large) == [(2, 64), (2, 64)]
+    assert shapes({"length": 128}, small, large) == [(8, 128), (8, 128)]
+    assert shapes({"batch": 3}, small, large) == [(3, 32), (3, 32)]
+    assert shapes({"length": 4096}, small, large) == [(2, 4096), (2, 4096)]  # none holds it: the run says so

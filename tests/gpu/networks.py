@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 
 
-def residual_network(blocks: int = 4, channels: int = 32) -> onnx.ModelProto:
-    """x (batch, 3, 32, 32): residual blocks as ResNet-18 has them, pooled, and a product with ten outputs."""
+def residual_network(blocks: int = 4, channels: int = 32, sizes: tuple = (32, 32)) -> onnx.ModelProto:
+    """x (batch, 3, *sizes): residual blocks as ResNet-18 has them, pooled, and a product with ten outputs."""
     nodes, weights = [], []
 
     def conv(source: str, target: str, inside: int, *, name: str) -> None:
@@ -34,7 +34,7 @@ def residual_network(blocks: int = 4, channels: int = 32) -> onnx.ModelProto:
         helper.make_node("Gemm", ["flat", "head", "bias"], ["y"], name="head_gemm"),
     ]
     weights += [models.tensor("head", (channels, 10), seed=98), models.tensor("bias", (10,), seed=99)]
-    return models.model(nodes, [models.value("x", ["batch", 3, 32, 32])], [models.value("y", ["batch", 10])], weights)
+    return models.model(nodes, [models.value("x", ["batch", 3, *sizes])], [models.value("y", ["batch", 10])], weights)
 
 
 def finding_nonzero() -> onnx.ModelProto:

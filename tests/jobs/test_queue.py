@@ -120,6 +120,18 @@ def test_a_job_on_another_device_does_not_wait(bench: Bench):
     assert bench.queue.submit(replace(BUILD, device="gpu0")).state is JobState.RUNNING
 
 
+def test_a_cancelled_job_is_busy_until_its_process_is_gone(bench: Bench):
+    job = bench.queue.submit(BUILD)
+    bench.queue.cancel(job.id)
+    assert bench.queue.is_busy(job.id)
+
+    bench.log.move(job.id, JobState.CANCELLED)
+    assert bench.queue.is_busy(job.id), "the worker has said so, and has not ended yet"
+
+    bench.launcher.dead.add(job.id)
+    assert not bench.queue.is_busy(job.id)
+
+
 def test_a_dead_worker_makes_its_job_lost_and_its_scratch_is_cleared(bench: Bench):
     job = bench.queue.submit(BUILD)
     bench.launcher.dead.add(job.id)

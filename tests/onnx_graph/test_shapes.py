@@ -9,7 +9,7 @@ from tests import models
 from trt_core.domain.profiles import OptimizationProfile, range_from_text
 from trt_core.errors import InvalidProfile
 from trt_core.onnx_graph.load import load_model
-from trt_core.onnx_graph.shapes import check_profiles, infer_at
+from trt_core.onnx_graph.shapes import check_profiles
 
 SAMPLES = sorted((Path(__file__).parents[2] / "samples").glob("digits_*/model.onnx"))
 
@@ -106,10 +106,3 @@ def test_an_empty_minimum_and_a_repeated_profile_are_findings():
     found = check_profiles(models.mlp(), [profile("x=0x8:1x8:2x8"), profile("x=0x8:1x8:2x8")])
 
     assert [finding.rule for finding in found] == ["profile-allows-empty", "profile-repeated", "profile-allows-empty"]
-
-
-def test_shapes_are_inferred_at_given_sizes():
-    specs = infer_at(models.conv_block(), {"image": (5, 3, 8, 8)})
-
-    assert specs["y"].shape == (5, 4, 8, 8)
-    assert specs["n"].is_static

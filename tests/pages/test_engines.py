@@ -139,6 +139,27 @@ def test_ids_of_other_things_and_of_nothing_are_refused(open_engines):
     assert "may have been deleted" in words(open_engines(engine="r-000000000000")).replace("\\", "")
 
 
+def test_an_engine_that_was_never_timed_has_no_empty_cards(open_engines, stock):
+    layers = io.BytesIO((FOLDER / "r18_int8_qdq.layers.json.gz").read_bytes())
+    (made,) = stock[0].recordings.add_files({"untimed.layers.json.gz": layers})
+    try:
+        cards = {item.label: item.value for item in open_engines(engine=made.id).metric}
+        assert set(cards) == {"Layers", "Weights", "Moved"}
+        assert "–" not in cards.values()
+        timed = {item.label for item in open_engines("Findings", engine=stock[1]["r18_fp16"]).metric}
+        assert {"Latency, p50", "Sum of layers", "Layers", "Activations"} <= timed
+        assert len(timed) == 5
+    finally:
+        stock[0].recordings.delete(made.id)
+
+
+def test_a_tactic_that_other_formats_would_have_had_faster_is_named(open_engines, stock):
+    app = open_engines("Tactics", engine=stock[1]["r18_fp16"])
+    (table,) = (item.value for item in app.dataframe if "other formats, %" in item.value.columns)
+    (pool,) = (row for _, row in table.iterrows() if "maxpool" in row["layer"])
+    assert pool["other formats, %"] < 0
+
+
 def test_names_out_of_an_export_are_never_read_as_markup(open_engines, stock):
     evil = "![x](http://evil.invalid/p.png)<script>"
     layers = {"Layers": [{"Name": evil, "LayerType": "CaskConvolution", "Inputs": [], "Outputs": []}]}

@@ -106,8 +106,32 @@ def test_another_tolerance_weighs_the_same_measurements_again(bench, sample, run
     app.number_input(f"triage.rejudge.{run.id}").set_value(30.0).run()
 
     assert not app.exception
-    assert "Keeping 0 nodes of 20 leaves 94.2 % of all MACs in INT8; the loss" in words(app)
+    said = "Keeping 0 nodes of 20 leaves 94.2 % of all MACs in INT8; the loss is proven to stay within 30.0 %"
+    assert said in words(app)
     assert bench.triage.run(run.id).tolerance == 0.02
+
+
+def test_a_floor_that_nothing_reaches_is_said_plainly_and_another_one_weighs_the_same_run(bench, sample, open_page):
+    spec = TriageSpec(
+        model_id=sample.id,
+        recipe=Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX),
+        data_id=data_of(bench, "calibration").id,
+        validation_id=cut(bench, data_of(bench, "/test.npz"), 40, "few").id,
+        metric="sqnr",
+        tolerance=200.0,
+        ranking_samples=8,
+    )
+    run = bench.triage.perform(spec, QUIET)
+    app = open_page("triage", model=sample.id, triage=run.id)
+    assert "sqnr is below the floor of 200." in words(app)
+    assert "proven" not in words(app)
+
+    app.number_input(f"triage.rejudge.{run.id}").set_value(1.0).run()
+
+    assert not app.exception
+    assert "Keeping 0 nodes" in words(app)
+    assert "sqnr is at or above the floor of 1" in words(app)
+    assert bench.triage.run(run.id).tolerance == 200.0
 
 
 def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_were_found(run):

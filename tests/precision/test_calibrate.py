@@ -77,6 +77,27 @@ def test_infinities_are_left_out_with_a_finding():
     assert "infinite-values" in {finding.rule for finding in calibration.findings}
 
 
+def test_nan_that_an_infinity_became_is_left_out_of_the_ranges():
+    def compute(feeds):
+        with np.errstate(invalid="ignore"):
+            return {"h": feeds["x"] - feeds["x"][:, ::-1]}
+
+    model = FakeModel(inputs=(X,), outputs=("h",), tensors=("h",), compute=compute)
+    runner = FakeRunner({"model.onnx": model})
+    batches = [{"x": np.array([[np.inf, 3, 1, np.inf]], np.float32)}, {"x": np.array([[4, 1, 1, 0]], np.float32)}]
+    calibration = calibrate(
+        Path("model.onnx"),
+        ("h",),
+        lambda: iter(batches),
+        method=CalibrationMethod.MINMAX,
+        runner=runner,
+        reporter=CollectingReporter(),
+    )
+    assert calibration.ranges[0].high == pytest.approx(4.0)
+    (told,) = [finding for finding in calibration.findings if finding.rule == "infinite-values"]
+    assert "2 NaN" in told.message
+
+
 def test_nan_is_refused_by_the_name_of_the_tensor():
     with pytest.raises(InvalidData, match="'h' holds NaN"):
         ranges([{"x": np.array([[1, np.nan, 0, 0]], np.float32)}])

@@ -29,24 +29,33 @@ def test_the_error_of_rounding_a_histogram_is_that_of_rounding_the_values():
     assert rounding_db(seen(values), high) == pytest.approx(expected, abs=0.1)
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """A small net whose validation inputs are twice as wide as those of calibration."""
+def lab_of(folder, *, calibrated, validated):
+    """The lab of a small net on noise of these widths."""
     model = models.mlp()
-    onnx.save(model, tmp_path / "mlp.onnx")
+    onnx.save(model, folder / "mlp.onnx")
     (only,) = model.graph.input
     width = only.type.tensor_type.shape.dim[1].dim_value
     rng = np.random.default_rng(3)
-    first = rng.standard_normal((64, width)).astype(np.float32)
-    second = 2 * rng.standard_normal((32, width)).astype(np.float32)
+    first = calibrated * rng.standard_normal((64, width)).astype(np.float32)
+    second = validated * rng.standard_normal((32, width)).astype(np.float32)
 
     def batches(data):
         return lambda: iter({only.name: data[i : i + 1]} for i in range(len(data)))
 
     return calibration_lab(
-        tmp_path / "mlp.onnx", [only.name], batches(first), batches(second),
+        folder / "mlp.onnx", [only.name], batches(first), batches(second),
         runner=OrtRunner(), reporter=CollectingReporter(),
     )  # fmt: skip
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Validation inputs twice as wide as those of calibration."""
+    return lab_of(tmp_path, calibrated=1, validated=2)
+
+
+def rules(lab):
+    return {item.rule: item for item in lab.findings}
 
 
 def test_every_method_is_weighed_after_more_and_more_samples(lab):
@@ -62,3 +71,23 @@ def test_validation_data_that_reach_further_are_a_finding_with_the_tensor(lab):
     assert drift.nodes == (lab.tensors[0].tensor,)
     minmax = next(item for item in lab.tensors[0].methods if item.method is CalibrationMethod.MINMAX)
     assert minmax.clipped_share > 0.0
+
+
+def test_calibration_data_on_another_scale_are_a_finding_with_the_tensor(tmp_path):
+    lab = lab_of(tmp_path, calibrated=255, validated=1)
+
+    found = rules(lab)["calibration-too-wide"]
+    assert found.nodes == (lab.tensors[0].tensor,)
+    assert "less than half" in found.message
+    assert "calibration-drift" not in rules(lab)
+
+
+def test_a_tensor_that_was_zero_in_calibration_and_is_not_in_validation_has_drifted(tmp_path):
+    lab = lab_of(tmp_path, calibrated=0, validated=1)
+
+    assert lab.tensors[0].drift == np.inf
+    assert rules(lab)["calibration-drift"].nodes == (lab.tensors[0].tensor,)
+
+
+def test_data_that_look_alike_are_no_finding(tmp_path):
+    assert not {"calibration-drift", "calibration-too-wide"} & rules(lab_of(tmp_path, calibrated=1, validated=1)).keys()

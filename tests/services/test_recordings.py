@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.analysis.trt86 import FOLDER, recorded
+from tests.backends.tensorrt.trex import trex_files
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import from_plain
 from trt_core.domain.precision import Precision
@@ -62,6 +64,34 @@ def test_a_build_that_failed_is_kept_with_what_the_builder_said(bench):
 def test_links_in_a_folder_are_not_followed(bench, tmp_path: Path):
     (tmp_path / "x.json").symlink_to(FOLDER / "results.json.gz")
     with pytest.raises(InvalidData, match="None of the files"):
+        bench.recordings.add_folder(tmp_path)
+
+
+def written(folder: Path, precision: str) -> None:
+    folder.mkdir(parents=True)
+    for name, value in trex_files(precision=precision).items():
+        (folder / name).write_text(json.dumps(value), encoding="utf-8")
+
+
+def test_folders_in_a_folder_are_looked_into_and_tell_engines_of_one_name_apart(bench, tmp_path: Path):
+    for folder, precision in (("A100/fp16", "FP32+FP16"), ("A100/qat", "FP32+FP16+INT8"), ("L4/fp16", "FP32+FP16")):
+        written(tmp_path / folder, precision)
+    written(tmp_path / ".hidden", "FP32")
+    (tmp_path / "other").symlink_to(tmp_path / "A100")
+    (tmp_path / "package.json").write_text("{}")
+
+    found = bench.recordings.add_folder(tmp_path)
+    assert [item.name for item in found] == ["net_fp16 (A100/fp16)", "net_int8", "net_fp16 (L4/fp16)"]
+    assert {item.project for item in found} == {"net"}
+    for item in found:
+        bench.recordings.delete(item.id)
+
+
+def test_a_damaged_file_in_one_of_several_folders_is_not_passed_over(bench, tmp_path: Path):
+    written(tmp_path / "good", "FP32")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "net.graph.json.gz").write_bytes(b"\x1f\x8b damaged")
+    with pytest.raises(UnreadableRecording, match="cannot be unpacked"):
         bench.recordings.add_folder(tmp_path)
 
 

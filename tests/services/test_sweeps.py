@@ -8,8 +8,11 @@ from onnx import helper
 from tests import models
 from trt_core.analysis.sweeps import against_references, split_profiles, sweet_spot
 from trt_core.domain.jobs import JobKind, Use
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.profiles import profile_from_texts
+from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.sweeps import SweepSpec, shapes_along
-from trt_core.errors import InvalidInput, JobCancelled, UnsupportedRequest
+from trt_core.errors import BackendError, InvalidInput, JobCancelled, UnsupportedRequest
 from trt_core.settings import settings_from
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import open_workbench
@@ -83,6 +86,24 @@ def test_a_point_that_cannot_be_measured_says_why_and_the_others_go_on(bench, mo
     assert sweep.points[1].error
 
 
+def test_a_point_that_failed_is_measured_again_and_the_others_are_not(bench, model, monkeypatch):
+    spec, measured = _spec(model, streams=(1,)), bench.latency.measured
+
+    def full(wish, reporter):
+        if dict(wish.request.shapes)[model.inputs[0].name][0] == max(spec.batches):
+            raise BackendError("Memory did not suffice.")
+        return measured(wish, reporter)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.latency, "measured", full)
+        failed = bench.sweeps.perform(spec, CollectingReporter())
+    assert failed.points[-1].error == "Memory did not suffice."
+
+    again = bench.sweeps.perform(spec, CollectingReporter())
+    assert again.points[:-1] == failed.points[:-1]
+    assert again.points[-1].summary is not None
+
+
 def test_a_sweep_has_the_machine_to_itself_and_is_refused_early(bench, model):
     job = bench.sweeps.submit(_spec(model))
     assert (job.kind, job.use) == (JobKind.SWEEP, Use.EXCLUSIVE)
@@ -139,6 +160,24 @@ def test_sizes_of_another_axis_than_the_batch_stay_apart(bench):
     assert set(static) == {8, 4096}
     with pytest.raises(InvalidInput, match="no open axis"):
         shapes_along(model.inputs, "width", (1,))
+
+
+def test_a_sweep_of_an_engine_stays_in_the_profile_that_it_was_built_for(bench):
+    model = _along(bench, "length")
+    build = bench.builds.perform(
+        BuildSpec(
+            variant=QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP32)),
+            backend="rtx",
+            profiles=(profile_from_texts(["x=4x8:4x16:6x32"]),),
+        ),
+        CollectingReporter(),
+    ).record
+    assert bench.sweeps.along(build.id, "length", (8, 32)) == ((("x", (4, 8)),), (("x", (4, 32)),))
+    assert bench.sweeps.along(model.id, "length", (8,)) == ((("x", (1, 8)),),)
+
+    # Over batches, too, what is not swept is what the engine is made for.
+    assert [item.opt for item in bench.latency.usual(build.id, 6).ranges] == [(6, 16)]
+    assert [item.opt for item in bench.latency.usual(model.id, 6).ranges] == [(6, 1)]
 
 
 def test_sizes_that_one_profile_slows_down_get_one_of_their_own():

@@ -12,8 +12,12 @@ from trt_core.domain.triage import ActivationFacts
 from trt_core.protocols import Array
 
 LARGEST_FP16 = 65504.0
+LARGEST_FP8 = 448.0  # E4M3
 _SMALLEST_NORMAL_FP16 = 2.0**-14
 _LEVELS = 127.0
+# In units of the scale: from where on a value is cut off, and up to where it becomes zero. Both round to even.
+_INT8_EDGE, _INT8_ZERO = 127.5, 0.5
+_FP8_EDGE, _FP8_ZERO = 464.0, 2.0**-10  # E4M3 ends at 448 after steps of 32, and begins with subnormals of 2^-9
 OUTLIER_FACTOR = 8.0  # a channel this many times as wide as the middle one is an outlier
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -22,11 +26,13 @@ Floats = npt.NDArray[np.floating[Any]]
 class ActivationStats:
     """Running counts over one tensor; memory is a few figures a channel, whatever the number of samples.
 
-    `scale` is the INT8 step that calibration chose, None where the tensor is not quantized. `axis` is the channels'.
+    `scale` is the one that calibration chose, of INT8 or of FP8, None where the tensor is not quantized. `axis` is the
+    channels'.
     """
 
-    def __init__(self, tensor: str, *, axis: int, scale: float | None) -> None:
-        self._tensor, self._axis, self._scale = tensor, axis, scale
+    def __init__(self, tensor: str, *, axis: int, scale: float | None, is_fp8: bool = False) -> None:
+        self._tensor, self._axis, self._scale, self._is_fp8 = tensor, axis, scale, is_fp8
+        self._edge, self._zero = (_FP8_EDGE, _FP8_ZERO) if is_fp8 else (_INT8_EDGE, _INT8_ZERO)
         self._low, self._high = math.inf, -math.inf
         self._channels: npt.NDArray[np.float64] | None = None
         self._squares = 0.0
@@ -48,8 +54,8 @@ class ActivationStats:
         nonzero = magnitudes > 0
         self._subnormal += int(np.count_nonzero(nonzero & (magnitudes < _SMALLEST_NORMAL_FP16)))
         if self._scale is not None:
-            self._clipped += int(np.count_nonzero(magnitudes > self._scale * (_LEVELS + 0.5)))
-            self._lost += int(np.count_nonzero(nonzero & (magnitudes <= self._scale / 2)))
+            self._clipped += int(np.count_nonzero(magnitudes > self._scale * self._edge))
+            self._lost += int(np.count_nonzero(nonzero & (magnitudes <= self._scale * self._zero)))
         self._add_channels(magnitudes)
 
     def _add_channels(self, magnitudes: Floats) -> None:
@@ -87,8 +93,11 @@ class ActivationStats:
         )
 
     def _predicted(self, ranges: npt.NDArray[np.float64]) -> float | None:
-        """SQNR of rounding to 127 steps a side over these channel ranges: uniform error, step² / 12 a value."""
-        if not ranges.size or self._squares <= 0.0:
+        """SQNR of rounding to 127 steps a side over these channel ranges: uniform error, step² / 12 a value.
+
+        None for FP8, whose steps are relative to the value: channels do not take them from each other.
+        """
+        if self._is_fp8 or not ranges.size or self._squares <= 0.0:
             return None
         noise = float(np.mean((ranges / _LEVELS) ** 2)) / 12.0 * self._count
         return 10.0 * math.log10(self._squares / noise) if noise > 0.0 else None

@@ -7,8 +7,10 @@ analysis (hot layers, compiled kernels, shape work, tiny kernels, tactics withou
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
+from trt_core.analysis.attention_rules import attention_not_fused, is_attention, projections_not_fused
 from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
 from trt_core.analysis.roofline import LAUNCH_FLOOR_MS
 from trt_core.domain.engine import EngineLayer
@@ -20,9 +22,10 @@ HOT, MODERATE = 0.10, 0.05
 _KGEN, _SHAPE, _NO_TENSOR_CORE = 0.25, 0.03, 0.05
 _TINY_LAYERS, _TINY_SHARE = 20, 0.20
 _TENSOR_CORE = re.compile(
-    r"tensor\d|_(?:h|i|s)?(?:884|1688|16816|16832|168128)|[hi]mma|qmma|warpgroup|cgasize|gmma|wgmma", re.IGNORECASE
+    r"tensor\d|_(?:h|i|s)?(?:884|8816|1688|16816|16832|168128)|[hi]mma|qmma|warpgroup|cgasize|gmma|wgmma", re.IGNORECASE
 )
-_SCALAR = re.compile(r"simt|ffma|hfma|dp4a|idp4a", re.IGNORECASE)
+# cuDNN's older kernels multiply INT8 in vectors of four (dp4a); _scudnn_ computes in FP32.
+_SCALAR = re.compile(r"simt|ffma|hfma|dp4a|idp4a|_icudnn_int8x4_|_scudnn_", re.IGNORECASE)
 
 
 def lint(study: EngineStudy) -> tuple[Finding, ...]:
@@ -38,9 +41,12 @@ def lint(study: EngineStudy) -> tuple[Finding, ...]:
         _float_out(rows, by_position),
         _alignment(rows, by_position),
         _reformats(rows),
+        _converting_reformats(rows, by_position),
         _converting_slices(rows, by_position),
         _unfused_qdq(rows),
-        _attention(rows),
+        attention_not_fused(rows, study),
+        projections_not_fused(rows),
+        _streams(rows, by_position),
     ]
     return tuple(item for item in found if item is not None)
 
@@ -84,7 +90,7 @@ def _tiny(rows: Sequence[LayerRow]) -> Finding | None:
 
 
 def _is_compiled(row: LayerRow) -> bool:
-    return row.kind.lower() in ("kgen", "runtime_fusion")
+    return row.kind.lower() in ("kgen", "runtime_fusion") and not is_attention(row)
 
 
 def _is_shape_work(row: LayerRow) -> bool:
@@ -117,7 +123,8 @@ def _no_tensor_core(rows: Sequence[LayerRow]) -> Finding | None:
         severity=Severity.WARNING if share >= _NO_TENSOR_CORE else Severity.NOTE,
         message=f"{len(scalar)} convolutions or matrix layers run a tactic without Tensor Cores ({share:.0%} of the "
         "time).",
-        remedy="Check that channels are multiples of 8 (FP16) or 16 (INT8).",
+        remedy="Check that channels are multiples of 8 (FP16) or 16 (INT8); a first layer with few channels may "
+        "have no other.",
         nodes=tuple(row.name for row in scalar),
         evidence="the tactics' names",
     )
@@ -178,20 +185,45 @@ def _reformats(rows: Sequence[LayerRow]) -> Finding | None:
     )
 
 
+def _converting_reformats(rows: Sequence[LayerRow], layers: dict[int, EngineLayer]) -> Finding | None:
+    """Another layout is a choice of the builder's; another dtype comes from the network, and can be changed there."""
+    found = [
+        row for row in rows if row.role is Role.REFORMAT and row.time_ms != 0 and _conversion(layers[row.position])
+    ]
+    if not found:
+        return None
+    share = sum(row.share or 0.0 for row in found)
+    kinds = Counter(_conversion(layers[row.position]) for row in found)
+    return Finding(
+        rule="reformat-converts",
+        severity=Severity.WARNING if share >= MODERATE else Severity.NOTE,
+        message=f"{len(found)} reformats change the dtype, not only the layout ({share:.1%} of the time).",
+        remedy="Let neighbours run in one precision; one at the engine's input or output is usual.",
+        nodes=tuple(row.name for row in sorted(found, key=lambda row: -(row.time_ms or 0.0))),
+        evidence=", ".join(f"{count} {words}" for words, count in kinds.most_common()),
+    )
+
+
+def _conversion(layer: EngineLayer) -> str:
+    """`FP32 to INT8` where a layer's first output has another dtype than its first input, else empty."""
+    if not layer.inputs or not layer.outputs:
+        return ""
+    ends = layer.inputs[0], layer.outputs[0]
+    if not all(tensor.dtype for tensor in ends) or ends[0].dtype == ends[1].dtype:
+        return ""
+    return " to ".join(
+        tensor.dtype if tensor.precision is Precision.UNKNOWN else tensor.precision.value.upper() for tensor in ends
+    )
+
+
 def _converting_slices(rows: Sequence[LayerRow], layers: dict[int, EngineLayer]) -> Finding | None:
-    found = []
-    for row in rows:
-        layer = layers[row.position]
-        if row.kind.lower() == "slice" and layer.inputs and layer.outputs:
-            ends = (layer.inputs[0], layer.outputs[0])
-            if ends[0].dtype != ends[1].dtype or ends[0].format != ends[1].format:
-                found.append(row)
+    found = [row for row in rows if row.kind.lower() == "slice" and _conversion(layers[row.position])]
     if not found:
         return None
     return Finding(
         rule="slice-converts",
         severity=Severity.NOTE,
-        message=f"{len(found)} slices change dtype or format on the way.",
+        message=f"{len(found)} slices change the dtype on the way.",
         remedy="Cast before or after, where a neighbour can take it in.",
         nodes=tuple(row.name for row in found),
     )
@@ -211,14 +243,15 @@ def _unfused_qdq(rows: Sequence[LayerRow]) -> Finding | None:
     )
 
 
-def _attention(rows: Sequence[LayerRow]) -> Finding | None:
-    softmax = sum(any("softmax" in name.lower() for name in row.sources) for row in rows)
-    fused = [row for row in rows if "mha" in f"{row.name} {row.kernel}".lower()]
-    if not softmax or len(fused) >= softmax:
+def _streams(rows: Sequence[LayerRow], layers: dict[int, EngineLayer]) -> Finding | None:
+    streams = Counter(layers[row.position].stream for row in rows)
+    if len(streams) < 2:
         return None
+    beside = len(rows) - streams.most_common(1)[0][1]
     return Finding(
-        rule="attention-not-fused",
+        rule="auxiliary-streams",
         severity=Severity.NOTE,
-        message=f"{len(fused)} fused attention kernels for {softmax} layers with a Softmax.",
-        remedy="Look at the fusion page for the nodes between the two matrix multiplications.",
+        message=f"{beside} of {len(rows)} layers run on other streams, beside the rest: times of layers add up to more "
+        "than the engine takes.",
+        remedy="Build with --maxAuxStreams=0 to see each layer by itself.",
     )

@@ -93,7 +93,7 @@ def _run_otherwise(first: RunConditions | None, second: RunConditions | None) ->
             message=f"trtexec ran the engines under other conditions: {'; '.join(differ)}.",
             remedy="Run both alike: --useCudaGraph --noDataTransfers --useSpinWait --separateProfileRun make 8 to 10 "
             "run as 11 does by default.",
-            evidence=f"{first.version}: {first.source}; {second.version}: {second.source}",
+            evidence="; ".join(f"{run.version or 'version not known'}: {run.source}" for run in (first, second)),
         )
     ]
 

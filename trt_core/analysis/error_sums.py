@@ -85,14 +85,19 @@ class ErrorSums:
         self._count += x.size
 
     def result(self) -> TensorError:
-        """The error of all that was added; cosine and the absolute errors are those of the finite elements."""
+        """The error of all that was added; the absolute errors are those of the finite elements.
+
+        No ratio of powers and no angle is told of a candidate that is not finite where the baseline is: what is left
+        of it may look perfect.
+        """
         broken = self._nan + self._inf > 0
+        measured = self._count > 0 or not broken
         return TensorError(
             sqnr_db=-math.inf if broken else _decibel(self._signal, self._noise),
-            cosine=self._cosine(),
-            max_abs=self._max,
-            mean_abs=self._absolute / self._count if self._count else 0.0,
-            rel_l2=_ratio(self._signal, self._noise),
+            cosine=math.nan if broken else self._cosine(),
+            max_abs=self._max if measured else math.nan,
+            mean_abs=self._absolute / max(1, self._count) if measured else math.nan,
+            rel_l2=math.inf if broken else _ratio(self._signal, self._noise),
             nan=self._nan,
             inf=self._inf,
         )

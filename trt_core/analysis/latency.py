@@ -46,12 +46,6 @@ def summarize(samples_ms: Sequence[float] | Floats, *, wall_s: float, batch: int
     )
 
 
-def p99_9_ms(samples_ms: Sequence[float] | Floats) -> float | None:
-    """The 99.9th percentile by linear interpolation; None below 10,000 samples, where the tail is a handful."""
-    samples = finite_samples(samples_ms)
-    return float(np.percentile(samples, 99.9)) if len(samples) >= P99_9_SAMPLES else None
-
-
 def trtexec_percentile(samples_ms: Sequence[float] | Floats, percentile: float) -> float:
     """The sample that trtexec would print: rank n-1-int((1-p/100)·n) in float32 arithmetic, no interpolation.
 

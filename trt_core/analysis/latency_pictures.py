@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trt_core.analysis.block_bootstrap import bootstrap_intervals
 from trt_core.analysis.latency import P99_9_SAMPLES, finite_samples, trtexec_percentile
 from trt_core.analysis.order_statistics import Floats, independent_samples, quantile_interval
 
@@ -107,12 +108,14 @@ def over_time(samples_ms: Sequence[float] | Floats, *, points: int = 1_500) -> O
 class PercentileRow:
     """One percentile under both rules; `beyond` is how many samples lie above it.
 
-    `interpolated_ms` is None where the samples are too few to print it; `ci95_ms` where they give no interval.
+    `interpolated_ms` is None where the samples are too few to print it; `ci95_ms` (ranks) and `bootstrap_ci95_ms`
+    (blocks of neighbours) where they give no interval.
     """
 
     percentile: float
     interpolated_ms: float | None
     ci95_ms: tuple[float, float] | None
+    bootstrap_ci95_ms: tuple[float, float] | None
     trtexec_ms: float | None
     beyond: int
 
@@ -124,8 +127,9 @@ def percentile_rows(samples_ms: Sequence[float] | Floats) -> tuple[PercentileRow
     """
     samples = finite_samples(samples_ms)
     ordered, effective = np.sort(samples), independent_samples(samples)
+    resampled = bootstrap_intervals(samples, [percentile / 100.0 for percentile in _PERCENTILES], effective=effective)
     rows = []
-    for percentile in _PERCENTILES:
+    for percentile, drawn in zip(_PERCENTILES, resampled, strict=True):
         enough = percentile <= 99.0 or len(ordered) >= P99_9_SAMPLES
         value = float(np.percentile(ordered, percentile))
         rows.append(
@@ -133,6 +137,7 @@ def percentile_rows(samples_ms: Sequence[float] | Floats) -> tuple[PercentileRow
                 percentile=percentile,
                 interpolated_ms=value if enough else None,
                 ci95_ms=quantile_interval(ordered, percentile / 100.0, effective=effective) if enough else None,
+                bootstrap_ci95_ms=drawn if enough else None,
                 trtexec_ms=trtexec_percentile(ordered, percentile) if enough else None,
                 beyond=int((ordered > value).sum()),
             )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.triage import Evaluation
+from trt_core.domain.triage import Evaluation, TriageRun
 from trt_core.domain.validation import FLOOR_METRICS
 
 
 def search_findings(
     evaluations: Sequence[Evaluation], chosen: int, *, metric: str, tolerance: float
 ) -> tuple[Finding, ...]:
-    """Findings on the outcome: not reached, not proven, proven at a price, and judged without labels."""
+    """Findings on the outcome: not reached, not proven, bought with everything, proven at a price, without labels."""
     found = list(_outcome(evaluations, evaluations[chosen], tolerance))
     found += dependence_findings(evaluations[chosen].measured, evaluations[chosen].judgement)
     if metric in FLOOR_METRICS:
@@ -26,6 +27,16 @@ def search_findings(
             )
         )
     return tuple(found)
+
+
+def told_again(before: TriageRun, after: TriageRun) -> TriageRun:
+    """`after`, which is `before` judged anew or with another plan, with what is to be said about that outcome."""
+    said = _of(before)
+    return replace(after, findings=(*_of(after), *(item for item in before.findings if item not in said)))
+
+
+def _of(run: TriageRun) -> tuple[Finding, ...]:
+    return search_findings(run.evaluations, run.chosen, metric=run.metric, tolerance=run.tolerance)
 
 
 def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: float) -> Iterator[Finding]:
@@ -44,6 +55,13 @@ def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: fl
             severity=Severity.BLOCKER,
             message="No plan that was tried stays within the tolerance.",
             remedy="Keep the rest in FP32, try another calibration, or allow a larger loss.",
+        )
+    if after.low_share == 0.0:
+        yield Finding(
+            rule="nothing-lowered",
+            severity=Severity.WARNING,
+            message="The plan lowers nothing: it is the model as it was.",
+            remedy="Try another precision or calibration, or allow a larger loss.",
         )
     leaner = [one for one in evaluations if one.judgement.within_by_estimate and one.low_share > after.low_share]
     if judged.within_tolerance is True and leaner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -212,13 +213,14 @@ class OutputErrors:
         self.done += _size(feeds)
 
     def result(self) -> Measured:
-        """SQNR in dB or cosine over all samples, of the output that has the worst."""
+        """SQNR in dB or cosine over all samples, of the output that has the worst; 0 for a cosine that there is not."""
         if not self._sums:
             raise InvalidData(
                 "There is no sample, or no floating output to compare.", remedy="Give samples and labels."
             )
         results = [item.result() for item in self._sums.values()]
-        worst = min(item.sqnr_db if self._metric == "sqnr" else item.cosine for item in results)
+        cosines = (0.0 if math.isnan(item.cosine) else item.cosine for item in results)
+        worst = min((item.sqnr_db for item in results) if self._metric == "sqnr" else cosines)
         return Measured(metric=self._metric, value=worst)
 
 

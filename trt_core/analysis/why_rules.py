@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trt_core.analysis.activation_stats import LARGEST_FP16, OUTLIER_FACTOR
+from trt_core.analysis.activation_stats import LARGEST_FP8, LARGEST_FP16, OUTLIER_FACTOR
 from trt_core.domain.divergence import LayerDivergence
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.precision import Precision
 from trt_core.domain.triage import ActivationFacts, UnitSensitivity
 
 LOUD_DB = 30.0  # above it, an isolated INT8 error is what eight bits give: nothing to explain
+_LARGEST_INT8 = 127.0
 _CLIPPED = 0.001
 _LOST = 0.25
 _GAIN_DB = 6.0
@@ -25,7 +26,7 @@ def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision)
         if item.facts is None:
             continue
         if precision in (Precision.INT8, Precision.FP8) and (item.isolated_db or 0.0) < LOUD_DB:
-            found += [*_integer(item, item.facts), *_halves(item)]
+            found += [*_quantized(item, item.facts, precision), *_halves(item)]
         elif precision in (Precision.FP16, Precision.BF16):
             found += _half(item, item.facts)
         found += _dead(item, item.facts)
@@ -82,8 +83,15 @@ def sensitive_inputs(seen: Sequence[tuple[str, str, ActivationFacts]]) -> tuple[
     return tuple(found)
 
 
-def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
-    node = item.unit.node
+def _quantized(item: UnitSensitivity, facts: ActivationFacts, precision: Precision) -> Iterator[Finding]:
+    node, largest = item.unit.node, LARGEST_FP8 if precision is Precision.FP8 else _LARGEST_INT8
+    if precision is Precision.INT8:
+        yield from _channels(node, facts)
+    yield from _range(node, facts, largest)
+
+
+def _channels(node: str, facts: ActivationFacts) -> Iterator[Finding]:
+    """Channels that share the steps of one scale; FP8 has as many steps in every power of two."""
     if facts.outliers:
         listed = ", ".join(str(channel) for channel in facts.outliers[:8])
         yield Finding(
@@ -106,29 +114,30 @@ def _integer(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]
             evidence=f"Predicted SQNR {_db(facts.tensor_db)} with one scale, {_db(facts.channel_db)} with one a "
             "channel.",
         )
-    yield from _range(node, facts)
 
 
-def _range(node: str, facts: ActivationFacts) -> Iterator[Finding]:
-    """What the calibrated range cuts off, and what its step swallows."""
-    if facts.clipped_share > _CLIPPED:
+def _range(node: str, facts: ActivationFacts, largest: float) -> Iterator[Finding]:
+    """What the calibrated range cuts off, and what its steps swallow; where both, no other range helps."""
+    cuts, swallows = facts.clipped_share > _CLIPPED, facts.lost_share > _LOST
+    moved = "Keep this node in FP16: values are cut off and become zero at once, so that no other range helps."
+    if cuts:
         yield Finding(
             rule="clipping",
             severity=Severity.WARNING,
             message=f"{facts.clipped_share:.2%} of the input values lie beyond the calibrated range.",
-            remedy="Calibrate with data like these, or with MinMax.",
+            remedy=moved if swallows else "Calibrate with data like these, or with MinMax.",
             nodes=(node,),
             evidence=f"Values reach {max(abs(facts.low), abs(facts.high)):.4g}; the range ends at "
-            f"{(facts.scale or 0.0) * 127:.4g}.",
+            f"{(facts.scale or 0.0) * largest:.4g}.",
         )
-    if facts.lost_share > _LOST:
+    if swallows:
         yield Finding(
             rule="rounded-to-zero",
             severity=Severity.WARNING,
             message=f"{facts.lost_share:.0%} of the input values are below half a step and become zero.",
-            remedy="Calibrate with entropy or a percentile, or keep this node in FP16.",
+            remedy=moved if cuts else "Calibrate with entropy or a percentile, or keep this node in FP16.",
             nodes=(node,),
-            evidence=f"The step is {facts.scale or 0.0:.4g}; the middle channel reaches {facts.middle_channel:.4g}.",
+            evidence=f"The scale is {facts.scale or 0.0:.4g}; the middle channel reaches {facts.middle_channel:.4g}.",
         )
 
 

@@ -164,6 +164,11 @@ CARDS: tuple[Card, ...] = (
         "Mark an output in the ONNX file.",
     ),
     _card(
+        r"Node input was not registered",
+        "The parser does not know an input of this node; it never does where a Loop leaves out its condition.",
+        "Give the Loop a constant condition that is true, or export the model again.",
+    ),
+    _card(
         r"Plugin not found|creator not (?:found|in registry)|Unable to find plugin|not registered",
         "No importer and no plugin is known for this op.",
         f"Provide a plugin for it on the target, or {_LEAVE_TO_ORT[0].lower()}{_LEAVE_TO_ORT[1:]}.",

@@ -15,7 +15,7 @@ from trt_core.domain.plans import diff_plans, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
-from trt_core.domain.validation import Judgement, Verdict
+from trt_core.domain.validation import Judgement, Verdict, default_tolerance
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
@@ -40,11 +40,20 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
     command.add_argument("--std", type=float, nargs="+", default=[1.0])
     command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
-    command.add_argument("--tolerance", type=float, default=0.005, help="relative drop; a floor for sqnr and cosine")
+    command.add_argument(
+        "--tolerance",
+        type=float,
+        help="relative drop, default 0.005; for sqnr and cosine a floor, default 30 (dB) and 0.999",
+    )
     command.add_argument("--samples", type=int, help="only the first ones")
     command.add_argument(
         "--by-groups", action="store_true", help="the verdict counts the groups of the label file, not its samples"
     )
+
+
+def tolerance(options: argparse.Namespace) -> float:
+    """The tolerance as given, or the metric's own."""
+    return default_tolerance(options.metric) if options.tolerance is None else float(options.tolerance)
 
 
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
@@ -94,7 +103,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         validation_id=validation,
         labels_id=labels,
         metric=options.metric,
-        tolerance=options.tolerance,
+        tolerance=tolerance(options),
         samples=options.samples,
         by_groups=options.by_groups,
         max_evaluations=options.max_evaluations,

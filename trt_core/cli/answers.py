@@ -41,11 +41,11 @@ class Console:
 
 
 def finished(bench: Workbench, job: Job, console: Console) -> Job:
-    """Wait for a job; Ctrl-C cancels it; an error that came from its process names the log."""
+    """Wait for a job; Ctrl-C ends it, a second one leaves at once; an error out of its process names the log."""
     try:
         return bench.jobs.wait(job.id, on_look=console.look)
     except KeyboardInterrupt:
-        bench.jobs.cancel(job.id)
+        bench.jobs.stop(job.id)
         raise
     except TrtCoreError as error:
         if error.exit_code == JobError.exit_code:

@@ -85,12 +85,12 @@ def _inspect(command: argparse.ArgumentParser) -> None:
 
 def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, required: bool) -> None:
     command.add_argument("--precision", choices=precisions, required=required, default=None if required else "fp32")
-    command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16", help="what is not quantized runs in this")
+    command.add_argument("--rest", choices=("fp16", "fp32"), help="what is not quantized runs in this; default fp16")
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
-    command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
-    command.add_argument("--percentile", type=float, default=99.99)
+    command.add_argument("--method", choices=("minmax", "entropy", "percentile"), help="default entropy")
+    command.add_argument("--percentile", type=float, help="default 99.99")
     add_attention(command)
-    command.add_argument("--plan", type=Path, help="a plan whose kept nodes are kept")
+    command.add_argument("--plan", type=Path, help="a plan whose kept nodes are kept, made as it was searched")
     command.add_argument("--keep", action="append", default=[], metavar="NODE=fp32|fp16")
     command.add_argument("--no-normalize", action="store_true", help="leave BatchNormalization and names as they are")
 

@@ -17,6 +17,7 @@ from trt_core.cli.sensitivity import sensitivity
 from trt_core.cli.shipping import deploy
 from trt_core.cli.validation import validate
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
+from trt_core.domain.artifacts import ModelRecord
 from trt_core.errors import InvalidInput, JobError
 from trt_core.workbench import Workbench
 
@@ -124,38 +125,44 @@ def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> 
 def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """What the workspace holds."""
     del options, console
-    models = bench.library.models()
-    plain: present.Plain = {"workspace": str(bench.settings.workspace), "models": []}
-    lines = []
-    for record in models:
-        builds = bench.builds.builds(record.id)
-        entry = present.model(record)
-        entry["variants"] = [
+    models = [_held(bench, record) for record in bench.library.models()]
+    recordings = bench.recordings.recordings()
+    plain: present.Plain = {"workspace": str(bench.settings.workspace), "models": models}
+    plain["data"] = [{"id": item.id, "name": item.name, "samples": item.samples} for item in bench.library.data_sets()]
+    plain["recordings"] = [{"id": item.id, "name": item.name, "device": item.device} for item in recordings]
+    lines = [
+        f"{entry['id']} {entry['name']}: {len(entry['variants'])} variants, {len(entry['builds'])} builds"
+        for entry in models
+    ]
+    lines += [f"{item.id} {item.name}: recorded{f' on {item.device}' * bool(item.device)}" for item in recordings]
+    return Answer(plain=plain, lines=lines or ["The workspace is empty."])
+
+
+def _held(bench: Workbench, record: ModelRecord) -> present.Plain:
+    """A model with the ids of all that was made from it."""
+    return present.model(record) | {
+        "variants": [
             {"id": item.id, "precision": item.recipe.precision.value} for item in bench.variants.variants(record.id)
-        ]
-        entry["builds"] = [
+        ],
+        "builds": [
             {"id": item.id, "precision": item.recipe.precision.value, "target": item.target, "seconds": item.seconds}
-            for item in builds
-        ]
-        entry["latency_runs"] = [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)]
-        entry["divergence_runs"] = [
+            for item in bench.builds.builds(record.id)
+        ],
+        "latency_runs": [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)],
+        "sweeps": [{"id": item.id, "points": len(item.spec.settings)} for item in bench.sweeps.heads(record.id)],
+        "divergence_runs": [
             {"id": item.id, "against": list(item.candidates)} for item in bench.divergence.heads(record.id)
-        ]
-        entry["looks"] = [{"id": item.id, "build": item.build_id} for item in bench.inside.heads(record.id)]
-        entry["triage_runs"] = [
+        ],
+        "looks": [{"id": item.id, "build": item.build_id} for item in bench.inside.heads(record.id)],
+        "triage_runs": [
             {"id": item.id, "precision": item.plan.recipe.precision.value} for item in bench.triage.heads(record.id)
-        ]
-        entry["sensitivity_runs"] = [
+        ],
+        "sensitivity_runs": [
             {"id": item.id, "against": [part.precision.value for part in item.precisions]}
             for item in bench.sensitivity.heads(record.id)
-        ]
-        entry["validation_runs"] = [
-            {"id": item.id, "subject": item.subject} for item in bench.validation.runs(record.id)
-        ]
-        plain["models"].append(entry)
-        lines.append(f"{record.id} {record.name}: {len(entry['variants'])} variants, {len(builds)} builds")
-    plain["data"] = [{"id": item.id, "name": item.name, "samples": item.samples} for item in bench.library.data_sets()]
-    return Answer(plain=plain, lines=lines or ["The workspace is empty."])
+        ],
+        "validation_runs": [{"id": item.id, "subject": item.subject} for item in bench.validation.runs(record.id)],
+    }
 
 
 def jobs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:

@@ -12,9 +12,9 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.rebuilds import RebuildSpec
 from trt_core.domain.recordings import EngineStudy
-from trt_core.domain.sweeps import Setting, SweepSpec, shapes_along
+from trt_core.domain.sweeps import Setting, SweepSpec
 from trt_core.domain.tactics import Tuning
-from trt_core.errors import InvalidInput, NotFound
+from trt_core.errors import InvalidInput, JobError, NotFound
 from trt_core.workbench import Workbench
 
 AddCommand = Callable[[str, str], argparse.ArgumentParser]
@@ -194,8 +194,7 @@ def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     subject = options.model if ARTIFACT_ID.fullmatch(options.model) else model_record(bench, options.model).id
     if bool(options.axis) != bool(options.sizes):
         raise InvalidInput("--axis and --sizes belong together.", remedy="Give both, or neither.")
-    inputs = bench.library.model(bench.latency.model_of(subject)).inputs if options.axis else ()
-    shapes = shapes_along(inputs, options.axis, _numbers(options.sizes)) if options.axis else ()
+    shapes = bench.sweeps.along(subject, options.axis, _numbers(options.sizes)) if options.axis else ()
     spec = SweepSpec(
         subject_id=subject,
         batches=(1,) if shapes else _numbers(options.batches),
@@ -220,9 +219,11 @@ def sweep(bench: Workbench, options: argparse.Namespace, console: Console) -> An
         for point in found.points
     ]
     setting = best.setting if best is not None else None
-    said = f"sweet spot: {_size(setting)}, {setting.streams} streams" if setting else "no point keeps the limit"
+    measured = any(point.summary is not None for point in found.points)
+    missed = "no point keeps the limit" if measured else "no point could be measured"
+    said = f"sweet spot: {_size(setting)}, {setting.streams} streams" if setting else missed
     plain = {"sweep": found.head.id, "points": [to_plain(item) for item in found.points], "best": to_plain(setting)}
-    return Answer(plain=plain, lines=[*lines, said], exit_code=0 if setting else 1)
+    return Answer(plain=plain, lines=[*lines, said], exit_code=0 if setting else 1 if measured else JobError.exit_code)
 
 
 def _size(setting: Setting) -> str:

@@ -50,10 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _end_like_ctrl_c() -> None:
-    """A terminal that closes, `timeout` and `docker stop` cancel what was asked for, as Ctrl-C does."""
+    """A terminal that closes, `timeout` and `docker stop` cancel what was asked for, as Ctrl-C does.
+
+    What is ignored already stays so: `nohup` means it.
+    """
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _cancelled)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _cancelled)
 
 
 def _cancelled(_number: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from trt_core.analysis.divergence_pictures import brackets
 from trt_core.analysis.sensitivity_map import map_rows
 from trt_core.cli import present
-from trt_core.cli.accuracy import add_attention, add_judged, labelled, unit_plain
+from trt_core.cli.accuracy import add_attention, add_judged, labelled, tolerance, unit_plain
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import data_id, model_record, percentile, precisions, target
 from trt_core.domain.codec import to_plain
@@ -63,7 +63,7 @@ def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
         data_id=data_id(bench, options.data, model.id) if needs_data else "",
         labels_id=labels,
         metric=options.metric,
-        tolerance=options.tolerance,
+        tolerance=tolerance(options),
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),

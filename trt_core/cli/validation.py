@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from trt_core.cli import present
-from trt_core.cli.accuracy import EXIT_OF, add_judged, judgement_plain, labelled, verdict_sentence
+from trt_core.cli.accuracy import EXIT_OF, add_judged, judgement_plain, labelled, tolerance, verdict_sentence
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.artifacts import ArtifactKind
@@ -40,7 +40,7 @@ def validate(bench: Workbench, options: argparse.Namespace, console: Console) ->
         data_id=data,
         labels_id=labels,
         metric=options.metric,
-        tolerance=options.tolerance,
+        tolerance=tolerance(options),
         samples=options.samples,
         by_groups=options.by_groups,
         backend=options.backend or "",

@@ -45,16 +45,20 @@ def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
 
 
 def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str, *, cache_id: str = "") -> QuantizeSpec:
-    """The wish of `quantize`, and the first half of `build`; a calibration cache stands in for data."""
+    """The wish of `quantize`, and the first half of `build`; a calibration cache stands in for data.
+
+    What was not asked for is as the plan has it: with another rest or calibration it would not be what was proven.
+    """
     plan = _plan(options)
+    usual = plan.recipe if plan is not None else Recipe(precision=Precision(options.precision))
     recipe = Recipe(
-        precision=Precision(options.precision),
-        rest=Precision(options.rest),
-        method=CalibrationMethod(options.method),
-        percentile=percentile(options.percentile),
+        precision=usual.precision,
+        rest=Precision(options.rest) if options.rest else usual.rest,
+        method=CalibrationMethod(options.method) if options.method else usual.method,
+        percentile=usual.percentile if options.percentile is None else percentile(options.percentile),
         keep=_rules(options, plan),
-        normalize=not options.no_normalize,
-        attention=options.attention or (plan is not None and plan.recipe.attention),
+        normalize=usual.normalize and not options.no_normalize,
+        attention=options.attention or usual.attention,
     )
     data = cache_id or data_id(bench, options.data, model_id)
     return QuantizeSpec(model_id=model_id, recipe=recipe, data_id=data)

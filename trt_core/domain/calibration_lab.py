@@ -24,7 +24,10 @@ class MethodRange:
 
 @dataclass(frozen=True, kw_only=True)
 class TensorLab:
-    """One activation under every method; `drift` is the validation set's widest magnitude over the calibration's."""
+    """One activation under every method; `drift` is the validation set's widest magnitude over the calibration's.
+
+    It is infinite where calibration saw nothing but zeros, and validation more.
+    """
 
     tensor: str
     calibration_high: float

@@ -13,7 +13,8 @@ class TensorError:
 
     `sqnr_db` = 10 log10(sum x^2 / sum (x - y)^2), inf when equal; `rel_l2` = ||x - y|| / ||x||; `cosine` of the
     flattened tensors; `max_abs` and `mean_abs` of |x - y| in the tensor's own unit. Non-finite elements of the
-    candidate are counted in `nan` and `inf` and make `sqnr_db` -inf.
+    candidate are counted in `nan` and `inf` and make `sqnr_db` -inf, `rel_l2` inf and `cosine` NaN; the absolute errors
+    are then those of the finite elements, NaN where there are none.
     """
 
     sqnr_db: float

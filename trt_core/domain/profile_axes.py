@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange
@@ -79,3 +79,27 @@ def profile_from_sizes(inputs: tuple[TensorSpec, ...], sizes: Mapping[str, Sizes
         ]
         ranges.append(ShapeRange(tensor=spec.name, min=shapes[0], opt=shapes[1], max=shapes[2]))
     return OptimizationProfile(ranges=tuple(ranges))
+
+
+def usual_profile(
+    inputs: tuple[TensorSpec, ...], fixed: Mapping[str, int], profiles: Sequence[OptimizationProfile] = ()
+) -> OptimizationProfile:
+    """One size for every open axis: those of `fixed` by key, the others at the opt of an engine's profile, or at 1.
+
+    Of several profiles the first one counts that holds the fixed sizes; where none does, the first.
+    """
+    axes = free_axes(inputs)
+    known = [{axis.key: _sizes(axis, profile) for axis in axes} for profile in profiles]
+    holding = (one for one in known if all(one[key][0] <= size <= one[key][2] for key, size in fixed.items()))
+    usual = next(holding, known[0] if known else {axis.key: first_sizes(axis) for axis in axes})
+    chosen = {axis.key: fixed.get(axis.key, usual[axis.key][1]) for axis in axes}
+    return profile_from_sizes(inputs, {key: (size, size, size) for key, size in chosen.items()})
+
+
+def _sizes(axis: FreeAxis, profile: OptimizationProfile) -> Sizes:
+    """What a profile allows on an axis."""
+    tensor, place = axis.places[0]
+    ranged = profile.range_of(tensor)
+    if ranged is None or not ranged.opt:
+        return first_sizes(axis)
+    return ranged.min[place], ranged.opt[place], ranged.max[place]

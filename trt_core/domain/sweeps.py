@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from trt_core.domain.latency import LatencyConditions, LatencySummary
-from trt_core.domain.profile_axes import first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.profile_axes import free_axes, usual_profile
+from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidInput
 
@@ -98,20 +100,17 @@ class Sweep:
         return len(self.points) == len(self.head.spec.settings)
 
 
-def shapes_along(inputs: tuple[TensorSpec, ...], key: str, values: tuple[int, ...]) -> tuple[Shapes, ...]:
+def shapes_along(
+    inputs: tuple[TensorSpec, ...], key: str, values: tuple[int, ...], *, profiles: Sequence[OptimizationProfile] = ()
+) -> tuple[Shapes, ...]:
     """Shapes of every input with one open axis at each of the values, the others at their usual size.
 
-    `key` is that of `free_axes`: a symbol, or `input[axis]`. Raises InvalidInput for another.
+    `key` is that of `free_axes`: a symbol, or `input[axis]`. `profiles` are those of an engine, whose usual sizes are
+    taken; see `usual_profile`. Raises InvalidInput for another key.
     """
-    axes = free_axes(inputs)
-    if key not in {axis.key for axis in axes}:
-        known = ", ".join(axis.key for axis in axes) or "none"
-        raise InvalidInput(f"The model has no open axis {key[:60]!r}.", remedy=f"Its open axes are: {known}.")
-    found = []
-    for value in values:
-        sizes = {}
-        for axis in axes:
-            size = value if axis.key == key else first_sizes(axis)[0]
-            sizes[axis.key] = (size, size, size)
-        found.append(tuple((item.tensor, item.opt) for item in profile_from_sizes(inputs, sizes).ranges))
-    return tuple(found)
+    known = [axis.key for axis in free_axes(inputs)]
+    if key not in known:
+        text = ", ".join(known) or "none"
+        raise InvalidInput(f"The model has no open axis {key[:60]!r}.", remedy=f"Its open axes are: {text}.")
+    wanted = (usual_profile(inputs, {key: value}, profiles) for value in values)
+    return tuple(tuple((item.tensor, item.opt) for item in profile.ranges) for profile in wanted)

@@ -29,9 +29,10 @@ class Unit:
 class ActivationFacts:
     """Values of the tensor that a unit reads (FP16 and BF16: that it writes), in the baseline.
 
-    `outliers` are channel indices, the widest first. `clipped_share` lies beyond the INT8 range, `lost_share` below
-    half its `scale`; `over_fp16_share` beyond 65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are
-    SQNRs predicted for INT8 with one scale, and with one a channel.
+    `outliers` are channel indices, the widest first. `clipped_share` lies beyond the calibrated range, `lost_share`
+    becomes zero: in INT8 below half of `scale`, in FP8 below half its first subnormal. `over_fp16_share` lies beyond
+    65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are SQNRs predicted for INT8 with one scale, and
+    with one a channel; None in FP8.
     """
 
     tensor: str

@@ -8,8 +8,14 @@ from enum import Enum
 from trt_core.domain.findings import Finding
 
 DEFAULT_TOLERANCE = 0.005  # relative drop of the metric
-FLOOR_METRICS = ("sqnr", "cosine")  # judged against an absolute floor, without labels
+DEFAULT_FLOORS = {"sqnr": 30.0, "cosine": 0.999}  # dB of SQNR; below, eight bits cannot be told from a fault
+FLOOR_METRICS = tuple(DEFAULT_FLOORS)  # judged against an absolute floor, without labels
 LABEL_METRICS = ("top1", "top5")
+
+
+def default_tolerance(metric: str) -> float:
+    """What a candidate is held against where nobody said: a relative drop, or a floor of the metric's own unit."""
+    return DEFAULT_FLOORS.get(metric, DEFAULT_TOLERANCE)
 
 
 class Verdict(Enum):

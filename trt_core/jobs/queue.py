@@ -57,6 +57,12 @@ class JobQueue:
         self.tend()
         return job
 
+    def is_busy(self, job_id: str) -> bool:
+        """True while a job waits or runs, and until its process is gone."""
+        self.tend()
+        job = self._log.get(job_id)
+        return not job.state.is_terminal or self._launcher.is_alive(job)
+
     def tend(self) -> None:
         """Bring the log and the processes into agreement, then start what may start."""
         for job in self._log.jobs(states=(JobState.RUNNING,)):

@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 _CORNERS = ("min", "opt", "max")
 
 
-def infer_at(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> dict[str, TensorSpec]:
-    """What shape inference knows of every tensor once the inputs have those shapes; inputs left out stay as they are.
-
-    Raises InvalidProfile when the model cannot work at these shapes.
-    """
-    inferred = _checked(model, shapes, where="the shapes asked for")
-    return {name: spec_of(name, kind) for name, kind in inferred.types.items()}
-
-
 def check_profiles(model: onnx.ModelProto, profiles: Sequence[OptimizationProfile]) -> tuple[Finding, ...]:
     """Refuse profiles that cannot be built; findings for what is allowed and costs.
 

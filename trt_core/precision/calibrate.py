@@ -63,7 +63,8 @@ def calibrate(
     """Run the model over all batches and choose a symmetric range for each tensor.
 
     Memory does not grow with the number of samples: one histogram of 2,048 bins a tensor. `samples` only makes
-    progress a share of the whole. `scale` is that of INT8, `high / 127`. Raises InvalidData for no samples and NaN.
+    progress a share of the whole. `scale` is that of INT8, `high / 127`. Raises InvalidData for no samples, and for NaN
+    that does not come of an infinity in the data: what an infinity becomes further on is left out, and a finding.
     """
     histograms = {name: MagnitudeHistogram(extremes_only=method is CalibrationMethod.MINMAX) for name in tensors}
     session: Session | None = None
@@ -74,8 +75,10 @@ def calibrate(
         if session is None:
             session = runner.load(model_path, extra_outputs=inner)
         results = dict(zip(inner, session.run(feeds, inner), strict=True)) if inner else {}
+        spoiled = any(array.dtype.kind == "f" and np.isinf(array).any() for array in feeds.values())
         for name in tensors:
-            _observe(histograms[name], name, np.asarray(results[name] if name in results else feeds[name]))
+            values = np.asarray(results[name] if name in results else feeds[name])
+            _observe(histograms[name], name, values, nan_is_left_out=spoiled)
         seen += _batch_size(feeds)
         reporter.progress(Progress(phase=PHASE, fraction=seen / samples if samples else None, step=seen, steps=samples))
     if seen == 0:
@@ -84,11 +87,11 @@ def calibrate(
     return Calibration(ranges=ranges, findings=tuple(_findings(histograms, seen)), samples=seen)
 
 
-def _observe(histogram: MagnitudeHistogram, name: str, values: Array) -> None:
+def _observe(histogram: MagnitudeHistogram, name: str, values: Array, *, nan_is_left_out: bool) -> None:
     if values.dtype.kind != "f":
         raise InvalidData(f"Tensor {name!r} is {values.dtype}, which has no range to calibrate.")
     try:
-        histogram.add(values)
+        histogram.add(values, nan_is_left_out=nan_is_left_out)
     except ValueError:
         raise InvalidData(
             f"Tensor {name!r} holds NaN on the calibration data.", remedy="Find the sample and leave it out."
@@ -127,13 +130,15 @@ def _findings(histograms: Mapping[str, MagnitudeHistogram], samples: int) -> Ite
             remedy="Check the data, or keep the node that reads the tensor in FP16.",
             nodes=dead,
         )
-    infinite = tuple(name for name, histogram in histograms.items() if histogram.infinities)
-    if infinite:
-        left_out = sum(histograms[name].infinities for name in infinite)
+    spoiled = tuple(name for name, histogram in histograms.items() if histogram.infinities or histogram.nans)
+    if spoiled:
+        infinities = sum(histograms[name].infinities for name in spoiled)
+        nans = sum(histograms[name].nans for name in spoiled)
+        made_nan = f", and {nans} NaN that infinities of the data became," if nans else ""
         yield Finding(
             rule="infinite-values",
             severity=Severity.WARNING,
-            message=f"{left_out} infinite values were left out of the ranges.",
+            message=f"{infinities} infinite values{made_nan} were left out of the ranges.",
             remedy="Look for an overflow in the FP32 model; masks often hold infinities on purpose.",
-            nodes=infinite,
+            nodes=spoiled,
         )

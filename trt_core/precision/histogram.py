@@ -14,8 +14,8 @@ class MagnitudeHistogram:
     """Counts of |x| in 2,048 equal bins from 0 to `limit`, with the least and greatest value seen.
 
     When a value lies beyond `limit`, `limit` doubles as often as needed and neighbouring bins merge: counts stay exact
-    for the coarser bins, and memory stays flat. Infinities are counted apart. `extremes_only` leaves the bins empty:
-    enough for the method minmax, and faster.
+    for the coarser bins, and memory stays flat. Infinities, and NaN where it is allowed, are counted apart.
+    `extremes_only` leaves the bins empty: enough for the method minmax, and faster.
     """
 
     def __init__(self, *, extremes_only: bool = False) -> None:
@@ -25,17 +25,22 @@ class MagnitudeHistogram:
         self.limit = 0.0
         self.low, self.high = np.inf, -np.inf
         self.infinities = 0
+        self.nans = 0
 
     @property
     def amax(self) -> float:
         """The greatest finite magnitude seen."""
         return max(abs(self.low), abs(self.high)) if self.high >= self.low else 0.0
 
-    def add(self, values: npt.NDArray[Any]) -> None:
-        """Count one more batch of values, of any shape; ValueError for NaN."""
-        if values.size == 0:
-            return
+    def add(self, values: npt.NDArray[Any], *, nan_is_left_out: bool = False) -> None:
+        """Count one more batch of values, of any shape; ValueError for NaN, unless it is to be left out."""
         flat = np.asarray(values, np.float32).reshape(-1)
+        if nan_is_left_out:
+            kept = flat[~np.isnan(flat)]
+            self.nans += flat.size - kept.size
+            flat = kept
+        if flat.size == 0:
+            return
         low, high = float(flat.min()), float(flat.max())
         if np.isnan(low):
             raise ValueError("NaN has no place in a histogram")

@@ -19,6 +19,7 @@ from trt_core.protocols import Reporter, Runner, SampleBatches, Session
 
 _LEVELS = 127.0
 _DRIFT = 1.25
+_IDLE = 0.5  # of the calibrated range is never reached: one of eight bits is spent on nothing
 _HELPED_DB = 0.5
 _PERCENTILE = 99.99
 Histograms = dict[str, MagnitudeHistogram]
@@ -112,9 +113,15 @@ def _tensor(
         tensor=name,
         calibration_high=first.amax,
         validation_high=second.amax,
-        drift=second.amax / first.amax if first.amax > 0.0 else 1.0,
+        drift=_drift(first.amax, second.amax),
         methods=methods,
     )
+
+
+def _drift(first: float, second: float) -> float:
+    if first > 0.0:
+        return second / first
+    return math.inf if second > 0.0 else 1.0
 
 
 def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram) -> MethodRange:
@@ -148,6 +155,12 @@ def _mean_db(second: Histograms, high: Mapping[str, float]) -> float:
 
 
 def _findings(labs: Sequence[TensorLab], steps: Sequence[SampleStep]) -> Iterator[Finding]:
+    yield from _drifts(labs)
+    yield from _more_samples(steps)
+
+
+def _drifts(labs: Sequence[TensorLab]) -> Iterator[Finding]:
+    """Tensors whose validation values leave the calibrated range, and those that use little of it."""
     wider = tuple(lab.tensor for lab in labs if lab.drift > _DRIFT)
     if wider:
         worst = max(labs, key=lambda lab: lab.drift)
@@ -157,8 +170,26 @@ def _findings(labs: Sequence[TensorLab], steps: Sequence[SampleStep]) -> Iterato
             message=f"The validation data reach beyond the calibration data at {len(wider)} of {len(labs)} tensors.",
             remedy="Calibrate with data that look like production: these values will be clipped.",
             nodes=wider,
-            evidence=f"At {worst.tensor}: {worst.validation_high:.4g} against {worst.calibration_high:.4g}.",
+            evidence=_widths(worst),
         )
+    idle = tuple(lab.tensor for lab in labs if lab.drift < _IDLE)
+    if idle:
+        yield Finding(
+            rule="calibration-too-wide",
+            severity=Severity.WARNING,
+            message=f"The validation data use less than half of the calibrated range at {len(idle)} of {len(labs)} "
+            "tensors.",
+            remedy="Are both sets scaled and normalized alike? Steps are spent on values that do not occur.",
+            nodes=idle,
+            evidence=_widths(min(labs, key=lambda lab: lab.drift)),
+        )
+
+
+def _widths(lab: TensorLab) -> str:
+    return f"At {lab.tensor}: {lab.validation_high:.4g} against {lab.calibration_high:.4g}."
+
+
+def _more_samples(steps: Sequence[SampleStep]) -> Iterator[Finding]:
     counts = sorted({step.samples for step in steps})
     if len(counts) < 2:
         return

@@ -65,7 +65,7 @@ class Calibrations:
             percentile=spec.recipe.percentile,
             samples=found.samples,
             ranges=found.ranges,
-            findings=found.findings,
+            findings=(*self._library.data(spec.data_id).findings, *found.findings),
         )
         parents = (spec.model_id, spec.data_id)
         self._context.store.put(ArtifactKind.CALIBRATION, calibration_id, record, {}, parents=parents)

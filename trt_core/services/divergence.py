@@ -166,6 +166,7 @@ class Divergences:
             samples=comparison.samples,
             seconds=comparison.seconds,
             findings=(
+                *(self._library.data(spec.data_id).findings if spec.data_id else ()),
                 *_baseline_nan(graph, comparison),
                 *_findings(spec, comparison),
                 *_lowered_already(graph),

@@ -68,6 +68,12 @@ class Jobs:
         """Ask a job to stop; asking again, or too late, changes nothing."""
         return self._context.queue.cancel(self._checked(job_id))
 
+    def stop(self, job_id: str, *, interval_s: float = 0.05) -> None:
+        """Cancel a job and wait until nothing of it runs: a few seconds where native code has to be ended."""
+        self.cancel(job_id)
+        while self._context.queue.is_busy(job_id):
+            time.sleep(interval_s)
+
     def log_path(self, job_id: str) -> Path:
         """The file that holds the job's log; it need not exist yet."""
         return self._context.settings.workspace / "jobs" / f"{self._checked(job_id)}.log"

@@ -13,9 +13,9 @@ from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Use
 from trt_core.domain.latency import METERS, LatencyRun, LatencySummary, Measured
+from trt_core.domain.profile_axes import free_axes, usual_profile
 from trt_core.domain.profiles import OptimizationProfile, ShapeRange, check_profile, static_profile
 from trt_core.domain.requests import BenchSpec
-from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
 from trt_core.services.baselines import check_baseline, compared_program, device_of
@@ -52,7 +52,7 @@ class Latencies:
         self._check_backend(spec)
         inputs = self._library.model(self.model_of(spec.subject_id)).inputs
         given = dict(spec.request.shapes)
-        usual = self._usual(spec, inputs)
+        usual = self._usual(spec)
         shapes = []
         for item in inputs:
             ranged = usual.range_of(item.name)
@@ -103,13 +103,36 @@ class Latencies:
     def _engine(self, build_id: str) -> BuildRecord:
         return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
-    def _usual(self, spec: BenchSpec, inputs: tuple[TensorSpec, ...]) -> OptimizationProfile:
-        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named."""
-        if spec.backend == _TENSORRT and spec.batch == 1:
-            profiles = self._engine(spec.subject_id).request.profiles
-            if profiles:
-                return profiles[0]
-        return static_profile(inputs, batch=spec.batch)
+    def usual(self, subject_id: str, batch: int) -> OptimizationProfile:
+        """The shapes of a batch where nobody asks for others: of an engine those that its profile is made for."""
+        inputs = self._library.model(self.model_of(subject_id)).inputs
+        profiles = self.profiles(subject_id)
+        if not profiles:
+            return static_profile(inputs, batch=batch)
+        return usual_profile(inputs, {axis.key: batch for axis in free_axes(inputs) if axis.is_batch}, profiles)
+
+    def profiles(self, subject_id: str) -> tuple[OptimizationProfile, ...]:
+        """The optimization profiles of an engine; none of a file."""
+        is_engine = checked_id(subject_id)[0] == ArtifactKind.BUILD.value
+        return self._engine(subject_id).request.profiles if is_engine else ()
+
+    def _usual(self, spec: BenchSpec) -> OptimizationProfile:
+        """Shapes that nobody asked for: of an engine those that it is tuned for, unless a batch was named.
+
+        Open sizes behind the batch are otherwise those of the data, where there are any.
+        """
+        profiles = self.profiles(spec.subject_id) if spec.backend == _TENSORRT else ()
+        # One is what the form and the command line say where nobody chose: an engine is measured at its usual batch.
+        if profiles and spec.batch == 1:
+            return profiles[0]
+        usual = self.usual(spec.subject_id, spec.batch)
+        if not spec.data_id:
+            return usual
+        arrays = self._library.data(spec.data_id).arrays
+        sizes = {item.name: tuple(size for size in item.shape or () if isinstance(size, int)) for item in arrays}
+        shapes = ((item.tensor, (*item.opt[:1], *sizes.get(item.tensor, item.opt)[1:])) for item in usual.ranges)
+        ranges = (ShapeRange(tensor=name, min=shape, opt=shape, max=shape) for name, shape in shapes)
+        return replace(usual, ranges=tuple(ranges))
 
     def programs(self) -> tuple[str, ...]:
         """Exported PyTorch programs that the operator put on this server."""
@@ -134,7 +157,8 @@ class Latencies:
 
         spec = self.resolved(spec)
         run = self._run(spec, self.measured(spec, reporter))
-        run = replace(run, findings=(*run.findings, *run_findings(run)))
+        told = self._library.data(spec.data_id).findings if spec.data_id else ()
+        run = replace(run, findings=(*told, *run.findings, *run_findings(run)))
         self._context.store.put(
             ArtifactKind.LATENCY,
             run.id,

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trt_core.analysis.activation_stats import ActivationStats
+from trt_core.analysis.activation_stats import LARGEST_FP8, ActivationStats
 from trt_core.analysis.divergence import Candidate, Comparison, compare_runs
 from trt_core.analysis.sensitivity import rank_units
 from trt_core.domain.divergence import LayerDivergence
 from trt_core.domain.graph import Graph
+from trt_core.domain.precision import Precision
 from trt_core.domain.triage import ActivationFacts, Unit, UnitSensitivity
 from trt_core.protocols import Reporter, Runner, SampleBatches
 from trt_core.services.subject import Subject
@@ -110,11 +111,13 @@ class _Looks:
         self._ranked = ranked
         self._stats: list[dict[str, tuple[str, ActivationStats]]] = []
         for subject, items in zip(subjects, ranked, strict=True):
-            scales = {item.tensor: item.scale for item in subject.ranges}
+            is_fp8 = subject.recipe.precision is Precision.FP8
+            scales = {item.tensor: item.high / LARGEST_FP8 if is_fp8 else item.scale for item in subject.ranges}
             of_units = {}
             for item in items[:LOOKED_AT]:
                 name, axis = _tensor(subject, item.unit)
-                of_units[item.unit.node] = name, ActivationStats(name, axis=axis, scale=scales.get(name))
+                stats = ActivationStats(name, axis=axis, scale=scales.get(name), is_fp8=is_fp8)
+                of_units[item.unit.node] = name, stats
             self._stats.append(of_units)
         self._nodes = [n for n in graph.nodes if n.op_type in _SENSITIVE and n.inputs[0] in graph.producer_of]
         self._read = {node.inputs[0]: ActivationStats(node.inputs[0], axis=-1, scale=None) for node in self._nodes}

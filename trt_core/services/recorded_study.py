@@ -25,13 +25,17 @@ def study_of(raw: Raw, *, device: str = "", version: str = "") -> EngineStudy:
     from trt_core.backends.tensorrt.memory_log import read_scratch
     from trt_core.backends.tensorrt.recording_files import builder_words
     from trt_core.backends.tensorrt.tactics_log import read_tuning
-    from trt_core.backends.tensorrt.trtexec_run import run_conditions
+    from trt_core.backends.tensorrt.trtexec_run import option_conditions, run_conditions
 
     record, facts = _engine(raw)
     project, asked = named(raw.name)
     tuning = read_tuning(raw.log) if raw.log else None
     times = _times(record, raw.profile)
-    run = run_conditions(raw.log, version=version, is_trtexec=raw.source == "trtexec", h2d_ms=raw.h2d_ms)
+    device = device or raw.metadata.device
+    run = option_conditions(dict(raw.metadata.options), version=version) or run_conditions(
+        raw.log, version=version, is_trtexec=raw.source == "trtexec", h2d_ms=raw.h2d_ms
+    )
+    total = median(raw.samples_ms) if raw.samples_ms else raw.numbers.get("p50")
     batch = next((tensor.shape[0] for tensor in record.io_tensors if tensor.shape and tensor.shape[0] > 0), 0)
     return EngineStudy(
         id="",
@@ -44,8 +48,8 @@ def study_of(raw: Raw, *, device: str = "", version: str = "") -> EngineStudy:
         batch=batch,
         facts=facts,
         times_ms=times,
-        total_ms=median(raw.samples_ms) if raw.samples_ms else raw.numbers.get("p50"),
-        graph_ms=raw.numbers.get("graph_p50"),
+        total_ms=total,
+        graph_ms=raw.numbers.get("graph_p50", total if run is not None and run.cuda_graph else None),
         enqueue_ms=median(raw.enqueue_ms) if raw.enqueue_ms else raw.numbers.get("enq_ms"),
         device_bytes=int(raw.numbers["devmem"]) if "devmem" in raw.numbers else None,
         samples_ms=tuple(raw.samples_ms),

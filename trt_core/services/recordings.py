@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _CAME_LATER = ("calibration_cache", "run")  # fields that are left out where they are empty: ids stay what they were
 _ENDINGS = (".json", ".json.gz", ".log", ".log.gz", ".txt", ".calib", ".calib.gz")
 
+_MOST_FOLDERS, _LONGEST_NAME = 200, 200
 _IN_NO_ID = ("scratch", "largest_batch")  # read out of the same files as all the rest
 OnStep = Callable[[str, int, int], None]
 
@@ -45,19 +48,29 @@ class Recordings:
         version: str = "",
         on_step: OnStep = _unheard,
     ) -> list[Recording]:
-        """Take every recording of a folder, links left out; UnreadableRecording when there is none."""
+        """Take every recording of a folder and of those in it, links left out; UnreadableRecording when there is none.
+
+        Files belong together within one folder only. Engines of several folders that bear one name, as TREx's do, are
+        told apart by their folders.
+        """
         if not folder.is_dir():
             raise UnreadableRecording(
                 f"{str(folder)!r} is not a folder.", remedy="Give the folder that holds the recordings."
             )
-        paths = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(_ENDINGS)]
-        with ExitStack() as open_files:
-            files: dict[str, BinaryIO] = {
-                path.name: open_files.enter_context(path.open("rb"))
-                for path in paths
-                if path.is_file() and not path.is_symlink()
-            }
-            return self.add_files(files, device=device, version=version, on_step=on_step)
+        groups = _by_folder(folder)
+        read = []
+        for place, paths in groups:
+            on_step(f"Read {len(paths)} files", 0, 1)
+            read += [(place, raw) for raw in _read(paths, required=len(groups) == 1)]
+        if not read:
+            raise UnreadableRecording(
+                f"None of the files in {str(folder)!r} describes an engine.", remedy="Give the folder of an export."
+            )
+        names = Counter(raw.name for _, raw in read)
+        for place, raw in read:
+            if names[raw.name] > 1 and place:
+                raw.name = f"{raw.name} ({place})"[:_LONGEST_NAME]
+        return self._keep_all([raw for _, raw in read], device, version, on_step)
 
     def add_files(
         self,
@@ -74,7 +87,9 @@ class Recordings:
         from trt_core.backends.tensorrt.recording_files import read_recordings
 
         on_step(f"Read {len(files)} files", 0, 1)
-        raws = read_recordings(files)
+        return self._keep_all(read_recordings(files), device, version, on_step)
+
+    def _keep_all(self, raws: Sequence[Raw], device: str, version: str, on_step: OnStep) -> list[Recording]:
         found = []
         for number, raw in enumerate(raws, start=1):
             on_step(f"Take in {raw.name[:80]}", number, len(raws))
@@ -118,6 +133,29 @@ class Recordings:
         files: dict[str, Path | bytes | memoryview] = {"study.json.gz": gzip.compress(content, 3, mtime=0)}
         self._context.store.put(ArtifactKind.RECORDING, recording_id, head, files)
         return self.recording(recording_id)
+
+
+def _by_folder(top: Path) -> list[tuple[str, list[Path]]]:
+    """(folder below the top, its files that may tell of an engine), the top first; hidden ones and links left out."""
+    found = []
+    for place, folders, names in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        paths = [Path(place, name) for name in sorted(names) if name.lower().endswith(_ENDINGS)]
+        paths = [path for path in paths if path.is_file() and not path.is_symlink()]
+        if paths:
+            below = Path(place).relative_to(top).as_posix()
+            found.append(("" if below == "." else below, paths))
+        if len(found) > _MOST_FOLDERS:
+            raise UnreadableRecording(f"More than {_MOST_FOLDERS} folders hold files.", remedy="Give a folder in it.")
+    return found or [("", [])]
+
+
+def _read(paths: Sequence[Path], *, required: bool) -> tuple[Raw, ...]:
+    from trt_core.backends.tensorrt.recording_files import read_recordings
+
+    with ExitStack() as open_files:
+        files: dict[str, BinaryIO] = {path.name: open_files.enter_context(path.open("rb")) for path in paths}
+        return read_recordings(files, required=required)
 
 
 def _head(recording_id: str, raw: Raw, study: EngineStudy, version: str, now: float) -> Recording:

@@ -6,9 +6,8 @@ from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.latency import LatencyRequest
-from trt_core.domain.profiles import static_profile
 from trt_core.domain.requests import BenchSpec
-from trt_core.domain.sweeps import Setting, Sweep, SweepHead, SweepPoint, SweepSpec
+from trt_core.domain.sweeps import Setting, Shapes, Sweep, SweepHead, SweepPoint, SweepSpec, shapes_along
 from trt_core.errors import BackendError, InvalidInput
 from trt_core.protocols import Reporter
 from trt_core.services.baselines import device_of
@@ -33,6 +32,11 @@ class Sweeps:
             del wish["transfers"]  # sweeps from before there was a choice keep their ids
         return content_id(ArtifactKind.SWEEP, wish)
 
+    def along(self, subject_id: str, axis: str, values: tuple[int, ...]) -> tuple[Shapes, ...]:
+        """The shapes of a sweep over one open axis; all other sizes are those that an engine's profile is made for."""
+        inputs = self._library.model(self._latency.model_of(subject_id)).inputs
+        return shapes_along(inputs, axis, values, profiles=self._latency.profiles(subject_id))
+
     def check(self, spec: SweepSpec) -> None:
         """Refuse what cannot be measured here, before anything is queued: the smallest point stands for all."""
         self._latency.resolved(self._bench(spec, spec.settings[0]))
@@ -52,20 +56,31 @@ class Sweeps:
         return self._context.queue.submit(job)
 
     def perform(self, spec: SweepSpec, reporter: Reporter) -> Sweep:
-        """Measure what is missing in the calling process."""
+        """Measure what is missing, and again what failed, in the calling process: memory may suffice by now."""
         sweep_id = self._begin(spec)
         settings = spec.settings
         for number, setting in enumerate(settings):
-            if self._context.store.has(_point_id(sweep_id, number)):
+            if self._is_measured(_point_id(sweep_id, number)):
                 continue
             reporter.check()
-            words = f"Batch {setting.batch}, {setting.streams} streams"
+            streams = "one stream" if setting.streams == 1 else f"{setting.streams} streams"
+            words = f"Batch {setting.batch}, {streams}"
             reporter.progress(
                 Progress(phase=words, fraction=number / len(settings), step=number + 1, steps=len(settings))
             )
             point = self._measure(spec, setting, QuietReporter(reporter))
-            self._context.store.put(ArtifactKind.SWEEP, _point_id(sweep_id, number), point, {}, parents=(sweep_id,))
+            self._keep(sweep_id, number, point)
         return self.sweep(sweep_id)
+
+    def _is_measured(self, point_id: str) -> bool:
+        store = self._context.store
+        return store.has(point_id) and not from_plain(SweepPoint, store.record(point_id)).error
+
+    def _keep(self, sweep_id: str, number: int, point: SweepPoint) -> None:
+        store, point_id = self._context.store, _point_id(sweep_id, number)
+        if store.has(point_id):  # it failed before: what is there already would stay
+            store.delete(point_id)
+        store.put(ArtifactKind.SWEEP, point_id, point, {}, parents=(sweep_id,))
 
     def _begin(self, spec: SweepSpec) -> str:
         sweep_id = self.id_of(spec)
@@ -89,8 +104,7 @@ class Sweeps:
 
     def _bench(self, spec: SweepSpec, setting: Setting) -> BenchSpec:
         """One point as a measurement. Its shapes are spelled out: left open, an engine would take its profile's own."""
-        inputs = self._library.model(self._latency.model_of(spec.subject_id)).inputs
-        usual = static_profile(inputs, batch=setting.batch)
+        usual = self._latency.usual(spec.subject_id, setting.batch)
         request = LatencyRequest(
             shapes=setting.shapes or tuple((item.tensor, item.opt) for item in usual.ranges),
             warmup=spec.warmup,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.analysis.sensitivity import at_point, rejudged, search_plan
-from trt_core.analysis.triage_rules import search_findings
+from trt_core.analysis.triage_rules import search_findings, told_again
 from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
 from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
 from trt_core.domain.calibration_lab import CalibrationLab
@@ -179,7 +179,10 @@ class Triages:
             validation_id=spec.validation_id,
             labels_id=spec.labels_id,
             calibration_id=subject.calibration_id,
-            findings=search_findings(evaluations, chosen, metric=spec.metric, tolerance=spec.tolerance),
+            findings=(
+                *self._library.data(spec.validation_id).findings,
+                *search_findings(evaluations, chosen, metric=spec.metric, tolerance=spec.tolerance),
+            ),
         )
 
     def run(self, run_id: str) -> TriageRun:
@@ -194,11 +197,11 @@ class Triages:
 
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
-        return rejudged(run, tolerance)
+        return told_again(run, rejudged(run, tolerance))
 
     def chosen(self, run: TriageRun, place: int) -> TriageRun:
         """The run with another of its evaluations as the plan; nothing is run, and nothing is stored."""
-        return at_point(run, place)
+        return told_again(run, at_point(run, place))
 
     def apply(self, plan: Plan, model_id: str) -> AppliedPlan:
         """A plan on another model, by node name; unmatched names are reported, nothing is run."""

@@ -191,7 +191,10 @@ class Validations:
             data=self._library.data(spec.data_id).name,
             variant_id=candidate.variant_id,
             build_id=candidate.build_id,
-            findings=dependence_findings(measured, judge(measured, spec.tolerance)),
+            findings=(
+                *self._library.data(spec.data_id).findings,
+                *dependence_findings(measured, judge(measured, spec.tolerance)),
+            ),
         )
 
     def _told(self, run: ValidationRun, engines: ChosenEngines, session: Session | None) -> ValidationRun:

@@ -25,6 +25,9 @@ _MIXED = (
     "in which every low-precision value is rounded explicitly: ONNX Runtime {ort} on the CPU. {samples:,} samples."
 )
 
+# Below these a floor lets through what nobody would call alike: the default tolerance is meant for relative drops.
+_LEAST_FLOORS = {"sqnr": 3.0, "cosine": 0.5}
+
 
 def twin_words(variant: VariantRecord) -> str:
     """The numerics twin of a variant."""
@@ -65,6 +68,15 @@ def findings(
                 severity=Severity.NOTE,
                 message=f"The engine {named_baseline} was not run: the baseline is the model as uploaded. {why}",
                 remedy="Validate on the machine that built it, with its GPU.",
+            )
+        )
+    if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
+        found.append(
+            Finding(
+                rule="floor-says-little",
+                severity=Severity.WARNING,
+                message=f"The floor of {run.tolerance:g} for {run.metric} lets nearly every candidate through.",
+                remedy="For sqnr give a floor in dB, such as --tolerance 20, for cosine one such as --tolerance 0.99.",
             )
         )
     if left_out > 0:

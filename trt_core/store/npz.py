@@ -247,7 +247,7 @@ def _findings(infinite: Sequence[str]) -> tuple[Finding, ...]:
             rule="data-holds-infinity",
             severity=Severity.WARNING,
             message=f"Array {shown(name)} holds infinities.",
-            remedy="Right for a mask; anywhere else they spoil calibration ranges and every error figure.",
+            remedy="Right for a mask; anywhere else they spoil the samples that hold them, and every error figure.",
         )
         for name in infinite
     )

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 
+from trt_core.backends.onnxruntime import runner
 from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.meter import OrtMeter
 from trt_core.backends.onnxruntime.profile import profile_ops, read_profile
-from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner
+from trt_core.backends.onnxruntime.runner import CPU, CUDA, OrtRunner, OrtSession
 from trt_core.domain.latency import LatencyRequest
-from trt_core.errors import DependencyMissing, GpuUnavailable, JobCancelled
+from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, JobCancelled
 from trt_core.testing import CollectingReporter
 
 FEEDS = {"x": np.ones((2, 64), np.float32)}
@@ -92,6 +94,74 @@ def test_a_provider_that_does_not_load_is_no_gpu(path: Path, monkeypatch: pytest
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *a, **k: native(a[0], a[1], providers=[CPU]))
     with pytest.raises(GpuUnavailable, match="did not load"):
         OrtRunner("cuda").load(path)
+
+
+def test_cuda_is_loaded_out_of_python_packages_and_the_gpu_has_its_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    steps = []
+
+    class OnGpu:
+        def __init__(self, source, options, providers):
+            steps.append("session")
+            self.native = native(source, options, providers=[CPU])
+
+        def get_providers(self):
+            return [CUDA, CPU]
+
+        def __getattr__(self, name):
+            return getattr(self.native, name)
+
+    def preload() -> None:
+        steps.append("libraries")
+        sys.stdout.write("Failed to load libcudnn")
+
+    native = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", OnGpu)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
+    monkeypatch.setattr(runner, "first_gpu", lambda: "NVIDIA H200")
+    assert OrtRunner("cuda").load(path).device == "NVIDIA H200"
+    assert steps == ["libraries", "session"]
+    printed = capsys.readouterr()
+    assert "libcudnn" in printed.err
+    assert not printed.out
+
+
+def test_what_fails_between_samples_is_told_in_our_words(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU that runs out of memory at one point of a sweep must not end the sweep."""
+    calls = []
+
+    def bound(self, feeds, outputs=None, *, with_copies=False):
+        def once() -> None:
+            calls.append(1)
+            if len(calls) > 5:
+                raise RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Available memory of 3 is smaller than")
+
+        return once
+
+    monkeypatch.setattr(OrtSession, "bound", bound)
+    with pytest.raises(BackendError, match="failed in a run: Available memory"):
+        timed(path, warmup=0, iterations=50, streams=2)
+
+
+def test_on_a_gpu_no_time_of_the_hosts_passes_for_a_nodes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = OrtRunner.load
+
+    def on_gpu(self, *given, **known):
+        session = load(OrtRunner(), *given, **known)
+        session.on_gpu, session.bound = True, lambda feeds, with_copies: lambda: None
+        return session
+
+    monkeypatch.setattr(OrtRunner, "load", on_gpu)
+    found = OrtMeter(OrtRunner("cuda")).measure(
+        path, FEEDS, LatencyRequest(iterations=5), reporter=CollectingReporter()
+    )
+    assert found.layers == ()
+    assert [item.rule for item in found.findings] == ["no-node-times"]
+    assert "TF32" in found.conditions.method
 
 
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import sys
-from contextlib import nullcontext
+import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -120,6 +122,119 @@ def test_outputs_come_in_order_however_the_module_packs_them(stand: Stand, progr
     stand.run = lambda *arrays: {"logits": first, "past": ((second, None), [third])}
 
     assert [array[0] for array in program_outputs(program, FEEDS)] == [0, 1, 2]
+
+
+class Tensor(np.ndarray):
+    """An array that can be pinned, moved and copied, and says where it was last sent."""
+
+    def pin_memory(self) -> Tensor:
+        return self
+
+    def to(self, place: str, non_blocking: bool = False) -> Tensor:
+        self.asked = (place, non_blocking)
+        return self
+
+    def copy_(self, other: np.ndarray, non_blocking: bool = False) -> None:
+        self[...] = other
+        self.non_blocking = non_blocking
+
+
+class Cuda:
+    """As much of torch.cuda as a measurement touches: which stream is current by thread, and what was waited for."""
+
+    def __init__(self) -> None:
+        self.made: list[Stream] = []
+        self.current = threading.local()
+        self.whole_device = 0
+
+    def module(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            is_available=lambda: True,
+            Stream=self._stream,
+            stream=self._entered,
+            synchronize=self._synchronize,
+            get_device_name=lambda index: "NVIDIA Z9",
+            get_device_capability=lambda index: (9, 0),
+        )
+
+    def _stream(self) -> Stream:
+        self.made.append(Stream())
+        return self.made[-1]
+
+    @contextmanager
+    def _entered(self, stream: Stream):
+        self.current.stream = stream
+        yield
+        self.current.stream = None
+
+    def _synchronize(self) -> None:
+        self.whole_device += 1
+
+
+class Stream:
+    """A stream that counts what ran on it and how often it was waited for."""
+
+    runs = waits = 0
+
+    def synchronize(self) -> None:
+        self.waits += 1
+
+
+@pytest.fixture
+def cuda(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Cuda:
+    made, torch, run = Cuda(), sys.modules["torch"], stand.run
+    torch.cuda = made.module()
+    torch.from_numpy = lambda array: array.view(Tensor)
+    torch.empty_like = lambda result, device, pin_memory: np.zeros_like(result).view(Tensor)
+    torch.backends = SimpleNamespace(
+        cudnn=SimpleNamespace(allow_tf32=True), cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False))
+    )
+
+    def counted(*arrays: np.ndarray) -> np.ndarray:
+        made.current.stream.runs += 1
+        return run(*arrays)
+
+    stand.run = counted
+    passes = ModuleType("torch.export.passes")
+    passes.move_to_device_pass = lambda program, device: program
+    monkeypatch.setitem(sys.modules, "torch.export", ModuleType("torch.export"))
+    monkeypatch.setitem(sys.modules, "torch.export.passes", passes)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9")
+    return made
+
+
+def test_threads_on_a_gpu_have_streams_of_their_own_and_wait_for_nothing_else(cuda: Cuda, program: Path) -> None:
+    """On one stream, which is PyTorch's default, they would take turns: throughput of one, latency of all."""
+    found = measured(program, request=replace(REQUEST, streams=3), device="cuda")
+    assert len(cuda.made) == 3
+    assert all(stream.runs == stream.waits > 1 for stream in cuda.made)
+    assert cuda.whole_device == 3  # once for each, before anything is timed
+    assert found.conditions.device == "NVIDIA Z9 (SM 9.0)"
+    assert "TF32 allowed for convolutions" in found.conditions.method
+
+
+def test_copies_go_through_pinned_memory_both_ways(cuda: Cuda, program: Path, stand: Stand) -> None:
+    found = measured(program, request=replace(REQUEST, transfers=True), device="cuda")
+    assert found.conditions.includes_transfers
+    assert stand.given[0].asked == ("cuda", True)
+    assert "copies from and to pinned memory" in found.conditions.method
+
+
+@pytest.mark.parametrize("room", [0, 5])  # in the first run, and while samples are taken
+def test_memory_that_does_not_suffice_is_a_failed_run_and_no_bad_input(stand: Stand, program: Path, room: int) -> None:
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    def full(*arrays: np.ndarray) -> np.ndarray:
+        stand.calls += 1
+        if stand.calls > room:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return arrays[0]
+
+    stand.run = full
+    with pytest.raises(BackendError, match="out of memory") as caught:
+        measured(program)
+    assert "smaller batch" in caught.value.remedy
 
 
 def test_a_build_without_cuda_measures_no_gpu(stand: Stand, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,115 +7,131 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.backends.tensorrt.library import Config, DeafTo, builder_of, install, library, members
 from trt_core.backends.tensorrt import meter, observer, runner
 from trt_core.backends.tensorrt import options as told
 from trt_core.backends.tensorrt.compiler import TrtCompiler
 from trt_core.backends.tensorrt.meter import TrtMeter
 from trt_core.backends.tensorrt.observer import TrtObserver
-from trt_core.backends.tensorrt.options import configure, dla_answer, installed_sources
+from trt_core.backends.tensorrt.options import create_config, dla_answer, installed_sources
 from trt_core.backends.tensorrt.plugins import chosen_plugins, plugin_libraries
 from trt_core.backends.tensorrt.runner import TrtRunner
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.latency import LatencyRequest
+from trt_core.domain.precision import Precision
 from trt_core.errors import BackendError, UnsupportedRequest
 from trt_core.testing import CollectingReporter
 
-SOURCES = {"CUBLAS": 0, "CUBLAS_LT": 1, "CUDNN": 2, "EDGE_MASK_CONVOLUTIONS": 3, "JIT_CONVOLUTIONS": 4}
+
+@pytest.fixture
+def told_to(monkeypatch):
+    """Options into a configuration of a version: through Polygraphy, whose library it is, too."""
+
+    def configure(wanted: BuilderOptions, *, version: str = "10.16.1", config: Config | None = None, **more):
+        return create_config(install(monkeypatch, library(version)), builder_of(config or Config()), wanted, **more)
+
+    return configure
 
 
-def names(*members: str) -> SimpleNamespace:
-    return SimpleNamespace(**{name: name for name in members})
-
-
-def library(version: str = "10.16.1") -> SimpleNamespace:
-    return SimpleNamespace(
-        __name__="tensorrt",
-        __version__=version,
-        ProfilingVerbosity=names("DETAILED"),
-        BuilderFlag=names("TF32", "SPARSE_WEIGHTS", "REFIT", "GPU_FALLBACK", "VERSION_COMPATIBLE"),
-        MemoryPoolType=names("WORKSPACE", "TACTIC_DRAM", "DLA_LOCAL_DRAM"),
-        TacticSource=SimpleNamespace(__members__=SOURCES),
-        DeviceType=names("DLA"),
-        PreviewFeature=names("PROFILE_SHARING_0806"),
-    )
-
-
-class Config:
-    """A builder configuration; `deaf` names what it drops in silence."""
-
-    def __init__(self, *deaf: str) -> None:
-        self.deaf = deaf
-        self.flags: set[str] = set()
-        self.pools: dict[str, int] = {}
-        self.sources = 0
-        self.DLA_core = -1
-
-    def set_flag(self, flag: str) -> None:
-        self.flags |= set() if flag in self.deaf else {flag}
-
-    def clear_flag(self, flag: str) -> None:
-        self.flags.discard(flag)
-
-    def get_flag(self, flag: str) -> bool:
-        return flag in self.flags
-
-    def set_memory_pool_limit(self, pool: str, size: int) -> None:
-        self.pools[pool] = 0 if pool in self.deaf else size
-
-    def get_memory_pool_limit(self, pool: str) -> int:
-        return self.pools[pool]
-
-    def set_tactic_sources(self, mask: int) -> None:
-        self.sources = mask
-
-    def get_tactic_sources(self) -> int:
-        return self.sources
-
-    def set_preview_feature(self, name: str, wanted: object) -> None:
-        pass
-
-
-def test_every_switch_reaches_the_library():
-    config = Config()
+def test_every_switch_reaches_the_library(told_to):
     wanted = BuilderOptions(
         sparsity=True,
         refit=True,
+        tf32=True,
+        version_compatible=True,
+        optimization_level=2,
+        hardware_compatibility="ampere_plus",
+        workspace_mb=1,
         memory_pools_mb=(("tactic_dram", 2), ("dla_local_dram", 3)),
-        tactic_sources=("CUBLAS", "JIT_CONVOLUTIONS"),
+        tactic_sources=("CUBLAS", "JIT_CONVOLUTIONS", "cublas"),
         dla_core=1,
     )
 
-    notes = configure(library(), config, wanted)
+    config, notes = told_to(wanted, precisions={Precision.FP16, Precision.INT8}, constraints="obey")
 
-    assert config.flags == {"SPARSE_WEIGHTS", "REFIT", "GPU_FALLBACK"}
-    assert config.pools == {"TACTIC_DRAM": 2 << 20, "DLA_LOCAL_DRAM": 3 << 20}
+    assert config.flags == {
+        "SPARSE_WEIGHTS", "REFIT", "TF32", "VERSION_COMPATIBLE", "GPU_FALLBACK",
+        "FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS",
+    }  # fmt: skip
+    assert config.pools == {"WORKSPACE": 1 << 20, "TACTIC_DRAM": 2 << 20, "DLA_LOCAL_DRAM": 3 << 20}
     assert config.sources == 0b10001
-    assert (config.default_device_type, config.DLA_core) == ("DLA", 1)
+    assert (config.default_device_type.name, config.DLA_core) == ("DLA", 1)
+    assert (config.builder_optimization_level, config.hardware_compatibility_level.name) == (2, "AMPERE_PLUS")
+    assert config.profiling_verbosity.name == "DETAILED"
     assert [note.rule for note in notes] == ["dla-with-gpu-fallback"]
 
 
-def test_nothing_is_told_that_was_not_asked_for():
-    config = Config()
+def test_nothing_is_told_that_was_not_asked_for(told_to):
+    config, notes = told_to(BuilderOptions())
 
-    assert configure(library(), config, BuilderOptions()) == ()
-    assert (config.flags, config.pools, config.sources, config.DLA_core) == (set(), {}, 0, -1)
+    assert notes == ()
+    assert (config.flags, config.pools, config.sources, config.features) == (set(), {}, -1, {})
+    assert config.DLA_core == -1
+
+
+def test_on_8_6_profiles_are_shared_and_its_other_preview_features_stay_as_they_are(told_to, monkeypatch):
+    monkeypatch.setattr(told, "real_library", lambda name, _function: name.startswith("libcublas.so"))
+
+    config, notes = told_to(BuilderOptions(), version="8.6.0")
+
+    assert config.features == {"PROFILE_SHARING_0806": True}
+    assert config.sources == 0b11001
+    assert [note.message for note in notes] == [
+        "Tactics of CUDNN, CUBLAS_LT are not tried: their libraries are not installed."
+    ]
 
 
 @pytest.mark.parametrize(
-    ("deaf", "wanted"),
+    ("config", "wanted"),
     [
-        ("SPARSE_WEIGHTS", BuilderOptions(sparsity=True)),
-        ("TACTIC_DRAM", BuilderOptions(memory_pools_mb=(("tactic_dram", 2),))),
+        (Config("SPARSE_WEIGHTS"), BuilderOptions(sparsity=True)),
+        (Config("REFIT"), BuilderOptions(refit=True)),
+        (Config("TF32"), BuilderOptions(tf32=True)),
+        (Config("VERSION_COMPATIBLE"), BuilderOptions(version_compatible=True)),
+        (Config("GPU_FALLBACK"), BuilderOptions(dla_core=0)),
+        (Config("TACTIC_DRAM"), BuilderOptions(memory_pools_mb=(("tactic_dram", 2),))),
+        (Config("WORKSPACE"), BuilderOptions(workspace_mb=2)),
+        (Config("SOURCES"), BuilderOptions(tactic_sources=("CUBLAS",))),
+        (DeafTo("builder_optimization_level", 3), BuilderOptions(optimization_level=5)),
+        (DeafTo("hardware_compatibility_level", 0), BuilderOptions(hardware_compatibility="ampere_plus")),
+        (DeafTo("DLA_core", -1), BuilderOptions(dla_core=0)),
     ],
 )
-def test_what_the_library_drops_in_silence_is_refused_aloud(deaf, wanted):
+def test_what_the_library_drops_in_silence_is_refused_aloud(told_to, config, wanted):
     with pytest.raises(UnsupportedRequest, match="TensorRT refused"):
-        configure(library(), Config(deaf), wanted)
+        told_to(wanted, config=config)
 
 
-def test_a_tactic_source_that_a_version_does_not_have_is_refused():
+def test_precisions_that_the_library_drops_in_silence_are_refused_aloud(told_to):
+    with pytest.raises(UnsupportedRequest, match="TensorRT refused INT8"):
+        told_to(BuilderOptions(), config=Config("INT8"), precisions={Precision.INT8})
+
+
+def test_a_flag_that_a_version_lacks_is_refused_with_the_versions_that_have_it(monkeypatch):
+    trt = install(monkeypatch, library("11.4.0"))
+    trt.BuilderFlag = members("BuilderFlag", "TF32")
+    with pytest.raises(UnsupportedRequest, match=r"11\.4\.0 has no BuilderFlag\.FP16.*TensorRT 8\.6, TensorRT 10\.16"):
+        create_config(trt, builder_of(Config()), BuilderOptions(), precisions={Precision.FP16})
+
+
+def test_a_tactic_source_that_a_version_does_not_have_is_refused(told_to):
     with pytest.raises(UnsupportedRequest, match="no tactic source 'CUSPARSE'"):
-        configure(library(), Config(), BuilderOptions(tactic_sources=("CUSPARSE",)))
+        told_to(BuilderOptions(tactic_sources=("CUSPARSE",)))
+
+
+def test_kept_timings_are_read_from_their_file(told_to, tmp_path):
+    (tmp_path / "kept").write_bytes(b"timings")
+    with (tmp_path / "kept").open("rb") as file:
+        config, _ = told_to(BuilderOptions(), timings=file)
+    assert config.timings.data == b"timings"
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]  # no lock beside it
+
+
+def test_the_configuration_is_polygraphy_s(told_to, monkeypatch):
+    monkeypatch.setattr("polygraphy.backend.trt.CreateConfig.call_impl", lambda *_: "its own")
+    monkeypatch.setattr(told, "version_of", lambda _: (10, 0))
+
+    assert told_to(BuilderOptions())[0] == "its own"
 
 
 def test_sources_without_their_libraries_are_not_offered(monkeypatch):

@@ -15,12 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 from tests import models
 from tests.backends.tensorrt_rtx.conftest import Listener
 from trt_core.backends.networks import add_profile
+from trt_core.backends.polygraphy_gate import polygraphy_exception
 from trt_core.backends.proof import prove_by_build
 from trt_core.backends.tensorrt_rtx.compiler import RtxCompiler
 from trt_core.backends.tensorrt_rtx.native import library, logger
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import Precision
-from trt_core.domain.profiles import OptimizationProfile, profile_from_texts, range_from_text
+from trt_core.domain.profiles import OptimizationProfile, ShapeRange, profile_from_texts, range_from_text
 from trt_core.domain.support import Evidence
 from trt_core.errors import BuildFailed, InvalidProfile, JobCancelled, ParseFailed, StoreError, UnsupportedRequest
 from trt_core.onnx_graph.load import load_model
@@ -107,7 +108,6 @@ def test_an_error_inside_the_progress_report_is_not_swallowed(tmp_path):
     ("ranges", "sentence"),
     [
         ((), "The model has dynamic inputs and no optimization profile was given."),
-        (("z=1x8",), "Optimization profile 0 has no shapes for the dynamic input x."),
         (("x=1x9",), "Optimization profile 0 changes a dimension of x that is fixed in the model."),
         (("x=1x8x1",), "Optimization profile 0 gives x 3 dimensions; the model has 2."),
     ],
@@ -280,29 +280,88 @@ def test_nothing_of_the_library_reaches_standard_output(tmp_path):
     assert done.stdout == b"only this"
 
 
+def added(*names: str) -> onnx.ModelProto:
+    """The sum of two inputs of any first dimension."""
+    ends = [models.value(name, ["n", 8]) for name in names], [models.value("sum", ["n", 8])]
+    return static([helper.make_node("Add", [*names], ["sum"], name="add")], inputs=ends[0], outputs=ends[1])
+
+
+def test_an_input_that_a_profile_leaves_out_is_not_given_a_shape_of_somebody_s_choice(tmp_path):
+    path = models.saved(added("x", "y"), tmp_path / "sum.onnx")
+    with pytest.raises(BuildFailed, match=r"^Optimization profile 0 has no shapes for the dynamic input y\. "):
+        build(path, "x=1x8")
+
+
+def test_a_profile_for_an_input_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(InvalidProfile, match=r"no input 'z' .* Its inputs: x\."):
+        build(path, "z=1x8")
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("x=[1x8]", "sizes"), ("size=2", "values")])
+def test_values_are_not_taken_for_sizes_nor_sizes_for_values(tmp_path, text, wanted):
+    request = replace(request_for(expanding(tmp_path)), profiles=(profile_from_texts([text]),))
+    with pytest.raises(InvalidProfile, match=rf"a profile must give the {wanted}"):
+        RtxCompiler().build(request, reporter=Listener())
+
+
+def test_an_input_s_name_is_no_pattern(tmp_path):
+    path = models.saved(added("x[0]", "x*"), tmp_path / "sum.onnx")
+    shapes = {"x[0]": (1, 2, 4), "x*": (1, 3, 4)}
+    ranges = [
+        ShapeRange(tensor=name, min=(low, 8), opt=(opt, 8), max=(high, 8)) for name, (low, opt, high) in shapes.items()
+    ]
+    trt = library()
+    builder = trt.Builder(logger())
+    network = builder.create_network()
+    assert trt.OnnxParser(network, logger()).parse_from_file(str(path))
+    native = add_profile(
+        builder, builder.create_builder_config(), network, OptimizationProfile(ranges=tuple(ranges)), title="TensorRT"
+    )
+    given = {name: native.get_shape(name)[1][0] for name in shapes}
+    assert given == {"x[0]": 2, "x*": 3}
+
+
 def test_a_profile_that_the_library_drops_in_silence_is_refused():
     trt = library()
     builder = trt.Builder(logger())
+    network = builder.create_network()
+    network.add_input("x", trt.float32, (-1, 8))
     impossible = SimpleNamespace(tensor="x", min=(4, 8), opt=(2, 8), max=(1, 8))
     with pytest.raises(InvalidProfile, match=r"refused the optimization profile x \(4, 8\)"):
         add_profile(
             builder,
             builder.create_builder_config(),
+            network,
             SimpleNamespace(ranges=(impossible,), values=()),
             title="TensorRT-RTX",
         )
 
 
-def test_an_input_whose_values_are_a_shape_is_built_with_their_range_and_refused_without(tmp_path):
+@pytest.mark.parametrize("part", ["Profile.to_trt", "util.check_profile"])
+def test_polygraphy_makes_the_profile_and_what_it_refuses_is_ours_to_say(tmp_path, monkeypatch, part):
+    def refuse(*_given):
+        raise polygraphy_exception()("not today")
+
+    monkeypatch.setattr(f"polygraphy.backend.trt.{part}", refuse)
+    path = models.saved(models.mlp(), tmp_path / "mlp.onnx")
+    with pytest.raises(InvalidProfile, match=r"TensorRT-RTX refused the optimization profile x \(1, 8\)"):
+        build(path, "x=1x8")
+
+
+def expanding(folder: Path) -> Path:
+    """x (1, 4) expanded to the sizes that the input `size` holds."""
     nodes = [
         helper.make_node("Relu", ["x"], ["r"], name="relu"),
         helper.make_node("Expand", ["r", "size"], ["y"], name="expand"),
     ]
     size = models.value("size", [2], TensorProto.INT64)
-    path = models.saved(
-        static(nodes, inputs=[models.value("x", [1, 4]), size], outputs=[models.value("y", ["n", 4])]),
-        tmp_path / "expanding.onnx",
-    )
+    proto = static(nodes, inputs=[models.value("x", [1, 4]), size], outputs=[models.value("y", ["n", 4])])
+    return models.saved(proto, folder / "expanding.onnx")
+
+
+def test_an_input_whose_values_are_a_shape_is_built_with_their_range_and_refused_without(tmp_path):
+    path = expanding(tmp_path)
     profile = profile_from_texts(["size=[1x4]:[4x4]:[8x4]"])
     request = replace(request_for(path), profiles=(profile,))
     assert RtxCompiler().build(request, reporter=Listener()).engine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from trt_core.backends.host_clock import Clocked, clocked
+from trt_core.backends.onnxruntime import gate
 from trt_core.backends.onnxruntime.runner import OrtSession
 from trt_core.domain.latency import LatencyConditions, LatencyRequest
 from trt_core.protocols import Feeds, Reporter
@@ -16,9 +17,9 @@ def measure(session: OrtSession, feeds: Feeds, request: LatencyRequest, reporter
     On a GPU they are bound to its memory, unless the request wants the copies in every sample. Raises JobCancelled,
     InvalidData and BackendError.
     """
-    return clocked(
-        [session.bound(feeds, with_copies=request.transfers) for _ in range(request.streams)], request, reporter
-    )
+    calls = [session.bound(feeds, with_copies=request.transfers) for _ in range(request.streams)]
+    with gate.running():
+        return clocked(calls, request, reporter)
 
 
 def conditions_of(session: OrtSession, feeds: Feeds, request: LatencyRequest, *, backend: str) -> LatencyConditions:
@@ -28,6 +29,7 @@ def conditions_of(session: OrtSession, feeds: Feeds, request: LatencyRequest, *,
     bound = "inputs and outputs bound beforehand"
     if session.on_gpu:
         bound = "copied to the GPU and back in every sample" if request.transfers else f"{bound} in the GPU's memory"
+        bound += ", FP32 products in TF32 where the GPU has it"  # the provider's default (use_tf32)
     return LatencyConditions(
         device=session.device,
         backend=backend,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.onnxruntime import gate
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.jobs import Progress
 from trt_core.errors import BackendError
@@ -43,7 +44,8 @@ def profile_ops(
         once = session.bound(feeds)
         for number in range(_WARMUP + runs):
             reporter.check()
-            once()
+            with gate.running():
+                once()
             if number % 10 == 0:
                 reporter.progress(Progress(phase="profile", fraction=number / (_WARMUP + runs)))
         content = session.end_profiling().read_text(encoding="utf-8", errors="replace")

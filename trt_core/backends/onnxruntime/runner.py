@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.gpu_name import first_gpu
 from trt_core.backends.host_clock import processor_text
 from trt_core.backends.onnxruntime import arrays, gate
 from trt_core.domain.capabilities import Capabilities
@@ -158,6 +161,7 @@ class OrtRunner:
             options.add_session_config_entry(_DATA_FOLDER, str(onnx_path.resolve().parent))
         if self.device == "cuda":
             self.check()
+            _load_cuda_libraries(onnxruntime)
         providers = [CUDA, CPU] if self.device == "cuda" else [CPU]
         with gate.loading(onnx_path.name):
             native = onnxruntime.InferenceSession(source, options, providers=providers)
@@ -256,10 +260,19 @@ def _name_nodes(graph: Any) -> bool:
 
 
 def device_text(device: str, threads: int) -> str:
-    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`; which GPU runs is not said by ONNX Runtime."""
-    return "CUDA device 0" if device == "cuda" else processor_text(threads)
+    """`Intel Xeon Gold 6130 (8 logical CPUs), 4 threads`, or the GPU, which is the driver's first one."""
+    return first_gpu() if device == "cuda" else processor_text(threads)
 
 
 def _spec(value: Any) -> TensorSpec:
     shape = None if value.shape is None else tuple(dim if isinstance(dim, int | str) else None for dim in value.shape)
     return TensorSpec(name=value.name, dtype=arrays.dtype_of(value.type), shape=shape)
+
+
+def _load_cuda_libraries(onnxruntime: Any) -> None:
+    """Load CUDA and cuDNN out of NVIDIA's Python packages, where the loader does not look for them by itself.
+
+    What is not found is only printed: standard output belongs to the command line.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        onnxruntime.preload_dlls()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trt_core.backends.gpu_name import gpu_title
 from trt_core.backends.host_clock import clocked, processor_text
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
@@ -59,14 +61,14 @@ class TorchMeter:
         reporter.progress(Progress(phase="Loading"))
         program = _loaded(torch, path)
         arrays, by_name = _ordered(program, feeds)
-        run = program.module()
-        if self._device == "cuda":
-            run = run.to("cuda")
+        run = program.module() if self._device == "cpu" else _placed(program)
         if request.threads:
             torch.set_num_threads(request.threads)
         calls = [self._call(torch, run, arrays, request) for _ in range(request.streams)]
-        _first(calls[0])
-        found = clocked(calls, request, reporter)
+        for call in calls:
+            _first(call)
+        with _running():
+            found = clocked(calls, request, reporter)
         return Measured(
             samples_ms=found.samples_ms,
             warmup_ms=found.warmup_ms,
@@ -87,26 +89,17 @@ class TorchMeter:
                     run(*host)
 
             return on_host
-        pinned = [tensor.pin_memory() for tensor in host]
-        placed = [tensor.to("cuda") for tensor in host]
-
-        def on_gpu() -> None:
-            with torch.no_grad():
-                if request.transfers:
-                    results = run(*(tensor.to("cuda", non_blocking=True) for tensor in pinned))
-                    for result in _tensors(results):
-                        result.to("cpu")
-                else:
-                    run(*placed)
-            torch.cuda.synchronize()
-
-        return on_gpu
+        return _on_gpu(torch, run, host, transfers=request.transfers)
 
     def _conditions(self, torch: Any, path: Path, feeds: Feeds, request: LatencyRequest) -> LatencyConditions:
         shapes = tuple((name, tuple(array.shape)) for name, array in feeds.items())
         on_gpu = self._device == "cuda"
-        device = torch.cuda.get_device_name(0) if on_gpu else processor_text(request.threads)
-        copies = "with copies to the GPU and back" if on_gpu and request.transfers else "inputs in place"
+        device = processor_text(request.threads)
+        copies = "inputs in place"
+        if on_gpu:
+            device = gpu_title(torch.cuda.get_device_name(0), *torch.cuda.get_device_capability(0))
+            copies = "with copies from and to pinned memory" if request.transfers else "inputs and outputs on the GPU"
+            copies += f", {_tf32(torch)}"
         digest = file_sha256(path)
         streams = "one stream" if request.streams == 1 else f"{request.streams} threads that run at once"
         return LatencyConditions(
@@ -126,6 +119,51 @@ class TorchMeter:
             includes_transfers=on_gpu and request.transfers,
             load_before=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         )
+
+
+def _placed(program: Any) -> Any:
+    """The program's module on the GPU; devices that exporting wrote into its graph are changed, where PyTorch can."""
+    try:
+        from torch.export.passes import move_to_device_pass
+    except ImportError:
+        return program.module().to("cuda")
+    return move_to_device_pass(program, "cuda").module()
+
+
+def _on_gpu(torch: Any, run: Callable[..., Any], host: Sequence[Any], *, transfers: bool) -> Callable[[], None]:
+    """One inference on a stream of its own: on PyTorch's default stream, calls of several threads take turns."""
+    stream = torch.cuda.Stream()
+    pinned = [tensor.pin_memory() for tensor in host]
+    placed = [tensor.to("cuda") for tensor in host]
+    back: list[Any] = []
+    torch.cuda.synchronize()
+
+    def with_copies() -> None:
+        results = _tensors(run(*(tensor.to("cuda", non_blocking=True) for tensor in pinned)))
+        if not back:
+            back.extend(torch.empty_like(result, device="cpu", pin_memory=True) for result in results)
+        for kept, result in zip(back, results, strict=True):
+            kept.copy_(result, non_blocking=True)
+
+    def once() -> None:
+        with torch.no_grad(), torch.cuda.stream(stream):
+            if transfers:
+                with_copies()
+            else:
+                run(*placed)
+        stream.synchronize()
+
+    return once
+
+
+def _tf32(torch: Any) -> str:
+    """Which FP32 products PyTorch may compute in TF32: its default is convolutions only."""
+    allowed = [
+        name
+        for name, place in (("convolutions", torch.backends.cudnn), ("matrix products", torch.backends.cuda.matmul))
+        if place.allow_tf32
+    ]
+    return f"TF32 allowed for {' and '.join(allowed)}" if allowed else "no TF32"
 
 
 def _loaded(torch: Any, path: Path) -> Any:
@@ -162,7 +200,8 @@ def _tensors(results: Any) -> list[Any]:
 
 def _first(call: Callable[[], None]) -> None:
     try:
-        call()
+        with _running(only_memory=True):
+            call()
     except TrtCoreError:
         raise
     except Exception as error:
@@ -170,6 +209,22 @@ def _first(call: Callable[[], None]) -> None:
             f"The program refuses the input: {_line(error)}",
             remedy="Export it with the same dtypes, and with dynamic shapes where the model has them.",
         ) from error
+
+
+@contextmanager
+def _running(*, only_memory: bool = False) -> Iterator[None]:
+    """Translate what PyTorch raises in a run: a sweep goes on with its next point where memory did not suffice."""
+    try:
+        yield
+    except TrtCoreError:
+        raise
+    except Exception as error:
+        # torch.OutOfMemoryError is a RuntimeError; the class has moved between releases, its name has not.
+        is_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        if only_memory and not is_memory:
+            raise
+        remedy = "Take a smaller batch or fewer streams." if is_memory else "Look at the job's log."
+        raise BackendError(f"PyTorch failed in a run: {_line(error)}", remedy=remedy) from error
 
 
 def _line(error: Exception) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from trt_core.backends.causes import cause_of
@@ -15,6 +16,7 @@ from trt_core.backends.names import lookup
 from trt_core.backends.native_log import NativeLog
 from trt_core.backends.networks import add_profile, parse_network
 from trt_core.backends.phases import monitor_for
+from trt_core.backends.polygraphy_gate import polygraphy_calls
 from trt_core.backends.tensorrt.bindings import numpy_name
 from trt_core.backends.tensorrt.build_log import read_log
 from trt_core.backends.tensorrt.calibration_cache import read_cache
@@ -26,10 +28,10 @@ from trt_core.backends.tensorrt.inspection import inspect_engine
 from trt_core.backends.tensorrt.kept_files import KeptFiles, keep, read_kept
 from trt_core.backends.tensorrt.log_progress import LogProgress
 from trt_core.backends.tensorrt.native import TITLE, library, load_plugins, logger, native_calls, version_of
-from trt_core.backends.tensorrt.options import configure, dla_answer
+from trt_core.backends.tensorrt.options import create_config, dla_answer
 from trt_core.backends.tensorrt.timing_notes import timing_findings
 from trt_core.backends.tensorrt.typing_rules import FileTypes, check_weak, types_of
-from trt_core.backends.tensorrt.weak_network import allow, hold_in_fp32, keep_nodes
+from trt_core.backends.tensorrt.weak_network import hold_in_fp32, keep_nodes
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision, TensorRange
@@ -85,7 +87,8 @@ def build_engine(
         )  # fmt: skip
         _check(work)
         try:
-            engine, parsed_s, built_s = _compile(work)
+            with polygraphy_calls("describe the build", log):
+                engine, parsed_s, built_s = _compile(work)
         except BackendError:
             reporter.log(log.text)
             raise
@@ -135,12 +138,9 @@ def _compile(work: _Work) -> tuple[Any, float, float]:
         work.mark(network)
     parsed = time.perf_counter()
     work.reporter.check()
-    config = builder.create_builder_config()
-    work.findings.extend(configure(trt, config, request.options))
-    profiles = [add_profile(builder, config, profile, title=TITLE) for profile in request.profiles]
+    config = _configure(work, builder, network)
+    profiles = [add_profile(builder, config, network, profile, title=TITLE) for profile in request.profiles]
     store_timings = _timing_cache(work, config)
-    if work.is_weak:
-        _allow_precisions(work, network, config)
     if request.options.dla_core is not None:
         work.findings.append(dla_answer(network, config))
     finish_calibration = _calibration(work, network, config, profiles) if request.calibration else None
@@ -164,30 +164,49 @@ def _network_flags(work: _Work) -> int:
     return 1 << int(names[wanted]) if wanted in names else 0  # TensorRT 10 ignores the first, 11 has neither use
 
 
-def _allow_precisions(work: _Work, network: Any, config: Any) -> None:
-    request = work.request
+def _configure(work: _Work, builder: Any, network: Any) -> Any:
+    request, precisions, constraints = work.request, set[Precision](), None
+    if work.is_weak:
+        precisions = _precisions(work)
+        held = hold_in_fp32(work.trt, network, work.types.fp32_nodes)
+        keep_nodes(work.trt, network, request.keep)
+        constraints = "obey" if request.keep else "prefer" if held else None
+    path = _timings(work)
+    timings = work.stack.enter_context(path.open("rb")) if path is not None and path.is_file() else None
+    config, notes = create_config(
+        work.trt, builder, request.options, precisions=precisions, constraints=constraints, timings=timings
+    )
+    work.findings.extend(notes)
+    return config
+
+
+def _precisions(work: _Work) -> set[Precision]:
+    """What a weakly typed library may choose from, beside FP32."""
     wanted = set(work.types.precisions)
-    if request.options.calibration == _IMPLICIT:
+    if work.request.options.calibration == _IMPLICIT:
         wanted.add(Precision.INT8)
-    if wanted & {Precision.INT8} and request.rest is not Precision.FP32:
-        wanted.add(request.rest)
-    allow(work.trt, config, wanted)
-    hold_in_fp32(work.trt, network, config, work.types.fp32_nodes)
-    keep_nodes(work.trt, network, config, request.keep)
+    if Precision.INT8 in wanted:
+        wanted.add(work.request.rest)
+    return wanted
+
+
+def _timings(work: _Work) -> Path | None:
+    """The kept timings of this version and GPU, or None where the build shall not use them."""
+    if work.kept is None or work.request.options.timing_cache == "off":
+        return None
+    return work.kept.timings(work.trt.__version__, work.gpu)
 
 
 def _timing_cache(work: _Work, config: Any) -> Callable[[], None]:
-    """Start from the kept timings; what is returned keeps the grown ones."""
-    if work.kept is None or work.request.options.timing_cache == "off":
+    """See to it that there is a cache, and add timings brought along; what is returned keeps the grown ones."""
+    path = _timings(work)
+    if path is None or work.kept is None:
         return lambda: None
-    path = work.kept.timings(work.trt.__version__, work.gpu)
     before = read_kept(path)
-    cache = config.create_timing_cache(before)
-    if cache is None or not config.set_timing_cache(cache, False):
-        cache = config.create_timing_cache(b"")
-        config.set_timing_cache(cache, False)
+    if config.get_timing_cache() is None:  # timings that the library refuses; Polygraphy does not look
+        config.set_timing_cache(config.create_timing_cache(b""), False)
     if brought := work.request.options.timing_cache:
-        _combine(work, config, cache, work.kept.brought(brought))
+        _combine(work, config, config.get_timing_cache(), work.kept.brought(brought))
 
     def store() -> None:
         grown = bytes(config.get_timing_cache().serialize())
@@ -222,7 +241,9 @@ def _calibration(work: _Work, network: Any, config: Any, profiles: Sequence[Any]
     if not known:
         feed = CalibrationFeed(asked, _usual_inputs(work, network), work.reporter)
         work.stack.callback(feed.close)
-    calibrator = calibrator_for(work.trt, asked, feed, known)
+    cache = Path(work.stack.enter_context(TemporaryDirectory())) / "calibration.cache"
+    cache.write_text(known)
+    calibrator = calibrator_for(work.trt, asked, feed, cache)
     config.int8_calibrator = calibrator
     if profiles:
         config.set_calibration_profile(profiles[0])
@@ -230,9 +251,9 @@ def _calibration(work: _Work, network: Any, config: Any, profiles: Sequence[Any]
     def finish(succeeded: bool) -> None:
         if feed is not None:
             feed.check()
-        work.calibration_cache = bytes(calibrator.written).decode() or known
-        if succeeded and path is not None and calibrator.written:
-            keep(path, bytes(calibrator.written))
+        work.calibration_cache = cache.read_text()
+        if succeeded and path is not None and work.calibration_cache != known:
+            keep(path, work.calibration_cache.encode())
 
     return finish
 

@@ -1,16 +1,17 @@
 """INT8 calibration inside TensorRT 8.6 and 10: batches out of the data file, ranges into a cache.
 
-Written here rather than taken from Polygraphy: its calibrator loads CUDA's runtime by file name, which a machine with
-cuda-python alone does not have, and reports neither progress nor which sample is at fault.
+Polygraphy's calibrator stands between them. It gets addresses, never arrays: for those it loads CUDA's runtime by file
+name, which a machine with cuda-python alone does not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from trt_core.backends.names import lookup
+from trt_core.backends.polygraphy_gate import polygraphy
 from trt_core.backends.tensorrt.bindings import prepared
 from trt_core.backends.tensorrt.calibration_cache import cache_version, for_version, read_cache, write_cache
 from trt_core.backends.tensorrt.cuda import DeviceBuffer, PinnedBuffer, Stream, copy_to_device
@@ -44,24 +45,19 @@ class CalibrationFeed:
         self._stream = Stream()
         self._held: dict[str, tuple[PinnedBuffer, DeviceBuffer]] = {}
 
-    def next_addresses(self, names: Sequence[str]) -> list[int] | None:
-        """Addresses of the next batch, in the order of `names`; None when the data are used up."""
-        if self.failure is not None:
-            return None
+    def __iter__(self) -> Iterator[dict[str, int]]:
+        """Each batch's addresses by input, until the data are used up or something went wrong."""
         try:
-            self._reporter.check()
-            feeds = next((item for item in self._source if self._is_full(item)), None)
-            if feeds is None:
-                return None
-            arrays = prepared(feeds, self._inputs)
-            self.batches += 1
-            self._reporter.progress(Progress(phase="Calibrating", step=self.batches))
-            addresses = [self._put(name, arrays[name]) for name in names]
-            self._stream.synchronize()
+            for feeds in filter(self._is_full, self._source):
+                self._reporter.check()
+                arrays = prepared(feeds, self._inputs)
+                self.batches += 1
+                self._reporter.progress(Progress(phase="Calibrating", step=self.batches))
+                addresses = {name: self._put(name, array) for name, array in arrays.items()}
+                self._stream.synchronize()
+                yield addresses
         except Exception as error:  # noqa: BLE001 - raised again after the build, by whoever called it
             self.failure = error
-            return None
-        return addresses
 
     def _is_full(self, feeds: Feeds) -> bool:
         return all(array.shape[:1] == (self.batch,) for array in feeds.values())
@@ -93,41 +89,12 @@ class CalibrationFeed:
             )
 
 
-def calibrator_for(trt: Any, request: CalibrationInput, feed: CalibrationFeed | None, known: str) -> Any:
-    """The library's calibrator. `known` is a cache of an earlier calibration: with one, no data are run."""
-    base = {
-        CalibrationMethod.MINMAX: "IInt8MinMaxCalibrator",
-    }.get(request.method, "IInt8EntropyCalibrator2")
-    calibrator = _calibrator_class(trt, base)()
-    calibrator.feed, calibrator.known = feed, known.encode()
-    return calibrator
-
-
-@cache
-def _calibrator_class(trt: Any, base_name: str) -> Any:
-    base = lookup(trt, base_name)
-
-    class Calibrator(base):  # type: ignore[misc,valid-type,unused-ignore]
-        feed: CalibrationFeed | None = None
-        known = b""
-        written = b""
-
-        def __init__(self) -> None:
-            base.__init__(self)
-
-        def get_batch_size(self) -> int:
-            return self.feed.batch if self.feed is not None else 1
-
-        def get_batch(self, names: Sequence[str]) -> list[int] | None:
-            return self.feed.next_addresses(names) if self.feed is not None else None
-
-        def read_calibration_cache(self) -> bytes | None:
-            return self.known or None
-
-        def write_calibration_cache(self, cache: Any) -> None:
-            self.written = bytes(cache)
-
-    return Calibrator
+def calibrator_for(trt: Any, request: CalibrationInput, feed: CalibrationFeed | None, cache: Path) -> Any:
+    """Polygraphy's calibrator. Where `cache` has text from an earlier calibration, no data are run."""
+    base = "IInt8MinMaxCalibrator" if request.method is CalibrationMethod.MINMAX else "IInt8EntropyCalibrator2"
+    return polygraphy().Calibrator(
+        feed or (), cache=str(cache), BaseClass=lookup(trt, base), batch_size=feed.batch if feed else 1
+    )
 
 
 def known_cache(request: CalibrationInput, version: str, stored: str) -> str:

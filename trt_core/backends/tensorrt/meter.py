@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trt_core.backends.gpu_name import gpu_title
 from trt_core.backends.tensorrt.device import Gpu, this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.inspection import engine_json
@@ -135,7 +136,7 @@ def _conditions(
         ("Copies and GPU compute", "in every sample") if request.transfers else ("GPU compute", "timed apart")
     )
     return LatencyConditions(
-        device=f"{gpu.name} (SM {gpu.sm.major}.{gpu.sm.minor})",
+        device=gpu_title(gpu.name, gpu.sm.major, gpu.sm.minor),
         backend=BACKEND,
         backend_version=session.version,
         method=(

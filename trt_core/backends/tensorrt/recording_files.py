@@ -1,9 +1,9 @@
 """Files that tell of engines on other machines, told apart by what is in them.
 
 Read are: an inspector's dump (`trtexec --exportLayerInfo`, TREx's `*.graph.json`), a layer profile (`--exportProfile`),
-times of inferences (`--exportTimes`), a verbose build log, a calibration cache (`--calib`), and a table of results that
-this project's own recordings use. Contents come from strangers: everything is checked by type and size, and names are
-labels only.
+times of inferences (`--exportTimes`), TREx's `*.metadata.json`, a verbose build log, a calibration cache (`--calib`),
+and a table of results that this project's own recordings use. Contents come from strangers: everything is checked by
+type and size, and names are labels only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from trt_core.backends.tensorrt.calibration_cache import cache_text, read_cache
+from trt_core.backends.tensorrt.trex_files import Metadata, metadata_of
+from trt_core.domain.precision import Precision
 from trt_core.errors import InvalidData, UnreadableRecording
 
 FILE_BYTES = 64 << 20  # of one file, unpacked
@@ -46,29 +48,32 @@ class Raw:
     numbers: dict[str, float] = field(default_factory=dict)
     calibration: str = ""
     source: str = ""
+    metadata: Metadata = field(default_factory=Metadata)
 
 
-def read_recordings(files: Mapping[str, BinaryIO]) -> tuple[Raw, ...]:
+def read_recordings(files: Mapping[str, BinaryIO], *, required: bool = True) -> tuple[Raw, ...]:
     """Engines in the files, in the order of their names.
 
-    Raises UnreadableRecording for too many or too large files, and for a set in which no engine is found. A file of
-    another kind is left out.
+    Raises UnreadableRecording for too many or too large files, and for a set in which no engine is found although
+    one is `required`. A file of another kind is left out.
     """
     if len(files) > MOST_FILES:
         raise UnreadableRecording(f"{len(files)} files; {MOST_FILES} are read at once.", remedy="Give fewer.")
     room = TOTAL_BYTES
     found: dict[str, Raw] = {}
     caches: dict[str, str] = {}
+    told: dict[str, Metadata] = {}
     for name in sorted(files):
         content = _unpacked(name, files[name], min(FILE_BYTES, room))
         room -= len(content)
         if content.startswith(b"TRT-"):
             caches[stem_of(name)] = _cache_of(name, content)
         else:
-            _take(name, content.decode("utf-8", "replace"), found)
+            _take(name, content.decode("utf-8", "replace"), found, told)
     engines = _joined(found)
     _give_caches(caches, engines)
-    if not engines:
+    _give_metadata(told, engines)
+    if required and not engines:
         raise UnreadableRecording(
             "None of the files describes an engine.",
             remedy="Give trtexec's --exportLayerInfo, --exportProfile or --exportTimes, or a verbose build log.",
@@ -118,7 +123,16 @@ def _give_caches(caches: Mapping[str, str], engines: Sequence[Raw]) -> None:
             raw.calibration = text
 
 
-def _take(name: str, text: str, found: dict[str, Raw]) -> None:
+def _give_metadata(told: Mapping[str, Metadata], engines: Sequence[Raw]) -> None:
+    """TREx names files after the model alone: the precision that the build allowed tells its engines apart."""
+    for stem, metadata in told.items():
+        for raw in [raw for raw in engines if raw.name == stem] or (engines if len(engines) == 1 else ()):
+            raw.metadata = metadata
+            if metadata.asked is not Precision.UNKNOWN and metadata.asked.value not in raw.name.lower():
+                raw.name = f"{raw.name}_{metadata.asked.value}"
+
+
+def _take(name: str, text: str, found: dict[str, Raw], told: dict[str, Metadata]) -> None:
     stem = stem_of(name)
     begin = text.lstrip()[:1]
     if begin not in ("{", "["):
@@ -129,7 +143,10 @@ def _take(name: str, text: str, found: dict[str, Raw]) -> None:
     except (ValueError, RecursionError):
         _take_log(stem, text, found)  # a log may begin with a bracket, too
         return
-    if isinstance(value, list):
+    metadata = metadata_of(value)
+    if metadata is not None:
+        told[stem] = told.get(stem, Metadata()).merged(metadata)
+    elif isinstance(value, list):
         _take_list(stem, value, found)
     elif any(str(key).lower() == "layers" for key in value):
         found.setdefault(stem, Raw(name=stem)).layers_json = text
@@ -199,11 +216,14 @@ def _number(value: object) -> float | None:
 
 
 def stem_of(name: str) -> str:
-    """The engine that a file's name stands for: `r18_fp16` of `out/r18_fp16.layers.json.gz`."""
+    """The engine that a file's name stands for: `r18_fp16` of `out/r18_fp16.layers.json.gz`.
+
+    TREx's `net.onnx.engine.profile.metadata.json` stands for `net`.
+    """
     base = _ENDING.sub("", name.replace("\\", "/").rsplit("/", 1)[-1])
     for _ in range(3):
         base = _ROLE.sub("", base)
-    return _ENDING.sub("", base)[:200] or "engine"
+    return _ENDING.sub("", base).removesuffix(".onnx")[:200] or "engine"
 
 
 def _joined(found: dict[str, Raw]) -> list[Raw]:

@@ -7,7 +7,7 @@ their own. Up to 10 it is the other way round. (trtexec's README and sampleOptio
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trt_core.backends.tensorrt.calibration_cache import release_text
@@ -19,6 +19,13 @@ _SWITCHES = (
     ("cuda_graph", "--useCudaGraph", "--noCudaGraph"),
     ("transfers", "--includeDataTransfers", "--noDataTransfers"),
     ("spin_wait", "--useSpinWait", "--noSpinWait"),
+)
+
+_OPTIONS = (
+    ("cuda_graph", "CUDA Graph"),
+    ("transfers", "Data transfers"),
+    ("spin_wait", "Spin-wait"),
+    ("separate_profile", "Separate profiling"),
 )
 
 
@@ -40,6 +47,20 @@ def run_conditions(log: str, *, version: str, is_trtexec: bool, h2d_ms: Sequence
         if copied is not found.transfers:
             found = replace(found, transfers=copied, source=f"{found.source}; copies as the exported times have them")
     return found
+
+
+def option_conditions(options: Mapping[str, str], *, version: str = "") -> RunConditions | None:
+    """The conditions out of trtexec's printed inference options; None where they do not say enough."""
+    said = {name: options[title].lower().startswith("enabled") for name, title in _OPTIONS if title in options}
+    if len(said) < len(_OPTIONS):
+        return None
+    streams = options.get("Streams", "1")
+    return RunConditions(
+        version=version,
+        **said,
+        source="the options that trtexec printed",
+        streams=int(streams) if streams.isdecimal() and len(streams) < 4 else 1,
+    )
 
 
 def _major(version: str) -> int | None:

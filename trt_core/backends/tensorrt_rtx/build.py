@@ -8,8 +8,9 @@ from typing import Any
 from trt_core.backends.causes import cause_of
 from trt_core.backends.names import lookup
 from trt_core.backends.native_log import NativeLog
-from trt_core.backends.networks import add_profile, limit_workspace, parse_network, set_tf32
+from trt_core.backends.networks import add_profile, parse_network
 from trt_core.backends.phases import monitor_for
+from trt_core.backends.polygraphy_gate import polygraphy_calls
 from trt_core.backends.tensorrt_rtx.native import TITLE, library, logger, native_calls
 from trt_core.backends.tensorrt_rtx.options import check_options
 from trt_core.backends.tensorrt_rtx.records import engine_record_from_log
@@ -29,7 +30,8 @@ def build_engine(request: CompileInput, *, reporter: Reporter) -> CompileOutput:
     with native_calls(f"build {request.onnx_path.name}") as log:
         log.on_error = reporter.log
         try:
-            engine, parsed_s, built_s = _compile(trt, request, target, log, reporter)
+            with polygraphy_calls("describe the build", log):
+                engine, parsed_s, built_s = _compile(trt, request, target, log, reporter)
         except BackendError:
             reporter.log(log.text)
             raise
@@ -54,7 +56,7 @@ def _compile(
     network = parse_network(trt, builder, request.onnx_path, log)  # explicit batch, strongly typed: the only kind
     parsed = time.perf_counter()
     reporter.check()
-    config = _configure(trt, builder, request, target)
+    config = _configure(trt, builder, network, request, target)
     monitor = monitor_for(trt, reporter)
     config.progress_monitor = monitor
     engine = builder.build_serialized_network(network, config)
@@ -67,16 +69,23 @@ def _compile(
     return engine, parsed - started, built - parsed
 
 
-def _configure(trt: Any, builder: Any, request: CompileInput, target: Any) -> Any:
+def _configure(trt: Any, builder: Any, network: Any, request: CompileInput, target: Any) -> Any:
+    """By hand but for the profiles: in one process Polygraphy configures TensorRT or TensorRT-RTX, never both."""
     config = builder.create_builder_config()
     # Only this verbosity makes the compiler write down its layers.
     config.profiling_verbosity = lookup(trt, "ProfilingVerbosity.DETAILED")
-    set_tf32(trt, config, allowed=request.options.tf32)
-    if request.options.workspace_mb is not None:
-        limit_workspace(trt, config, request.options.workspace_mb, title=TITLE)
+    if not request.options.tf32:
+        config.clear_flag(lookup(trt, "BuilderFlag.TF32"))  # the library sets it by itself
+    if (workspace_mb := request.options.workspace_mb) is not None:
+        pool = lookup(trt, "MemoryPoolType.WORKSPACE")
+        config.set_memory_pool_limit(pool, workspace_mb << 20)
+        if config.get_memory_pool_limit(pool) != workspace_mb << 20:  # a refusal is only written to the log
+            raise UnsupportedRequest(
+                f"{TITLE} refused a workspace of {workspace_mb} MB.", remedy="Choose another size, or none."
+            )
     config.num_compute_capabilities = 1
     if not config.set_compute_capability(target, 0):
         raise UnsupportedRequest(f"TensorRT-RTX refused the target {target.name}.", remedy="Choose another target.")
     for profile in request.profiles:
-        add_profile(builder, config, profile, title=TITLE)
+        add_profile(builder, config, network, profile, title=TITLE)
     return config
