@@ -25,7 +25,9 @@ _PROMISE = (
 
 
 def _finished(job: Job) -> None:
-    st.session_state["build.cached"] = result_query(job).get("build") if (job.result or {}).get("cached") else ""
+    made = result_query(job).get("build")
+    st.session_state["build.made"] = made
+    st.session_state["build.cached"] = made if (job.result or {}).get("cached") else ""
     show_result(job)
 
 
@@ -39,9 +41,12 @@ with frame("Build", page="build") as bench:
         left, right = st.columns([1.15, 1], gap="large")
         with left:
             wish = build_form(bench, model)
-        build_id = selected("build")
-        with right:
+        with wish.at_button:
             job_panel(bench, selected("job"), on_success=_finished)
+            build_id = selected("build")
+            if build_id == st.session_state.get("build.made"):
+                show_answer(bench, build_id)
+        with right:
             show_answer(bench, build_id)
             show_summary(bench, model, wish)
         if build_id:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from pages.ui.frame import frame, verdict
-from pages.ui.links import link_to
+from pages.ui.jobs import job_panel, show_result
 from pages.ui.registry_entry import show_entry
 from pages.ui.registry_list import show_entries
 from pages.ui.registry_moving import show_moving
 from pages.ui.registry_retention import show_retention
+from pages.ui.sample_offer import model_or_sample, offer_build
+from pages.ui.state import selected
 from trt_core.domain.registry import EngineState
+
+_PROMISE = "Here every engine stands with its parents and figures, or a project comes in below."
 
 with frame("Registry", page="registry") as bench:
     entries = bench.registry.entries()
@@ -23,6 +25,8 @@ with frame("Registry", page="registry") as bench:
             show_entry(bench, chosen)
         show_retention(bench)
     else:
-        st.info("There is no engine in the workspace yet. Build one, or bring a project in below.")
-        link_to("build", label="Go to Build", icon=":material/construction:")
+        model = model_or_sample(bench, page="registry", promise=_PROMISE)
+        job_panel(bench, selected("job"), on_success=show_result)
+        if model is not None:
+            offer_build(bench, model, page="registry", promise=_PROMISE)
     show_moving(bench)

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -23,6 +24,8 @@ from scripts import chromium  # noqa: E402
 from trt_core.domain.engine import Sm  # noqa: E402
 from trt_core.domain.latency import LatencyRequest  # noqa: E402
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe  # noqa: E402
+from trt_core.domain.recordings import IntakeSpec  # noqa: E402
+from trt_core.domain.registry import EngineState  # noqa: E402
 from trt_core.domain.requests import (  # noqa: E402
     BenchSpec,
     BuildSpec,
@@ -32,6 +35,7 @@ from trt_core.domain.requests import (  # noqa: E402
     TriageSpec,
 )
 from trt_core.domain.sweeps import SweepSpec  # noqa: E402
+from trt_core.services.recording_intake import SAMPLES_DEVICE, SAMPLES_VERSION  # noqa: E402
 from trt_core.testing import CollectingReporter  # noqa: E402
 from trt_core.workbench import Workbench, workspace_of  # noqa: E402
 
@@ -47,18 +51,20 @@ FLAGS = [
 
 
 def fill(bench: Workbench) -> dict[str, str]:
-    """Run the whole flow on the transformer sample; the address of each page."""
+    """Run the whole flow on the transformer sample, and support on one with a foreign op; the address of each page."""
     reporter = CollectingReporter()
     bench.library.add_sample("digits_cnn")
+    foreign = bench.library.add_sample("unsupported_op")
     model = bench.library.add_sample("digits_transformer")
     data = {record.name.rpartition("/")[2]: record.id for record in bench.library.data_sets()}
     calibration, test = data.get("calibration.npz", ""), data.get("test.npz", "")
-    bench.support.perform(InspectSpec(model_id=model.id, prove=True), reporter)
+    bench.support.perform(InspectSpec(model_id=foreign.id), reporter)
     int8 = Recipe(precision=Precision.INT8, method=CalibrationMethod.MINMAX)
     wish = QuantizeSpec(model_id=model.id, recipe=int8, data_id=calibration)
     build = bench.builds.perform(BuildSpec(variant=wish, target=Sm(major=8, minor=9)), reporter).record.id
     half = QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP16))
-    bench.builds.perform(BuildSpec(variant=half, target=Sm(major=8, minor=9)), reporter)
+    safe = bench.builds.perform(BuildSpec(variant=half, target=Sm(major=8, minor=9)), reporter).record.id
+    bench.registry.decide(safe, state=EngineState.APPROVED, notes="for the first rollout")
     runs = [
         bench.latency.perform(
             BenchSpec(subject_id=model.id, batch=batch, request=LatencyRequest(iterations=2000)), reporter
@@ -79,30 +85,24 @@ def fill(bench: Workbench) -> dict[str, str]:
     search = TriageSpec(model_id=model.id, recipe=int8, data_id=calibration, validation_id=test, labels_id=labels)
     triage = bench.triage.perform(search, reporter).id
     sweep = bench.sweeps.perform(SweepSpec(subject_id=model.id, batches=(1, 2, 4, 8), streams=(1, 2)), reporter).head.id
-    folder = bench.recordings.samples_folder()
-    engines = {item.name: item.id for item in bench.recordings.add_folder(folder)} if folder else {}
+    wanted = IntakeSpec(device=SAMPLES_DEVICE, version=SAMPLES_VERSION, engine="r50_fp16", against="r50_int8_calib")
+    engines = bench.intake.opened(wanted, bench.intake.perform(wanted, reporter))
     base = f"model={model.id}"
     return {
         "models": base,
-        "support": base,
+        "support": f"model={foreign.id}",
         "build": f"{base}&build={build}",
         "fusion": f"{base}&build={build}",
         "latency": f"{base}&runs={','.join(runs)}&latency={runs[0]}",
         "divergence": f"{base}&divergence={divergence}",
         "triage": f"{base}&triage={triage}",
         "sweeps": f"{base}&sweep={sweep}",
-        "engines": _engines(engines),
+        "engines": urlencode(engines),
         "registry": base,
         "deploy": f"{base}&build={build}",
         "jobs": base,
         "system": base,
     }
-
-
-def _engines(recorded: dict[str, str]) -> str:
-    """The address of two recorded engines of one model, the first against the second."""
-    chosen = [recorded[name] for name in ("r50_int8_calib", "r50_fp16") if name in recorded]
-    return "&".join(f"{name}={item}" for name, item in zip(("engine", "against"), chosen, strict=False))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import text
 from pages.ui.jobs import asked_already
@@ -32,6 +33,7 @@ class BuildWish:
     data: DataRecord | None
     cache: CacheRecord | None
     rows: tuple[Mapping[str, Sizes], ...]
+    at_button: DeltaGenerator  # above it, where the eye is when it was pressed
 
 
 def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
@@ -61,8 +63,9 @@ def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
             shown = at_profiles if isinstance(refusal, InvalidProfile) else st.container()
             shown.error(text.plain(f"{refusal.message} {refusal.remedy}"), icon=":material/error:")
             spec = None
+    at_button = st.container()
     _submit(bench, spec, reason)
-    return BuildWish(spec=spec, data=wish.data, cache=wish.cache, rows=profiles.rows)
+    return BuildWish(spec=spec, data=wish.data, cache=wish.cache, rows=profiles.rows, at_button=at_button)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

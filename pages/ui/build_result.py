@@ -64,7 +64,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
 
 
 def show_answer(bench: Workbench, build_id: str) -> None:
-    """The verdict on a build beside the form, so that it is seen without scrolling."""
+    """The verdict on a build: beside the form, and at its button for who pressed it, so that neither has to scroll."""
     if not build_id:
         return
     with st.container(border=True):

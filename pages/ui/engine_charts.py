@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pages.ui import text
-from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
+from pages.ui.theme import (
+    ALARM,
+    CELL_INK,
+    CELL_SCALE,
+    NEUTRAL,
+    PRECISION_LABELS,
+    PRECISION_LETTERS,
+    STEEL,
+    plot_layout,
+    precision_colour,
+    precision_label,
+)
 from trt_core.analysis.engine_compare import EngineComparison
 from trt_core.analysis.engine_layers import LayerRow, Role, Transition
 from trt_core.analysis.roofline import Bound, RoofPoint
@@ -14,7 +25,7 @@ from trt_core.domain.device_rates import DeviceRates
 from trt_core.domain.precision import Precision
 
 _MOST_BOXES = 300
-_FASTER, _SLOWER = "#3E5064", "#B00020"
+_FASTER, _SLOWER = STEEL, ALARM
 _MOVES = (Role.REFORMAT, Role.QDQ)
 _SYMBOLS = {Bound.MEMORY: "circle", Bound.COMPUTE: "square", Bound.LAUNCH: "triangle-down", Bound.UNKNOWN: "x"}
 
@@ -142,6 +153,7 @@ def waterfall(comparison: EngineComparison) -> Any:
         )
     )
     figure.update_layout(**plot_layout(height=430, showlegend=False))
+    figure.update_xaxes(tickangle=0, tickfont={"size": 10})
     lowest, highest = _levels(comparison.first.layers_ms, [step.delta_ms for step in steps])
     begin = max(0.0, lowest - 2.0 * (highest - lowest)) * 1000
     cut = "; the axis does not begin at 0" if begin else ""
@@ -162,7 +174,7 @@ def _levels(start: float, deltas: Sequence[float]) -> tuple[float, float]:
 def _wrapped(label: str) -> str:
     words, lines = label.split(" "), [""]
     for word in words:
-        if len(lines[-1]) + len(word) > 16:
+        if len(lines[-1]) + len(word) > 11:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return "<br>".join(lines)
@@ -228,7 +240,8 @@ def transition_figure(transitions: Sequence[Transition]) -> Any:
                 for row in cells
             ],
             texttemplate="%{text}",
-            colorscale="Blues",
+            textfont={"color": CELL_INK},
+            colorscale=CELL_SCALE,
             showscale=False,
             hovertemplate="%{y} writes, %{x} reads: %{z} tensors<extra></extra>",
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
-from pages.ui.theme import NEUTRAL, plot_layout
+from pages.ui.theme import ALARM, NEUTRAL, STEEL, STEEL_LIGHT, STEEL_PALE, plot_layout
 from trt_core.analysis.engine_memory import MemoryAt, MemoryMap
 from trt_core.analysis.tactics import LayerTuning
 
@@ -22,7 +22,7 @@ def memory_figure(memory: MemoryMap, said_bytes: int | None) -> Any:
         width=[item.last - item.first + 0.9 for item in largest],
         y=[item.size_bytes / 2**20 for item in largest],
         base=[item.offset / 2**20 for item in largest],
-        marker={"color": "#7F8FA0", "line": {"width": 0.6, "color": "white"}},
+        marker={"color": STEEL_LIGHT, "line": {"width": 0.6, "color": "white"}},
         hovertext=[
             f"<b>{text.chart(item.name, 70)}</b><br>{text.mebibytes(item.size_bytes)} {text.chart(item.dtype)}, "
             f"layers {item.first + 1} to {item.last + 1}"
@@ -35,7 +35,7 @@ def memory_figure(memory: MemoryMap, said_bytes: int | None) -> Any:
         x=list(range(1, len(memory.live_bytes) + 1)),
         y=[size / 2**20 for size in memory.live_bytes],
         mode="lines",
-        line={"shape": "hvh", "color": "#B00020", "width": 1.6},
+        line={"shape": "hvh", "color": ALARM, "width": 1.6},
         name="alive",
         hovertemplate="layer %{x}: %{y:.2f} MiB alive<extra></extra>",
     )
@@ -60,7 +60,7 @@ def shapes_figure(found: Sequence[MemoryAt], said_bytes: int | None) -> Any:
         "activations alive": ([item.activation_bytes for item in found], "/"),
         "workspace": ([item.workspace_bytes or 0 for item in found], "x"),
     }
-    for (name, (sizes, pattern)), colour in zip(parts.items(), ("#3E5064", "#7F8FA0", "#B9C3CC"), strict=True):
+    for (name, (sizes, pattern)), colour in zip(parts.items(), (STEEL, STEEL_LIGHT, STEEL_PALE), strict=True):
         figure.add_bar(
             x=batches,
             y=[size / 2**20 for size in sizes],
@@ -98,8 +98,8 @@ def tactic_figure(tunings: Sequence[LayerTuning]) -> Any:
             )
             groups[group].append((number, candidate.time_ms / base, words))
     looks = {
-        "other formats": {"color": "#B9C3CC", "symbol": "circle-open", "size": 6},
-        "same formats": {"color": "#3E5064", "symbol": "circle", "size": 6},
+        "other formats": {"color": STEEL_PALE, "symbol": "circle-open", "size": 6},
+        "same formats": {"color": STEEL, "symbol": "circle", "size": 6},
         "chosen": {"color": "#C2185B", "symbol": "diamond", "size": 9},
     }
     for name, marks in groups.items():

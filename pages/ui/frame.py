@@ -41,7 +41,8 @@ _ICON = "data:image/png;base64," + b64encode(Path(__file__).with_name("icon.png"
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
 # Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
 # which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width; min, opt and max
-# stay under their words in one. No foreign text here.
+# stay under their words in one; what is written small keeps a contrast of 4.5 to 1 for a projector, and so does what
+# stands on the dark theme's light green. No foreign text here.
 _STYLE = """<style>
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
@@ -49,6 +50,15 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
 code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
+[data-testid="stCaptionContainer"] code { color: inherit; }
+[data-testid="stPlotlyChart"]
+:is([class$="tick"] text, .infolayer [class$="title"] text, .annotation-text-g text, .bartext-outside) {
+  fill: currentColor !important;
+}
+[data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
+  color: light-dark(#fff, #14191b) !important;
+}
 .count-bars { width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 .count-bars caption { text-align: left; font-weight: 600; padding-bottom: 0.3rem; }
 .count-bars th { text-align: left; font-weight: 400; white-space: nowrap; unicode-bidi: isolate; }

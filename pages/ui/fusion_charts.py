@@ -9,17 +9,25 @@ from typing import Any
 from pages.ui import text
 from pages.ui.fusion_strip import PICKED, layer_hover
 from pages.ui.once import once
-from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
+from pages.ui.theme import (
+    ALARM,
+    NEUTRAL,
+    PRECISION_LABELS,
+    PRECISION_LETTERS,
+    STEEL,
+    plot_layout,
+    precision_colour,
+)
 from trt_core.analysis.fusion_pictures import LinkPicture, link_picture, op_flows
 from trt_core.domain.fusion import FusionMap, MappedLayer, NodeFate, NodeState
 from trt_core.domain.precision import Precision
 
 # States of nodes, apart from the precision colours; a sign doubles each.
 STATE_COLOURS: dict[NodeState, str] = {
-    NodeState.MAPPED: "#3E5064",
+    NodeState.MAPPED: STEEL,
     NodeState.FOLDED: "#9FB4C7",
     NodeState.ABSORBED: "#8E7CC3",
-    NodeState.UNEXPLAINED: "#B00020",
+    NodeState.UNEXPLAINED: ALARM,
 }
 STATE_SIGNS: dict[NodeState, str] = {
     NodeState.MAPPED: "● mapped",

@@ -130,20 +130,24 @@ def _missing(figure: Any, missing: Sequence[MissingFusion], levels: int, *, laye
         label if len(label) <= room * (item.last - item.first + 1) else ""
         for label, item in zip(labels, missing, strict=True)
     ]
-    figure.add_scatter(
+    # Unseen bars carry the words: in a narrower window, Plotly makes no word wider than its bar.
+    figure.add_bar(
         x=[(item.first + item.last) / 2 for item in missing],
-        y=[-item.level - 0.5 for item in missing],
-        mode="markers+text",
+        width=[item.last - item.first + 0.92 for item in missing],
+        base=[-item.level - 0.92 for item in missing],
+        y=[0.84] * len(missing),
         text=labels,
-        textposition="middle center",
-        textfont={"size": 11},
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="inside",
+        textfont={"size": 11, "color": NEUTRAL},
         customdata=[item.layers[0] for item in missing],
-        marker={"size": 16, "opacity": 0, "color": NEUTRAL},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
+        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
         legendgroup=name,
         showlegend=False,
-        cliponaxis=False,
         hovertext=[_missing_hover(item) for item in missing],
         hovertemplate="%{hovertext}<extra></extra>",
         row=row,

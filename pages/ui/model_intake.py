@@ -19,7 +19,9 @@ _MOST_LISTED = 500
 
 def bring_in(bench: Workbench, *, expanded: bool) -> None:
     """Three tabs; what comes in becomes the selected model."""
-    with st.expander("Add a model", expanded=expanded, icon=":material/add:"):
+    # A key of its own after every intake: an expander that the reader opened would stay so, before what came in.
+    key = f"models.add_box.{st.session_state.get('models.taken', 0)}"
+    with st.expander("Add a model", expanded=expanded, icon=":material/add:", key=key):
         gallery, upload, server = st.tabs(["Samples", "Upload", "File on the server"])
         with gallery:
             _samples(bench)
@@ -88,4 +90,5 @@ def _server_file(bench: Workbench) -> None:
 def _taken(record: ModelRecord) -> None:
     select({"model": record.id})
     announce(f"{text.code(record.name, 40)} is in the workspace.")
+    st.session_state["models.taken"] = st.session_state.get("models.taken", 0) + 1
     st.rerun()

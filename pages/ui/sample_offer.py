@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.jobs import is_under_way
 from pages.ui.links import link_to
 from pages.ui.pickers import pick_model, say_gone
 from pages.ui.state import select, selected
@@ -45,7 +46,8 @@ def offer_build(bench: Workbench, model: ModelRecord, *, page: str, promise: str
     data = next(iter(bench.library.data_sets(model.id)), None)
     precision = Precision.INT8 if data is not None else Precision.FP16
     label = f"Build it in {precision.value.upper()}"
-    if st.button(label, key=f"{page}.build_now", type="primary", icon=":material/construction:"):
+    busy = is_under_way(bench, selected("job"))
+    if st.button(label, key=f"{page}.build_now", type="primary", icon=":material/construction:", disabled=busy):
         select({"job": bench.builds.submit(_first_wish(model, precision, data)).id})
         st.rerun()
     link_to("build", label="Choose everything yourself", icon=":material/tune:")

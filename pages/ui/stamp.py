@@ -31,7 +31,7 @@ def stamp(figure: Any, sentences: Sequence[str], *, line: int = WIDE) -> Any:
         yshift=-_BELOW_AXIS_PX,
         align="left",
         showarrow=False,
-        opacity=0.75,
+        opacity=0.9,
         font={"size": 11},
     )
     needed = _BELOW_AXIS_PX + _LINE_PX * len(lines) + 6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pages.ui import text
-from pages.ui.theme import plot_layout
+from pages.ui.theme import CELL_INK, CELL_SCALE, plot_layout
 from trt_core.analysis.sweeps import latency_at
 from trt_core.domain.sweeps import SweepPoint
 
@@ -45,7 +45,8 @@ def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, limit: 
             z=[[_throughput(cell) for cell in row] for row in rows],
             text=[[_cell_text(cell, limit) for cell in row] for row in rows],
             texttemplate="%{text}",
-            colorscale="Blues",
+            textfont={"color": CELL_INK},
+            colorscale=CELL_SCALE,
             showscale=False,
             hovertemplate="size %{x}, streams %{y}<br>%{text}<extra></extra>",
             xgap=2,

@@ -51,13 +51,20 @@ SEVERITY_LABELS: dict[Severity, str] = {
     Severity.NOTE: "● Note",
 }
 
+# Neither precision nor severity; every one of them is seen on a white page and on a dark one.
+STEEL, STEEL_LIGHT, STEEL_PALE = "#4F7396", "#8FA3B5", "#BFCAD3"
+ALARM = "#D0364F"
+# Cells that hold words: pale enough that one dark ink is read on all of them.
+CELL_SCALE = ((0.0, "#EEF5FB"), (1.0, "#7FB0DC"))
+CELL_INK = "#1C2321"
+
 # How far an answer about a node is proved: light to dark, refusal apart.
 PROOF_COLOURS: dict[str, str] = {
-    "refused": "#B00020",
+    "refused": ALARM,
     "no verdict": "#D9D4C7",
-    "parser accepts": "#B9C3CC",
-    "subgraph accepted": "#7F8FA0",
-    "build proves": "#3E5064",
+    "parser accepts": STEEL_PALE,
+    "subgraph accepted": STEEL_LIGHT,
+    "build proves": STEEL,
 }
 NEUTRAL = "#6B7B83"
 

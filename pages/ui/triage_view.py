@@ -150,7 +150,6 @@ def _cards(run: TriageRun) -> list[Metric]:
             how=f"{text.percent(run.after.low_share)} of those that the recipe can lower"
             f"{'' if run.plan.recipe.attention else '; products of two activations are not among them'}.",
         ),
-        Metric(label="Evaluations", value=str(len(run.evaluations)), how=f"{text.seconds(run.seconds)} in all."),
     ]
     groups = after.by_groups
     if groups is not None:
@@ -202,6 +201,7 @@ def _details(bench: Workbench, run: TriageRun) -> None:
             st.rerun()
         show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
     with tried:
+        st.caption(f"{text.counted(len(run.evaluations), 'evaluation')} in {text.seconds(run.seconds)}.")
         show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
     with square:
         _square(bench, run)

@@ -24,7 +24,7 @@ def data(bench, mlp):
     return bench.library.add_data(target, name="few.npz", model_id=mlp.id)
 
 
-@pytest.mark.parametrize("page", ["fusion", "build", "latency", "divergence", "triage"])
+@pytest.mark.parametrize("page", ["fusion", "build", "latency", "divergence", "triage", "deploy"])
 def test_a_dead_model_is_told_in_a_workspace_without_models_too(page, open_page):
     assert "the model m-00000000dead, which is not in this workspace" in told(open_page(page, model="m-00000000dead"))
 
@@ -58,8 +58,10 @@ def test_data_of_another_model_are_no_dead_link(bench, mlp, data, open_page):
     assert told(app) == ""
 
 
-def test_a_dead_build_of_a_model_without_builds_is_told(mlp, open_page):
-    app = open_page("fusion", model=mlp.id, build="b-00000000dead")
+@pytest.mark.parametrize("page", ["fusion", "deploy"])
+def test_a_dead_build_of_a_model_without_builds_is_told(page, mlp, open_page):
+    app = open_page(page, model=mlp.id, build="b-00000000dead")
 
     assert "the build b-00000000dead, which is not in this model's builds" in told(app)
     assert "became" not in words(app)
+    assert "There is no build" not in words(app)

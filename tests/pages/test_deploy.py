@@ -7,6 +7,7 @@ import streamlit as st
 
 from tests.deploy.stock import add_engine, add_model, plan_bytes, profile
 from tests.pages.engines import opened, stocked, words
+from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import Precision
 from trt_core.workbench import workspace_of
 
@@ -139,12 +140,19 @@ def test_an_engine_from_elsewhere_is_read_by_its_header(tensorrt, monkeypatch):
     assert "This is not a TensorRT engine" in words(app)
 
 
-def test_a_model_without_an_engine_leads_to_the_build(tmp_path, monkeypatch):
+def test_a_model_without_an_engine_gets_one_in_one_click(tmp_path, monkeypatch):
     bench = workspace_of(tmp_path)
     model = add_model(bench)
     monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(tmp_path))
 
-    assert "no engine yet" in words(opened("deploy", model=model.id))
+    app = opened("deploy", model=model.id)
+    assert "There is no build of" in words(app)
+
+    app.button("deploy.build_now").click().run()
+
+    assert not app.exception
+    assert [job.kind for job in bench.jobs.jobs()] == [JobKind.BUILD]
+    assert app.button("deploy.build_now").disabled
 
 
 def test_ways_to_run_it_stand_beside_the_readers_own_numbers(tensorrt, monkeypatch):

@@ -120,9 +120,10 @@ def test_fusions_that_did_not_happen_are_dashed_blocks_below_the_layers(app, sto
     figure = layer_figure(plan, None)
 
     (block,) = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "lines"]
-    (label,) = [trace for trace in figure.data if trace.type == "scatter" and "text" in trace.mode]
+    (label,) = [trace for trace in figure.data if trace.type == "bar" and trace.base is not None]
     assert "px" in block.line.dash
     assert block.name == "expected, not fused (1)"
+    assert label.constraintext == "inside", "in a narrow window words would lie over each other"
     assert list(label.customdata) == [fusion.layers[0].index]
     assert "<b>" not in label.hovertext[0].removeprefix("<b>")
     assert "no kernel" in label.hovertext[0]

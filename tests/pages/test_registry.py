@@ -25,8 +25,15 @@ def bench(tmp_path, monkeypatch):
     return workspace_of(tmp_path / "workspace")
 
 
-def test_an_empty_registry_says_what_fills_it(bench):
-    assert "There is no engine in the workspace yet" in words(opened("registry"))
+def test_an_empty_registry_says_what_fills_it_and_offers_the_sample_and_then_the_build(bench):
+    app = opened("registry")
+    assert "There is no model in the workspace yet" in words(app)
+
+    app.button("registry.sample").click().run()
+
+    assert not app.exception
+    assert len(bench.library.models()) == 1
+    assert not app.button("registry.build_now").disabled
 
 
 def test_the_only_engine_shows_its_parents(bench):

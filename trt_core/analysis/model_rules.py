@@ -175,7 +175,7 @@ def _foreign_ops(graph: Graph) -> Iterator[Finding]:
         yield _finding(
             "op-outside-onnx",
             Severity.WARNING,
-            f"{len(nodes)} nodes use {op}, which is not an op of ONNX.",
+            f"{len(nodes)} {'node uses' if len(nodes) == 1 else 'nodes use'} {op}, which is not an op of ONNX.",
             "TensorRT needs a plugin or a local function of that name.",
             (node.name for node in nodes),
         )
