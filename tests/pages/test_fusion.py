@@ -12,6 +12,7 @@ import streamlit as st
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import log_rows
 from pages.ui.text import milliseconds
+from tests.pages.conftest import open_tabs
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
@@ -151,8 +152,7 @@ def measured(stock):
 
 
 def test_measured_times_lie_over_the_blocks_the_graph_and_the_table(measured, app):
-    app.run()
-    assert not app.exception
+    open_tabs(app, "graph", "layers")
     timed = len(measured.layers) - 1
     assert f"the layers sum to {milliseconds(timed * 0.1)}" in words(app)
     assert "Not timed: 1 layer of the map." in words(app)
@@ -201,6 +201,7 @@ def test_each_fusion_of_the_build_log_is_a_row_in_its_order():
 
 
 def test_every_node_is_in_the_table_with_who_says_so(app, stock):
+    open_tabs(app, "nodes")
     fusion = stock[0].builds.fusion(stock[2].id)
     tables = [table.value for table in app.dataframe if "says" in table.value and "op" in table.value]
 
