@@ -130,6 +130,27 @@ def test_fusions_that_did_not_happen_are_dashed_blocks_below_the_layers(app, sto
     assert not [trace for trace in layer_figure(replace(fusion, patterns=()), None).data if trace.type == "scatter"]
 
 
+def test_thousands_of_layers_are_one_outline_a_precision_and_each_still_answers_a_click(stock):
+    fusion = stock[0].builds.fusion(stock[2].id)
+    layers = tuple(replace(fusion.layers[n % len(fusion.layers)], index=n, output_bytes=n) for n in range(2_000))
+    missing = PatternMatch(pattern="attention", nodes=(0, 1), fused=False, layers=(5, 6), reason="no kernel")
+    plan = replace(fusion, layers=layers, patterns=(missing, replace(missing, layers=(9, 10))))
+
+    figure = layer_figure(plan, 7)
+
+    assert {trace.type for trace in figure.data} == {"scatter"}  # a bar is two elements each
+    drawn = [trace for trace in figure.data if trace.fill == "toself"]
+    assert None not in [x for trace in drawn for x in trace.x]  # a gap would begin an element
+    tall = next(trace for trace in drawn if trace.line.width == 3)
+    assert [list(tall.x), list(tall.y)[1] > 0] == [[7.53, 7.53, 8.47, 8.47], True]
+    marks = [trace for trace in figure.data if trace.mode == "markers" and len(trace.x) == len(layers)]
+    assert [list(trace.customdata) for trace in marks] == [list(range(2_000))] * 2
+    assert all(trace.marker.maxdisplayed == 1 for trace in marks)
+    assert layers[3].kind in marks[0].hovertext[3]
+    (silent,) = [trace for trace in figure.data if trace.name == "expected, not fused (2)"]
+    assert list(silent.x) == [5.53, 5.53, 7.47, 7.47, 9.53, 9.53, 11.47, 11.47]
+
+
 @pytest.fixture
 def measured(stock):
     """The build with a run of TensorRT's meter that timed its layers, the last layer left out; taken away again."""
