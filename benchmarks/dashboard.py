@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.floor import write_empty_pages
 from benchmarks.large_model import NODES, fill
 from benchmarks.tables import ROOT, Table, median, spread
 from scripts import chromium
@@ -88,8 +89,10 @@ def browsers(workspace: Path, queries: dict[str, str], path: str) -> list[Table]
             link = f"{address}/jobs?{queries['divergence']}&{queries['build']}"
             alone = _clicks(browser, link, workspace, readers=1)
             crowd = _clicks(browser, link, workspace, readers=BROWSERS)
+        with server(workspace, folder=write_empty_pages(workspace.parent / "empty", _TITLES)) as address:
+            floor = _clicks(browser, f"{address}/{_TITLES[-1].lower()}", workspace, readers=BROWSERS)
         browser.close()
-    return [_drawing(starts, drawn), _clicking(alone, crowd)]
+    return [_drawing(starts, drawn), _clicking(alone, crowd, floor)]
 
 
 def _drawing(starts: list[float], drawn: list[float]) -> Table:
@@ -113,18 +116,18 @@ def _drawing(starts: list[float], drawn: list[float]) -> Table:
     )
 
 
-def _clicking(alone: Clicks, crowd: Clicks) -> Table:
-    rows, limits = [], []
-    cores = os.cpu_count() or 1
+def _clicking(alone: Clicks, crowd: Clicks, floor: Clicks) -> Table:
+    rows: list[tuple[str, str, str]] = []
+    limits = []
     for who, found in (("1 browser", alone), (f"{BROWSERS} browsers at once", crowd)):
         for when, waits in (("first visits", found.first), ("later visits", found.later)):
             p95 = percentile(waits, 95)
             rows.append((f"{who}, {when}", spread(waits), f"{p95:.2f}"))
         limits.append((f"{who} during a build, later visits, p95", f"{p95:.2f} s", "2 s", p95 < 2))
-    own = (
-        f"{crowd.drawing_s:.2f} s a visit, on {cores} cores at least {crowd.drawing_s * BROWSERS / cores:.1f} s for all"
-    )
-    rows.append(("Chromium's own processor time in the crowd's later visits", own, ""))
+    empty = f"{BROWSERS} browsers at once, pages of a title and {len(_TITLES)} links only"
+    rows.append((f"{empty}, later visits", spread(floor.later), f"{percentile(floor.later, 95):.2f}"))
+    rows.append(("Chromium's own processor time in the crowd's later visits", _own(crowd), ""))
+    rows.append(("the same on the pages of a title and links only", _own(floor), ""))
     return Table(
         title="Following a link during a build",
         method=(
@@ -132,11 +135,19 @@ def _clicking(alone: Clicks, crowd: Clicks) -> Table:
             f"has run and its title stands, in seconds: median (lowest–highest). Each browser goes round "
             f"{len(_TITLES)} pages; its first visit to one loads and evaluates what that page draws with. The browsers "
             "run on the server's own cores, so that ten at once wait for each other's drawing, which ten readers at "
-            "their own machines do not; what the server takes for ten at once is in `crowd.md`."
+            "their own machines do not; what the server takes for ten at once is in `crowd.md`. Pages of a title and "
+            "links only, under the same build in the same run, are the least that ten such browsers can take here."
         ),
         columns=("who", "seconds", "p95"),
         rows=tuple(rows),
         limits=tuple(limits),
+    )
+
+
+def _own(found: Clicks) -> str:
+    cores = os.cpu_count() or 1
+    return (
+        f"{found.drawing_s:.2f} s a visit, on {cores} cores at least {found.drawing_s * BROWSERS / cores:.1f} s for all"
     )
 
 

@@ -106,14 +106,14 @@ def fill(bench: Workbench) -> dict[str, str]:
 
 
 @contextmanager
-def server(workspace: Path) -> Iterator[str]:
-    """The dashboard on a free port; its address."""
+def server(workspace: Path, *, folder: Path = ROOT) -> Iterator[str]:
+    """The dashboard, or the application in another folder, on a free port; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "ENGINESCOPE_WORKSPACE": str(workspace)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/_stcore/health")

@@ -17,6 +17,7 @@ from pages.ui.once import once
 from pages.ui.pickers import build_title
 from pages.ui.state import select
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.precision import Precision
@@ -47,20 +48,21 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         link_to("fusion", label="Open the fusion map", changes={"build": record.id}, icon=":material/merge:")
         link_to("divergence", label="See where precision is lost", icon=":material/ssid_chart:")
     quantized = len(record.ranges or variant.ranges)
-    findings, time_tab, ranges, files, log = st.tabs(
-        [f"Findings ({len(record.findings)})", "Time", f"Quantization ({quantized})", "Files", "Compiler log"]
+    show_tabs(
+        {
+            f"Findings ({len(record.findings)})": lambda: show_findings(record.findings),
+            "Time": lambda: _time(record),
+            f"Quantization ({quantized})": lambda: _ranges(bench, record, variant),
+            "Files": lambda: _files(bench, record, variant),
+            "Compiler log": lambda: _log(bench, record),
+        },
+        key="build.tab",
     )
-    with findings:
-        show_findings(record.findings)
-    with time_tab:
-        st.plotly_chart(stage_figure(record.stages), key="build.stage_chart", config=plot_config("build-stages"))
-        st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
-    with ranges:
-        _ranges(bench, record, variant)
-    with files:
-        _files(bench, record, variant)
-    with log:
-        _log(bench, record)
+
+
+def _time(record: BuildRecord) -> None:
+    st.plotly_chart(stage_figure(record.stages), key="build.stage_chart", config=plot_config("build-stages"))
+    st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
 
 
 def show_answer(bench: Workbench, build_id: str) -> None:

@@ -18,6 +18,7 @@ from pages.ui.grouping import by_scope
 from pages.ui.pickers import chosen_position
 from pages.ui.state import select
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config, precision_label, precision_of
 from trt_core.analysis.divergence_pictures import Loss, bands
 from trt_core.domain.divergence import DivergenceRun
@@ -133,31 +134,32 @@ def _cards(view: RunView, loss: Loss) -> list[Metric]:
 
 def _details(view: RunView) -> None:
     run = view.run
-    begins, layers, outputs, graph, found, how = st.tabs(
-        [
-            f"Where it begins ({sum(len(loss.origins) for loss in view.losses)})",
-            f"All layers ({len(run.layers)})",
-            f"Outputs ({len(run.outputs)})",
-            "Graph",
-            f"Findings ({len(run.findings)})",
-            "Measured how",
-        ]
+    show_tabs(
+        {
+            f"Where it begins ({sum(len(loss.origins) for loss in view.losses)})": lambda: _begins(view),
+            f"All layers ({len(run.layers)})": lambda: _all_layers(run),
+            f"Outputs ({len(run.outputs)})": lambda: _outputs(run),
+            "Graph": lambda: _graph(view),
+            f"Findings ({len(run.findings)})": lambda: show_findings(run.findings),
+            "Measured how": lambda: _measured_how(view),
+        },
+        key="divergence.tab",
     )
-    with begins:
-        _begins(view)
-    with layers:
-        row = show_table(
-            layer_rows(run), key="divergence.layers", filename=f"{run.id}-layers.csv", height=460, selectable=True
-        )
-        _open_row(row)
-    with outputs:
-        show_table(output_rows(run), key="divergence.outputs", filename=f"{run.id}-outputs.csv")
-    with graph:
-        _graph(view)
-    with found:
-        show_findings(run.findings)
-    with how:
-        st.markdown("\n".join(f"- **{name}** {text.plain(value)}" for name, value in facts(view).items()))
+
+
+def _all_layers(run: DivergenceRun) -> None:
+    row = show_table(
+        layer_rows(run), key="divergence.layers", filename=f"{run.id}-layers.csv", height=460, selectable=True
+    )
+    _open_row(row)
+
+
+def _outputs(run: DivergenceRun) -> None:
+    show_table(output_rows(run), key="divergence.outputs", filename=f"{run.id}-outputs.csv")
+
+
+def _measured_how(view: RunView) -> None:
+    st.markdown("\n".join(f"- **{name}** {text.plain(value)}" for name, value in facts(view).items()))
 
 
 def _open_row(row: int | None) -> None:

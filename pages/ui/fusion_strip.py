@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pages.ui import text
@@ -16,6 +16,7 @@ PICKED = "#C2185B"
 _LEVEL_PX = 26  # a level of dashed blocks
 _STRIP_PX, _LETTER_PX = 900, 6.5  # about: a label stands where its block has room for it
 _FEW = 60  # blocks that still have room for a letter
+_MANY = 600  # blocks from which a browser draws one shape for all of a precision, not an element or two for each
 
 
 @once(16)
@@ -38,12 +39,21 @@ def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, f
     )
     of_layer, title = _heights(fusion, times_ms)
     place = {layer.index: number for number, layer in enumerate(fusion.layers, start=1)}
+    many = len(fusion.layers) > _MANY
+    draw = _shapes if many else _bars
     for precision in [item for item in Precision if any(layer.precision is item for layer in fusion.layers)]:
         layers = [layer for layer in fusion.layers if layer.precision is precision]
         if sized:
-            _bars(figure, layers, place, chosen, row=1, heights=[of_layer[layer.index] for layer in layers])
+            draw(figure, layers, place, chosen, row=1, heights=[of_layer[layer.index] for layer in layers])
         letter = PRECISION_LETTERS[precision] if len(fusion.layers) <= _FEW else ""
-        _bars(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
+        draw(figure, layers, place, chosen, row=1 + sized, heights=[1.0] * len(layers), letter=letter)
+    if many:
+        said = [layer_hover(layer) for layer in fusion.layers]
+        _marks(figure, fusion.layers, row=1 + sized, heights=[0.5] * len(said), said=said, template="%{hovertext}")
+        if sized:  # what a layer is would be sent once more: the block below says it
+            tall = [of_layer[layer.index] for layer in fusion.layers]
+            words = f"<b>layer %{{customdata}}</b><br>{title}: %{{y:.3~f}}"
+            _marks(figure, fusion.layers, row=1, heights=tall, said=None, template=words)
     if missing:
         _missing(figure, missing, levels, layers=len(fusion.layers), row=len(heights))
     figure.update_layout(
@@ -52,6 +62,8 @@ def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, f
             barmode="overlay",
             bargap=0.06,
             clickmode="event+select",
+            # Thousands of blocks are thinner than what a pointer hits: the one in its column is meant.
+            hovermode="x" if many else "closest",
         )
     )
     figure.update_xaxes(range=[0.4, len(fusion.layers) + 0.6], showgrid=False)
@@ -110,8 +122,128 @@ def _bars(
     )
 
 
+def _shapes(
+    figure: Any,
+    layers: list[MappedLayer],
+    place: dict[int, int],
+    chosen: int | None,
+    *,
+    row: int,
+    heights: list[float],
+    letter: str = "",  # noqa: ARG001 - there is no room for it
+) -> None:
+    """The blocks of `_bars` as one outline."""
+    precision = layers[0].precision
+    label = f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})"
+    common: dict[str, Any] = {"legendgroup": label, "row": row, "col": 1}
+    outline = {"fill": "toself", "fillcolor": precision_colour(precision), "hoverinfo": "skip"}
+    places = [place[layer.index] for layer in layers]
+    xs, ys = _outline(zip(places, places, heights, strict=True))
+    figure.add_scatter(x=xs, y=ys, mode="none", name=label, showlegend=row == 1, **outline, **common)
+    for layer, height in zip(layers, heights, strict=True):
+        if layer.index == chosen:
+            xs, ys = _outline([(place[chosen], place[chosen], height)])
+            line = {"width": 3, "color": PICKED}
+            figure.add_scatter(x=xs, y=ys, mode="lines", line=line, showlegend=False, **outline, **common)
+
+
+def _marks(
+    figure: Any,
+    layers: Sequence[MappedLayer],
+    *,
+    row: int,
+    heights: Sequence[float],
+    said: Sequence[str] | None,
+    template: str,
+) -> None:
+    """A mark on each of the blocks, which is not drawn and answers the pointer."""
+    figure.add_scatter(
+        x=list(range(1, len(layers) + 1)),
+        y=heights,
+        mode="markers",
+        marker={"color": [precision_colour(layer.precision) for layer in layers], "opacity": 0, "maxdisplayed": 1},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[layer.index for layer in layers],
+        showlegend=False,
+        hovertext=said,
+        hovertemplate=f"{template}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _outline(blocks: Iterable[tuple[int, int, float]], floor: float = 0.0) -> tuple[list[float], list[float]]:
+    """Blocks (first, last, height) from left to right as one line along their floor: a gap would begin an element."""
+    xs: list[float] = []
+    ys: list[float] = []
+    for first, last, height in blocks:
+        left, right = round(first - 0.47, 2), round(last + 0.47, 2)
+        xs += [left, left, right, right]
+        ys += [floor, height, height, floor]
+    return xs, ys
+
+
 def _missing(figure: Any, missing: Sequence[MissingFusion], levels: int, *, layers: int, row: int) -> None:
     """Dashed blocks, each over the layers that would have been one."""
+    name = f"expected, not fused ({len(missing)})"
+    if layers > _MANY:  # dashes would be a grey bar, and every block an element
+        _missing_shapes(figure, missing, levels, name=name, row=row)
+    else:
+        _missing_dashes(figure, missing, name=name, row=row)
+    asked = {
+        "x": [(item.first + item.last) / 2 for item in missing],
+        "customdata": [item.layers[0] for item in missing],
+        "legendgroup": name,
+        "showlegend": False,
+        "hovertext": [_missing_hover(item) for item in missing],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "row": row,
+        "col": 1,
+    }
+    if layers > _MANY:
+        _missing_marks(figure, missing, asked)
+    else:
+        _missing_words(figure, missing, room=_STRIP_PX / layers / _LETTER_PX, asked=asked)
+    figure.update_yaxes(visible=False, fixedrange=True, range=[-levels, 0.05], row=row, col=1)
+
+
+def _missing_marks(figure: Any, missing: Sequence[MissingFusion], asked: Mapping[str, Any]) -> None:
+    """Marks that are not drawn and answer the pointer."""
+    figure.add_scatter(
+        y=[-item.level - 0.5 for item in missing],
+        mode="markers",
+        marker={"size": 16, "opacity": 0, "color": NEUTRAL, "maxdisplayed": 1},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        **asked,
+    )
+
+
+def _missing_words(figure: Any, missing: Sequence[MissingFusion], *, room: float, asked: Mapping[str, Any]) -> None:
+    """Unseen bars that carry the words: in a narrower window, Plotly makes no word wider than its bar."""
+    labels = [text.chart(item.pattern, 24) for item in missing]
+    figure.add_bar(
+        width=[item.last - item.first + 0.92 for item in missing],
+        base=[-item.level - 0.92 for item in missing],
+        y=[0.84] * len(missing),
+        text=[
+            label if len(label) <= room * (item.last - item.first + 1) else ""
+            for label, item in zip(labels, missing, strict=True)
+        ],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="inside",
+        textfont={"size": 11, "color": NEUTRAL},
+        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+        **asked,
+    )
+
+
+def _missing_dashes(figure: Any, missing: Sequence[MissingFusion], *, name: str, row: int) -> None:
     xs: list[float | None] = []
     ys: list[float | None] = []
     for item in missing:
@@ -119,41 +251,18 @@ def _missing(figure: Any, missing: Sequence[MissingFusion], levels: int, *, laye
         top, bottom = -item.level - 0.08, -item.level - 0.92
         xs += [left, right, right, left, left, None]
         ys += [top, top, bottom, bottom, top, None]
-    name = f"expected, not fused ({len(missing)})"
     line = {"color": NEUTRAL, "width": 1.6, "dash": "4px,3px"}
     figure.add_scatter(
         x=xs, y=ys, mode="lines", line=line, name=name, legendgroup=name, hoverinfo="skip", row=row, col=1
     )
-    room = _STRIP_PX / layers / _LETTER_PX
-    labels = [text.chart(item.pattern, 24) for item in missing]
-    labels = [
-        label if len(label) <= room * (item.last - item.first + 1) else ""
-        for label, item in zip(labels, missing, strict=True)
-    ]
-    # Unseen bars carry the words: in a narrower window, Plotly makes no word wider than its bar.
-    figure.add_bar(
-        x=[(item.first + item.last) / 2 for item in missing],
-        width=[item.last - item.first + 0.92 for item in missing],
-        base=[-item.level - 0.92 for item in missing],
-        y=[0.84] * len(missing),
-        text=labels,
-        textposition="inside",
-        insidetextanchor="middle",
-        textangle=0,
-        constraintext="inside",
-        textfont={"size": 11, "color": NEUTRAL},
-        customdata=[item.layers[0] for item in missing],
-        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
-        legendgroup=name,
-        showlegend=False,
-        hovertext=[_missing_hover(item) for item in missing],
-        hovertemplate="%{hovertext}<extra></extra>",
-        row=row,
-        col=1,
-    )
-    figure.update_yaxes(visible=False, fixedrange=True, range=[-levels, 0.05], row=row, col=1)
+
+
+def _missing_shapes(figure: Any, missing: Sequence[MissingFusion], levels: int, *, name: str, row: int) -> None:
+    for level in range(levels):
+        here = sorted((item.first, item.last, -level - 0.08) for item in missing if item.level == level)
+        xs, ys = _outline(here, floor=-level - 0.92)
+        look = {"mode": "none", "fill": "toself", "fillcolor": NEUTRAL, "opacity": 0.6, "hoverinfo": "skip"}
+        figure.add_scatter(x=xs, y=ys, name=name, legendgroup=name, showlegend=not level, row=row, col=1, **look)
 
 
 def _missing_hover(item: MissingFusion) -> str:

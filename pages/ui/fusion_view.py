@@ -18,6 +18,7 @@ from pages.ui.graph_component import graph_panel
 from pages.ui.pickers import chosen_position
 from pages.ui.state import select
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import plot_config
 from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
 from trt_core.analysis.fusion_times import heat_keys
@@ -27,6 +28,7 @@ from trt_core.domain.fusion import FusionMap, NodeState
 from trt_core.workbench import Workbench
 
 LAYER, NODE = "fusion.layer", "fusion.node"
+_PICKED = "fusion.picked"
 _STATE_KEYS = {state.value: colour for state, colour in STATE_COLOURS.items()}
 _MOST_LINES = 1_500
 
@@ -140,6 +142,7 @@ def _picked_mark() -> None:
     data = points[0].get("customdata") if points else None
     if data:
         _choose(str(data[0]), int(data[1]))
+        st.session_state[_PICKED] = True
 
 
 def _first(data: Any) -> int:
@@ -179,35 +182,32 @@ def show_details(
 ) -> None:
     """The map both ways, the graph, the tables, and the findings on the build."""
     missing = sum(not match.fused for match in fusion.patterns)
-    both, graph, expected, steps, layers, nodes, findings = st.tabs(
-        [
-            "Both ways",
-            "Graph",
-            f"Expected fusions ({missing} missing)",
-            "Steps",
-            "Layers",
-            "Nodes",
-            f"Findings ({len(build.findings)})",
-        ]
+    show_tabs(
+        {
+            "Both ways": lambda: _both_ways(fusion),
+            "Graph": lambda: _graph(bench, fusion, build.model_id, times_ms),
+            f"Expected fusions ({missing} missing)": lambda: show_patterns(fusion),
+            "Steps": lambda: show_steps(fusion, bench.builds.engine_record(build.id).fusions),
+            "Layers": lambda: _layer_table(fusion, times_ms),
+            "Nodes": lambda: _node_table(fusion),
+            f"Findings ({len(build.findings)})": lambda: show_findings(build.findings),
+        },
+        key="fusion.tab",
     )
-    with both:
-        _both_ways(fusion)
-    with graph:
-        _graph(bench, fusion, build.model_id, times_ms)
-    with expected:
-        show_patterns(fusion)
-    with steps:
-        show_steps(fusion, bench.builds.engine_record(build.id).fusions)
-    with layers:
-        rows = layer_rows(fusion, fusion.layers, times_ms)
-        show_table(rows, key="fusion.layers", filename=f"{fusion.build_id}-layers.csv", height=420)
-    with nodes:
-        show_table(node_rows(fusion.nodes), key="fusion.nodes", filename=f"{fusion.build_id}-nodes.csv", height=420)
-    with findings:
-        show_findings(build.findings)
+
+
+def _layer_table(fusion: FusionMap, times_ms: Mapping[int, float] | None) -> None:
+    rows = layer_rows(fusion, fusion.layers, times_ms)
+    show_table(rows, key="fusion.layers", filename=f"{fusion.build_id}-layers.csv", height=420)
+
+
+def _node_table(fusion: FusionMap) -> None:
+    show_table(node_rows(fusion.nodes), key="fusion.nodes", filename=f"{fusion.build_id}-nodes.csv", height=420)
 
 
 def _both_ways(fusion: FusionMap) -> None:
+    if st.session_state.pop(_PICKED, False):
+        st.rerun()  # a click in these tabs draws only them again, and what was chosen stands above them, too
     if len(fusion.nodes) <= _MOST_LINES:
         st.plotly_chart(
             link_figure(fusion, layer=st.session_state.get(LAYER), node=st.session_state.get(NODE)),

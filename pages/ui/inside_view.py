@@ -19,6 +19,7 @@ from pages.ui.report import report_button
 from pages.ui.report_inside import inside_report
 from pages.ui.state import select, selected
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import plot_config
 from trt_core.analysis.engine_words import answer, refusal, step_words
 from trt_core.domain.artifacts import ModelRecord
@@ -106,34 +107,36 @@ def _cards(run: EngineDivergence) -> list[Metric]:
 
 def _evidence(run: EngineDivergence) -> None:
     steps = run.bisection.steps if run.bisection else ()
-    tensors, check, cuts, square, outputs, found = st.tabs(
-        [
-            f"Inner tensors ({len(run.layers)})",
-            f"Observer check ({len(run.groups)})",
-            f"Cuts ({len(steps)})",
-            "Four-way square",
-            f"Outputs ({len(run.outputs)})",
-            f"Findings ({len(run.findings)})",
-        ]
+    show_tabs(
+        {
+            f"Inner tensors ({len(run.layers)})": lambda: _tensors(run),
+            f"Observer check ({len(run.groups)})": lambda: _check(run),
+            f"Cuts ({len(steps)})": lambda: _cuts(run),
+            "Four-way square": lambda: _square(run),
+            f"Outputs ({len(run.outputs)})": lambda: _outputs(run),
+            f"Findings ({len(run.findings)})": lambda: show_findings(run.findings),
+        },
+        key="inside.tab",
+        name="seen",
     )
-    with tensors:
-        _tensors(run)
-    with check:
-        for number, group in enumerate(run.groups, start=1):
-            _group(number, group)
-        if not run.groups:
-            st.caption("No inner tensor was read, so that there is nothing to check.")
-    with cuts:
-        _cuts(run)
-    with square:
-        if run.square:
-            show_square(run.square, key="inside.square")
-        else:
-            st.caption("Left out, or an engine in FP32: there is no quantization to blame.")
-    with outputs:
-        show_table(output_rows(run), key="inside.outputs", filename=f"{run.id}-outputs.csv")
-    with found:
-        show_findings(run.findings)
+
+
+def _check(run: EngineDivergence) -> None:
+    for number, group in enumerate(run.groups, start=1):
+        _group(number, group)
+    if not run.groups:
+        st.caption("No inner tensor was read, so that there is nothing to check.")
+
+
+def _square(run: EngineDivergence) -> None:
+    if run.square:
+        show_square(run.square, key="inside.square")
+    else:
+        st.caption("Left out, or an engine in FP32: there is no quantization to blame.")
+
+
+def _outputs(run: EngineDivergence) -> None:
+    show_table(output_rows(run), key="inside.outputs", filename=f"{run.id}-outputs.csv")
 
 
 def _tensors(run: EngineDivergence) -> None:

@@ -21,7 +21,8 @@ from trt_core.errors import JobCancelled
 from trt_core.jobs.queue import error_of
 from trt_core.workbench import Workbench
 
-TICK_S = 1.0
+TICK_S = 1.0  # of the panel of one job
+_FRAME_TICK_S = 2.0  # of the menu of every page: a look costs each browser that is open a twentieth of a second
 _IDLE_TICK_S = 5.0  # jobs that the command line or another browser starts show up this soon
 STATE_SIGNS = {
     JobState.QUEUED: "◌ queued",
@@ -120,7 +121,7 @@ def link_to_result(job: Job, *, label: str = "Open the result") -> None:
 def show_running(bench: Workbench) -> None:
     """What runs now, for the frame: call it inside the container where it belongs."""
     active = bench.jobs.jobs(active=True)
-    st.fragment(_running, run_every=TICK_S if active else _IDLE_TICK_S)(bench)
+    st.fragment(_running, run_every=_FRAME_TICK_S if active else _IDLE_TICK_S)(bench)
 
 
 def _running(bench: Workbench) -> None:

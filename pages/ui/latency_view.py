@@ -27,6 +27,7 @@ from pages.ui.links import link_to
 from pages.ui.once import once
 from pages.ui.state import select
 from pages.ui.tables import csv_bytes, show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.latency_compare import LatencyComparison, Verdict
@@ -163,29 +164,32 @@ def _measured_how(views: Sequence[RunView]) -> None:
 
 def _details(views: Sequence[RunView], comparisons: Sequence[Comparison], name: str) -> None:
     findings = findings_of(views, comparisons)
-    titles = ["Percentiles", "Violin", "Cold start", "Nodes (separate run)", f"Findings ({len(findings)})", "Cost"]
-    table, violin, cold, nodes, found, money, samples, gpu = st.tabs([*titles, "Samples", "GPU"])
-    with table:
-        show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
-        st.caption(
-            "Interpolated: linear between samples (NumPy's default). trtexec's rule takes one sample and does not "
-            "interpolate, so that its figure and ours can differ on the same samples."
-        )
-    with violin:
-        st.plotly_chart(violin_figure(views), key="latency.violin", config=plot_config(f"{name}-violin"))
-        st.caption("Density up to the 99.5th percentile, quartiles as a bar, the slowest samples as marks.")
-    with cold:
-        _cold(views, name)
-    with nodes:
-        _nodes(views)
-    with found:
-        show_findings(findings)
-    with money:
-        _cost(views)
-    with samples:
-        _samples(views, name)
-    with gpu:
-        show_gpu(views, name)
+    show_tabs(
+        {
+            "Percentiles": lambda: _percentiles(views, name),
+            "Violin": lambda: _violin(views, name),
+            "Cold start": lambda: _cold(views, name),
+            "Nodes (separate run)": lambda: _nodes(views),
+            f"Findings ({len(findings)})": lambda: show_findings(findings),
+            "Cost": lambda: _cost(views),
+            "Samples": lambda: _samples(views, name),
+            "GPU": lambda: show_gpu(views, name),
+        },
+        key="latency.tab",
+    )
+
+
+def _percentiles(views: Sequence[RunView], name: str) -> None:
+    show_table(percentile_table(views), key="latency.percentiles", filename=f"{name}-percentiles.csv")
+    st.caption(
+        "Interpolated: linear between samples (NumPy's default). trtexec's rule takes one sample and does not "
+        "interpolate, so that its figure and ours can differ on the same samples."
+    )
+
+
+def _violin(views: Sequence[RunView], name: str) -> None:
+    st.plotly_chart(violin_figure(views), key="latency.violin", config=plot_config(f"{name}-violin"))
+    st.caption("Density up to the 99.5th percentile, quartiles as a bar, the slowest samples as marks.")
 
 
 def _cost(views: Sequence[RunView]) -> None:

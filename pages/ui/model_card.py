@@ -11,6 +11,7 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.grouping import by_scope
 from pages.ui.links import link_to
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.graph import Graph
 from trt_core.domain.tensors import TensorSpec
@@ -95,26 +96,30 @@ def _histogram(model: ModelRecord) -> None:
 
 
 def _tabs(bench: Workbench, model: ModelRecord, graph: Graph) -> None:
-    nodes, file = st.tabs(["Nodes", "File"])
-    with nodes:
-        show_table(
-            _rows(bench, model.id),
-            key="models.nodes",
-            filename=f"{model.id}-nodes.csv",
-            height=380,
-            columns={_MACS: st.column_config.NumberColumn(_MACS, format="localized", help=_ALL_AS_ONE)},
-        )
-    with file:
-        st.markdown(
-            f"SHA-256 {text.code(model.sha256, 80)}  \nProducer {text.code(model.producer or 'not named')}  \n"
-            f"IR version {model.ir_version}, opset {model.opset}  \nAdded {text.clock(model.created_at)}"
-        )
-        rows = [
-            {"Direction": way, "Name": spec.name, "Dtype": spec.dtype, "Shape": spec.shape_text()}
-            for way, specs in (("input", graph.inputs), ("output", graph.outputs))
-            for spec in specs
-        ]
-        show_table(rows, key="models.io", filename=f"{model.id}-io.csv")
+    show_tabs({"Nodes": lambda: _nodes(bench, model), "File": lambda: _file(model, graph)}, key="models.tab")
+
+
+def _nodes(bench: Workbench, model: ModelRecord) -> None:
+    show_table(
+        _rows(bench, model.id),
+        key="models.nodes",
+        filename=f"{model.id}-nodes.csv",
+        height=380,
+        columns={_MACS: st.column_config.NumberColumn(_MACS, format="localized", help=_ALL_AS_ONE)},
+    )
+
+
+def _file(model: ModelRecord, graph: Graph) -> None:
+    st.markdown(
+        f"SHA-256 {text.code(model.sha256, 80)}  \nProducer {text.code(model.producer or 'not named')}  \n"
+        f"IR version {model.ir_version}, opset {model.opset}  \nAdded {text.clock(model.created_at)}"
+    )
+    rows = [
+        {"Direction": way, "Name": spec.name, "Dtype": spec.dtype, "Shape": spec.shape_text()}
+        for way, specs in (("input", graph.inputs), ("output", graph.outputs))
+        for spec in specs
+    ]
+    show_table(rows, key="models.io", filename=f"{model.id}-io.csv")
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -17,6 +17,7 @@ from pages.ui.report import Plot, Report, Table, model_facts, report_button, ver
 from pages.ui.sensitivity_charts import map_figure
 from pages.ui.state import select
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.analysis.divergence_pictures import Bracket, brackets
 from trt_core.analysis.sensitivity_map import map_rows
@@ -82,16 +83,23 @@ def show_sensitivity(bench: Workbench, view: SensitivityView) -> None:
         )
     st.markdown("**What backends make of each precision**")
     show_table(precision_rows(run), key="sensitivity.precisions", filename=f"{run.id}-precisions.csv")
-    layers, answers, found = st.tabs(
-        [f"Layers ({len(run.layers)})", "Backends, with their reasons", f"Findings ({len(all_findings(run))})"]
+    show_tabs(
+        {
+            f"Layers ({len(run.layers)})": lambda: _layers(view),
+            "Backends, with their reasons": lambda: _answers(run),
+            f"Findings ({len(all_findings(run))})": lambda: show_findings(all_findings(run)),
+        },
+        key="sensitivity.tab",
     )
-    with layers:
-        show_table(_rows(view), key="sensitivity.layers", filename=f"{run.id}-layers.csv", height=480)
-    with answers:
-        show_table(answer_rows(run), key="sensitivity.answers", filename=f"{run.id}-backends.csv")
-    with found:
-        show_findings(all_findings(run))
     report_button(lambda: sensitivity_report(bench, view), page="sensitivity", name=run.id)
+
+
+def _layers(view: SensitivityView) -> None:
+    show_table(_rows(view), key="sensitivity.layers", filename=f"{view.run.id}-layers.csv", height=480)
+
+
+def _answers(run: SensitivityRun) -> None:
+    show_table(answer_rows(run), key="sensitivity.answers", filename=f"{run.id}-backends.csv")
 
 
 @once(8)

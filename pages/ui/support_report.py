@@ -13,6 +13,7 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
 from pages.ui.once import once
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.findings import Finding, Severity
@@ -31,13 +32,14 @@ def show_report(bench: Workbench, model: ModelRecord, report: SupportReport) -> 
     st.plotly_chart(strip(report), key="support.strip", config=plot_config(f"{model.id}-support"))
     for node in report.unsupported[:_CALLED_OUT]:
         _call_out(node)
-    findings, nodes, parts = st.tabs(["Findings", "Nodes", "Parts as files"])
-    with findings:
-        show_findings((*report.findings, *_model_findings(bench, model.id)))
-    with nodes:
-        _table(report, model)
-    with parts:
-        _parts(bench, model, report)
+    show_tabs(
+        {
+            "Findings": lambda: show_findings((*report.findings, *_model_findings(bench, model.id))),
+            "Nodes": lambda: _table(report, model),
+            "Parts as files": lambda: _parts(bench, model, report),
+        },
+        key="support.tab",
+    )
 
 
 @once(16)

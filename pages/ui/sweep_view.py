@@ -15,6 +15,7 @@ from pages.ui.stamp import stamp
 from pages.ui.state import select
 from pages.ui.sweep_charts import Limit, label_of, matrix_figure, throughput_figure
 from pages.ui.tables import show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.sweeps import PERCENTILES, against_references, latency_at, split_profiles, sweet_spot
@@ -42,14 +43,19 @@ def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> L
     st.plotly_chart(figure, key="sweeps.matrix", config=plot_config(sweep.head.id))
     figure = stamp(throughput_figure(sweep.points, best, limit), [said])
     st.plotly_chart(figure, key="sweeps.throughput", config=plot_config(f"{sweep.head.id}-throughput"))
-    points, money, split = st.tabs(["Points", "Cost", "Profile split"])
-    with points:
-        show_table(point_rows(sweep.points), key="sweeps.points", filename=f"{sweep.head.id}.csv")
-    with money:
-        show_cost(_operating(best or measured[0], limit), page="sweeps", limit=_kept(best, limit))
-    with split:
-        _split(bench, sweep, others)
+    show_tabs(
+        {
+            "Points": lambda: _points(sweep),
+            "Cost": lambda: show_cost(_operating(best or measured[0], limit), page="sweeps", limit=_kept(best, limit)),
+            "Profile split": lambda: _split(bench, sweep, others),
+        },
+        key="sweeps.tab",
+    )
     return limit
+
+
+def _points(sweep: Sweep) -> None:
+    show_table(point_rows(sweep.points), key="sweeps.points", filename=f"{sweep.head.id}.csv")
 
 
 def conditions_of(sweep: Sweep, best: SweepPoint | None) -> str:

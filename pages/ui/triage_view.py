@@ -15,6 +15,7 @@ from pages.ui.lab_view import show_lab
 from pages.ui.links import link_to
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from pages.ui.triage_charts import curve_figure, strip_figure
 from trt_core.domain.plans import plan_text
@@ -182,33 +183,32 @@ def _actions(bench: Workbench, run: TriageRun) -> None:
 
 
 def _details(bench: Workbench, run: TriageRun) -> None:
-    layers, tried, square, lab, found = st.tabs(
-        [
-            f"Layers ({len(run.sensitivities)})",
-            f"Evaluations ({len(run.evaluations)})",
-            "PTQ or runtime?",
-            "Calibration lab",
-            f"Findings ({len(run.findings)})",
-        ]
+    show_tabs(
+        {
+            f"Layers ({len(run.sensitivities)})": lambda: _layers(run),
+            f"Evaluations ({len(run.evaluations)})": lambda: _evaluations(run),
+            "PTQ or runtime?": lambda: _square(bench, run),
+            "Calibration lab": lambda: show_lab(run),
+            f"Findings ({len(run.findings)})": lambda: show_findings(run.findings),
+        },
+        key="triage.tab",
     )
-    with layers:
-        st.caption(
-            "Three errors, never mixed: isolated (this layer low, its inputs exact), accumulated (the whole chain "
-            "low), gain (what the metric gains when this layer alone goes back; an estimate unless measured)."
-        )
-        if st.button("FP16 and INT8 side by side", key="triage.beside", icon=":material/view_column:"):
-            st.session_state["triage.next_view"] = "beside"
-            st.rerun()
-        show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
-    with tried:
-        st.caption(f"{text.counted(len(run.evaluations), 'evaluation')} in {text.seconds(run.seconds)}.")
-        show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
-    with square:
-        _square(bench, run)
-    with lab:
-        show_lab(run)
-    with found:
-        show_findings(run.findings)
+
+
+def _layers(run: TriageRun) -> None:
+    st.caption(
+        "Three errors, never mixed: isolated (this layer low, its inputs exact), accumulated (the whole chain "
+        "low), gain (what the metric gains when this layer alone goes back; an estimate unless measured)."
+    )
+    if st.button("FP16 and INT8 side by side", key="triage.beside", icon=":material/view_column:"):
+        st.session_state["triage.next_view"] = "beside"
+        st.rerun()
+    show_table(layer_rows(run), key="triage.layers", filename=f"{run.id}-layers.csv", height=460)
+
+
+def _evaluations(run: TriageRun) -> None:
+    st.caption(f"{text.counted(len(run.evaluations), 'evaluation')} in {text.seconds(run.seconds)}.")
+    show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
 
 
 def layer_rows(run: TriageRun) -> list[Row]:

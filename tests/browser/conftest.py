@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.site import running, watch
 from trt_core.settings import settings_from
@@ -76,6 +76,15 @@ def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
     for page in pages:
         page.close()
     assert [message for messages in wrong for message in messages] == []
+
+
+def open_tab(page: Page, tab: Locator) -> None:
+    """Click a tab and wait until what it holds has come: it is drawn when it is opened."""
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+    panel = page.locator(f'[id="{tab.get_attribute("aria-controls")}"]')
+    panel.get_by_test_id("stElementContainer").first.wait_for(state="attached", timeout=30_000)
+    settle(page)
 
 
 def settle(page: Page) -> None:

@@ -10,7 +10,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import open_tab
 from trt_core.domain.jobs import Job, JobState
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.requests import BenchSpec
@@ -65,6 +65,5 @@ def test_a_killed_worker_is_a_red_box_and_the_page_goes_on(visit, server, measur
     expect(page.get_by_text("What to do:").first).to_be_visible()
     page.get_by_role("link", name="System").first.click()
     expect(page.get_by_role("heading", level=1, name="System")).to_be_visible(timeout=20_000)
-    page.get_by_role("tab", name="Limits and leases").click()
-    settle(page)
+    open_tab(page, page.get_by_role("tab", name="Limits and leases"))
     expect(page.get_by_text("No device is leased")).to_be_visible()

@@ -12,7 +12,7 @@ from onnx import helper
 from playwright.sync_api import Page, expect
 
 from tests import models
-from tests.browser.conftest import serving, settle
+from tests.browser.conftest import open_tab, serving, settle
 from tests.browser.test_model_journeys import HOSTILE
 from trt_core.domain.engine import Sm
 from trt_core.domain.jobs import Job, JobKind, JobState
@@ -173,8 +173,7 @@ def test_hostile_names_stay_text_in_every_view_of_every_page(visit, hostile, pla
     tabs = page.get_by_test_id("stMain").get_by_role("tab")
     for number in range(tabs.count()):
         if tabs.nth(number).is_visible():
-            tabs.nth(number).click()
-            settle(page)
+            open_tab(page, tabs.nth(number))
             check(page)
     page.set_viewport_size({"width": 500, "height": 900})
     check(page)

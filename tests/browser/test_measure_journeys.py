@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import open_tab, settle
 from tests.browser.test_model_journeys import HOSTILE, _with_names
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
@@ -155,8 +155,7 @@ def test_hostile_names_stay_text_on_both_pages_and_in_their_reports(visit, brows
             page.keyboard.press("ArrowDown")
             page.keyboard.press("Enter")
             settle(page)
-        page.get_by_role("tab", name=tab).click()
-        settle(page)
+        open_tab(page, page.get_by_role("tab", name=tab))
         block = page.locator('[data-testid="stMainBlockContainer"]')
         assert block.locator("img:not([src^='data:']), .katex, a[href*='evil']").count() == 0
         assert block.get_by_text("This part of the page failed").count() == 0

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import models
-from tests.browser.conftest import serving, settle
+from tests.browser.conftest import open_tab, serving
 from trt_core.domain.engine import Sm
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.requests import BenchSpec, InspectSpec
@@ -92,8 +92,7 @@ def test_hostile_names_are_shown_as_text_and_ask_nothing_of_the_outside(visit, s
     for place in ("models", "support"):
         page = visit(f"/{place}?model={record.id}")
         expect(page.locator('[data-testid="stMetric"]').first).to_be_visible(timeout=20_000)
-        page.get_by_role("tab", name="Nodes").click()
-        settle(page)
+        open_tab(page, page.get_by_role("tab", name="Nodes"))
         block = page.locator('[data-testid="stMainBlockContainer"]')
         assert block.locator("img, .katex, a[href*='evil']").count() == 0
         assert block.get_by_text("This part of the page failed").count() == 0

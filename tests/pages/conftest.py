@@ -50,6 +50,14 @@ def mlp(bench: Workbench) -> ModelRecord:
     return bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
 
 
+def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:
+    """Open one tab after another by its word in the address; what was opened stays drawn."""
+    for tab in tabs:
+        app.query_params[name] = tab
+        app.run()
+        assert not app.exception
+
+
 def words(app: AppTest) -> str:
     """Everything that the page says in boxes, sentences and captions."""
     blocks = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.subheader)

@@ -12,6 +12,7 @@ import streamlit as st
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import log_rows
 from pages.ui.text import milliseconds
+from tests.pages.conftest import open_tabs
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
@@ -130,6 +131,27 @@ def test_fusions_that_did_not_happen_are_dashed_blocks_below_the_layers(app, sto
     assert not [trace for trace in layer_figure(replace(fusion, patterns=()), None).data if trace.type == "scatter"]
 
 
+def test_thousands_of_layers_are_one_outline_a_precision_and_each_still_answers_a_click(stock):
+    fusion = stock[0].builds.fusion(stock[2].id)
+    layers = tuple(replace(fusion.layers[n % len(fusion.layers)], index=n, output_bytes=n) for n in range(2_000))
+    missing = PatternMatch(pattern="attention", nodes=(0, 1), fused=False, layers=(5, 6), reason="no kernel")
+    plan = replace(fusion, layers=layers, patterns=(missing, replace(missing, layers=(9, 10))))
+
+    figure = layer_figure(plan, 7)
+
+    assert {trace.type for trace in figure.data} == {"scatter"}  # a bar is two elements each
+    drawn = [trace for trace in figure.data if trace.fill == "toself"]
+    assert None not in [x for trace in drawn for x in trace.x]  # a gap would begin an element
+    tall = next(trace for trace in drawn if trace.line.width == 3)
+    assert [list(tall.x), list(tall.y)[1] > 0] == [[7.53, 7.53, 8.47, 8.47], True]
+    marks = [trace for trace in figure.data if trace.mode == "markers" and len(trace.x) == len(layers)]
+    assert [list(trace.customdata) for trace in marks] == [list(range(2_000))] * 2
+    assert all(trace.marker.maxdisplayed == 1 for trace in marks)
+    assert layers[3].kind in marks[0].hovertext[3]
+    (silent,) = [trace for trace in figure.data if trace.name == "expected, not fused (2)"]
+    assert list(silent.x) == [5.53, 5.53, 7.47, 7.47, 9.53, 9.53, 11.47, 11.47]
+
+
 @pytest.fixture
 def measured(stock):
     """The build with a run of TensorRT's meter that timed its layers, the last layer left out; taken away again."""
@@ -152,8 +174,7 @@ def measured(stock):
 
 
 def test_measured_times_lie_over_the_blocks_the_graph_and_the_table(measured, app):
-    app.run()
-    assert not app.exception
+    open_tabs(app, "graph", "layers")
     timed = len(measured.layers) - 1
     assert f"the layers sum to {milliseconds(timed * 0.1)}" in words(app)
     assert "Not timed: 1 layer of the map." in words(app)
@@ -202,6 +223,7 @@ def test_each_fusion_of_the_build_log_is_a_row_in_its_order():
 
 
 def test_every_node_is_in_the_table_with_who_says_so(app, stock):
+    open_tabs(app, "nodes")
     fusion = stock[0].builds.fusion(stock[2].id)
     tables = [table.value for table in app.dataframe if "says" in table.value and "op" in table.value]
 

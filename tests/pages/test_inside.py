@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui.report import render
 from pages.ui.report_inside import inside_report
 from tests.fake_engines import Bench
-from tests.pages.conftest import words
+from tests.pages.conftest import open_tabs, words
 from trt_core.domain.precision import Precision
 from trt_core.domain.requests import DivergeSpec
 from trt_core.testing import CollectingReporter, FakeTensorRT, Plant
@@ -55,6 +55,7 @@ def test_without_an_engine_the_square_shows_its_half_and_why_the_rest_is_absent(
 def test_a_fault_is_named_with_the_evidence_of_the_observer_check(looked, open_page):
     run = looked(Plant(tensor="b3_sum", factor=1.5))
     app = open_page("divergence", model=run.model_id, inside=run.id)
+    open_tabs(app, "observer-check", "four-way-square", name="seen")
     assert "The FP16 engine is wrong: its worst output" in said(app)
     assert "The loss begins at `sum3`." in said(app)
     assert "Fusions **unchanged**" in said(app)
@@ -65,6 +66,7 @@ def test_a_fault_is_named_with_the_evidence_of_the_observer_check(looked, open_p
 def test_an_engine_that_changed_when_watched_gives_no_conclusion_but_the_reason(looked, open_page):
     run = looked(Plant(tensor="b3_sum", factor=1.5), nervous=True, wish={"search": "groups"})
     app = open_page("divergence", model=run.model_id, inside=run.id)
+    open_tabs(app, "observer-check", name="seen")
     assert "Nothing can be concluded about inner tensors. Marking changed the fusions" in said(app)
     assert "only without marks: up0 + act0 in fp16" in said(app)
     assert "The loss begins" not in said(app)
@@ -74,7 +76,7 @@ def test_an_engine_that_changed_when_watched_gives_no_conclusion_but_the_reason(
 
 def test_an_opaque_engine_shows_every_build_of_the_search(looked, open_page):
     run = looked(Plant(tensor="b3_down"), opaque=True)
-    app = open_page("divergence", model=run.model_id, inside=run.id)
+    app = open_page("divergence", model=run.model_id, inside=run.id, seen="cuts")
     assert "is an opaque block of the compiler" in said(app)
     assert "The fault lies in 4 nodes behind `b2_sum` and up to `b3_sum`." in said(app)
     assert "the fault was there, behind the cut" in said(app)
@@ -82,7 +84,7 @@ def test_an_opaque_engine_shows_every_build_of_the_search(looked, open_page):
 
 def test_names_out_of_a_model_do_not_become_markdown(looked, open_page):
     run = looked(Plant(tensor="![x](//evil)3_down"), opaque=True, prefix="![x](//evil)")
-    app = open_page("divergence", model=run.model_id, inside=run.id)
+    app = open_page("divergence", model=run.model_id, inside=run.id, seen="cuts")
     assert run.bisection.faulty == "![x](//evil)3_sum"
     outside_code = "".join(words(app).split("`")[::2])
     assert "evil" in outside_code

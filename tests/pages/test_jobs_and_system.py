@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pages.ui import text
-from tests.pages.conftest import words
+from tests.pages.conftest import open_tabs, words
 from trt_core.domain.jobs import Job, JobKind, JobState, Progress, Use
 from trt_core.settings import VARIABLES
 
@@ -58,6 +58,7 @@ def test_an_unknown_job_and_a_text_that_is_none_are_red_boxes(open_page, add_job
 
 def test_the_system_page_names_every_backend_and_every_variable(open_page, bench):
     app = open_page("system")
+    open_tabs(app, "limits-and-leases")
 
     said = words(app)
     for backend in bench.machine.capabilities():
@@ -93,7 +94,7 @@ def test_what_runs_is_in_the_frame_of_every_page(open_page, add_job, monkeypatch
     monkeypatch.setattr("trt_core.jobs.queue.JobQueue.tend", lambda _: None)
     add_job(3, JobState.RUNNING, progress=Progress(phase="Parsing", fraction=0.4), use=Use.EXCLUSIVE)
 
-    app = open_page("system")
+    app = open_page("system", tab="limits-and-leases")
 
     assert any("build 3" in item.value for item in app.sidebar.markdown)
     assert "has `cpu`" in words(app)

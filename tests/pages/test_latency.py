@@ -112,7 +112,7 @@ def test_two_runs_are_compared_with_an_interval_and_their_differing_conditions(b
     first = measured(bench, mlp.id)
     other = measured(bench, fp16(bench, mlp).id, batch=2)
 
-    app = open_page("latency", model=mlp.id, runs=f"{first.id},{other.id}")
+    app = open_page("latency", model=mlp.id, runs=f"{first.id},{other.id}", tab="findings")
 
     said = words(app)
     assert "A · FP32" in said
@@ -238,7 +238,7 @@ def test_a_run_of_an_engine_has_the_engines_precision_and_library_in_its_name(be
 
 def test_a_load_has_its_price_beside_the_run_that_was_measured(bench, mlp, open_page):
     run = measured(bench, mlp.id)
-    app = open_page("latency", model=mlp.id, latency=run.id)
+    app = open_page("latency", model=mlp.id, latency=run.id, tab="cost")
 
     def price() -> str:
         return {item.label: item.value for item in app.metric}["A month"]

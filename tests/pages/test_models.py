@@ -49,7 +49,7 @@ def test_a_broken_upload_is_a_red_box_with_what_to_do_and_leaves_nothing_behind(
 
 
 def test_the_card_tells_nodes_inputs_and_the_hash(open_page, mlp):
-    app = open_page("models", model=mlp.id)
+    app = open_page("models", model=mlp.id, tab="file")
 
     said = words(app)
     cards = {card.label: card.value for card in app.metric}

@@ -50,7 +50,7 @@ def test_a_refused_node_is_called_out_and_the_parts_can_be_taken_out(open_page, 
     record = bench.library.add_sample("unsupported_op")
     bench.support.perform(InspectSpec(model_id=record.id, target=Sm(major=8, minor=6)), CollectingReporter())
 
-    app = open_page("support", model=record.id)
+    app = open_page("support", model=record.id, tab="parts-as-files")
 
     said = words(app)
     assert "1 of 39 nodes is refused for SM 8.6 (`ChannelGate`)" in said

@@ -39,7 +39,7 @@ def test_sizes_that_are_no_numbers_are_refused_before_anything_runs(open_page, m
 
 def test_the_sweet_spot_is_named_and_the_cost_follows_the_price(open_page, bench, mlp):
     sweep = bench.sweeps.perform(_spec(mlp), CollectingReporter())
-    app = open_page("sweeps", model=mlp.id, sweep=sweep.head.id)
+    app = open_page("sweeps", model=mlp.id, sweep=sweep.head.id, tab="cost")
 
     assert "the sweet spot is batch" in words(app)
     assert "ONNX Runtime" in words(app)
@@ -56,7 +56,7 @@ def test_sizes_are_held_against_several_references_one_for_each_static_engine(op
     sweep = bench.sweeps.perform(_spec(mlp), CollectingReporter())
     static = [bench.sweeps.perform(_spec(mlp, batches=(size,), streams=(1,)), CollectingReporter()) for size in (1, 4)]
 
-    app = open_page("sweeps", model=mlp.id, sweep=sweep.head.id)
+    app = open_page("sweeps", model=mlp.id, sweep=sweep.head.id, tab="profile-split")
     assert "Choose sweeps of engines with static shapes" in words(app)
     app.multiselect("sweeps.references").set_value([item.head.id for item in static]).run()
 

@@ -77,7 +77,7 @@ def test_a_model_without_data_cannot_be_searched_and_says_why(mlp, open_page):
 
 
 def test_a_search_says_what_is_kept_why_and_that_tensorrt_is_absent(sample, run, open_page):
-    app = open_page("triage", model=sample.id, triage=run.id)
+    app = open_page("triage", model=sample.id, triage=run.id, tab="ptq-or-runtime")
 
     said = words(app)
     assert "of 20 leaves" in said
