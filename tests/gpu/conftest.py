@@ -109,10 +109,13 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 
 def has_lean_runtime() -> bool:
-    """True where the library that version-compatible engines hold is installed: not every wheel has it."""
+    """True where the library that version-compatible engines hold is installed: not every wheel has it.
+
+    The builder wants it by its full version, beside its own library or where the loader looks.
+    """
     import tensorrt
 
-    soname = f"libnvinfer_lean.so.{tensorrt.__version__.partition('.')[0]}"
+    soname = f"libnvinfer_lean.so.{tensorrt.__version__}"
     try:
         ctypes.CDLL(soname)
     except OSError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from trt_core.backends.names import lookup
@@ -76,6 +76,18 @@ def create_config(
     )(builder, None)  # without the network: profiles and calibration it would fill in and not look at
     for path, flag in flags:
         _hold(config.get_flag(flag), path.partition(".")[2])
+    _check_held(trt, config, options, pools, sources)
+    if version_of(trt)[0] < 10:
+        # Later versions let several contexts share a profile; 8.6 gives the second context of an engine none.
+        # Polygraphy would turn off every feature that it is not given, two of which 8.6 has on by itself.
+        config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
+    return config, (*notes, *(_dla(trt, config, options.dla_core) if options.dla_core is not None else ()))
+
+
+def _check_held(
+    trt: Any, config: Any, options: BuilderOptions, pools: Mapping[Any, int], sources: Sequence[Any] | None
+) -> None:
+    """Read back what is no flag."""
     for pool, size_bytes in pools.items():
         _hold(config.get_memory_pool_limit(pool) == size_bytes, f"{pool.name} of {size_bytes >> 20} MB")
     if (level := options.optimization_level) is not None:
@@ -86,11 +98,6 @@ def create_config(
     if sources is not None:
         mask = sum(1 << int(source) for source in sources)
         _hold(config.get_tactic_sources() == mask, f"tactic sources {', '.join(source.name for source in sources)}")
-    if version_of(trt)[0] < 10:
-        # Later versions let several contexts share a profile; 8.6 gives the second context of an engine none.
-        # Polygraphy would turn off every feature that it is not given, two of which 8.6 has on by itself.
-        config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
-    return config, (*notes, *(_dla(trt, config, options.dla_core) if options.dla_core is not None else ()))
 
 
 def _flags(options: BuilderOptions, precisions: Collection[Precision], constraints: str | None) -> Iterator[str]:
