@@ -37,6 +37,10 @@ from trt_core.errors import TrtCoreError
 from trt_core.settings import settings_from
 from trt_core.workbench import open_workbench, workspace_of
 
+TOLD = (  # what is kept of an answer
+    "curve", "chosen", "build", "precisions", "verdict", "baseline", "candidate", "latency_ms", "throughput_per_s",
+    "device", "method", "sweep", "points", "best", "square",
+)  # fmt: skip
 Outcome = tuple[int, dict[str, Any], str]  # exit code, answer, the line of an error
 
 SAMPLE = "samples/digits_transformer/model.onnx"
@@ -52,8 +56,7 @@ ROUNDS = ["--iterations", "1000"]
 class Journey:
     """Commands one after the other; every answer is kept, whatever it was; what is known is not run again.
 
-    In one process each command and its job run here, which spares the start of two processes: half a minute each on a
-    machine whose files are slow.
+    In one process each command and its job run here: on a machine whose files are slow, two starts take half a minute.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -67,8 +70,9 @@ class Journey:
             return self.known[name]
         began = time.monotonic()
         code, answer, said = self._command(words)
-        kept = {"words": list(words), "exit": code, "seconds": time.monotonic() - began, "error": said}
-        kept["answer"] = {key: value for key, value in answer.items() if key not in ("samples_ms", "fusion")}
+        told = [Path(word).name if word.startswith("/") else word for word in words]
+        kept = {"words": told, "exit": code, "seconds": time.monotonic() - began, "error": said}
+        kept["answer"] = {key: answer[key] for key in TOLD if key in answer}
         print(f"{name}: exit {code}, {kept['seconds']:.1f} s {said}", flush=True)
         return self.keep(name, kept)
 
@@ -190,7 +194,7 @@ def commands_table(known: dict[str, Any]) -> Table:
     rows = [
         (
             name,
-            f"`{' '.join(word.rpartition('/')[2] for word in item['words'])[:160]}`",
+            f"`{' '.join(item['words'])[:160]}`",
             str(item["exit"]),
             f"{item['seconds']:.1f}",
             item["error"] or "",
@@ -218,7 +222,7 @@ def plans_table(known: dict[str, Any]) -> Table:
         rows.append(
             (
                 name,
-                ", ".join(point.get("kept_nodes", ())[:3]) + (" …" if point.get("kept", 0) > 3 else ""),
+                ", ".join(point.get("kept_nodes", ["–"])[:3]) + (" …" if point.get("kept", 0) > 3 else ""),
                 f"{100 * point['metric']:.2f}" if point else "–",
                 f"{100 * said['candidate']:.2f}",
                 said["verdict"],

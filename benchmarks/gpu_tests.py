@@ -1,7 +1,7 @@
 """What the GPU's tests said, as a page.
 
-`python -m benchmarks.gpu_tests OUTPUT.txt COMMIT > docs/gpu/h200-trt86-tests.md`: OUTPUT.txt is what one run of
-`pytest -m gpu tests/gpu` printed, COMMIT what it ran on.
+`python -m benchmarks.gpu_tests OUTPUT.txt COMMIT [NOTE] > docs/gpu/h200-trt86-tests.md`: OUTPUT.txt is what one run of
+`pytest -m gpu tests/gpu` printed, COMMIT what it ran on, NOTE what a reader has to know of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FIGURES = re.compile(r"^(?P<test>test_\w+): (?P<said>.+)$")
 _LONGEST = 700  # characters of one test's figures
 
 
-def page(output: str, commit: str) -> str:
+def page(output: str, commit: str, note: str) -> str:
     lines = output.splitlines()
     outcome = next(line.strip("= ") for line in reversed(lines) if re.search(r"\d+ passed", line))
     others = [line for line in lines if line.startswith(("SKIPPED", "FAILED", "ERROR"))]
@@ -32,13 +32,12 @@ def page(output: str, commit: str) -> str:
     )
     rest = "".join(f"\n- {line}" for line in others)
     said = f"Commit {commit}, TensorRT 8.6.0 under Python 3.10 on an NVIDIA H200: {outcome}.{rest}"
-    return (
-        f"# The GPU's tests in one run\n\nWritten by `python -m benchmarks.gpu_tests`.\n\n{said}\n\n{table.markdown()}"
-    )
+    head = "# The GPU's tests in one run\n\nWritten by `python -m benchmarks.gpu_tests`."
+    return "\n\n".join(filter(None, (head, said, note, table.markdown())))
 
 
 def main() -> None:
-    print(page(Path(sys.argv[1]).read_text(encoding="utf-8"), sys.argv[2]))
+    print(page(Path(sys.argv[1]).read_text(encoding="utf-8"), sys.argv[2], " ".join(sys.argv[3:])))
 
 
 if __name__ == "__main__":
