@@ -10,13 +10,16 @@ import pytest
 
 from tests.deploy.stock import add_engine, add_model, profile
 from tests.pages.engines import stocked
+from trt_core.domain.artifacts import Artifact, ArtifactKind
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.registry import EngineState, RetentionRules
-from trt_core.domain.requests import ValidateSpec
+from trt_core.domain.requests import InspectSpec, ValidateSpec
+from trt_core.domain.sweeps import SweepSpec
 from trt_core.errors import InvalidInput, NotFound, StoreError, UnsupportedRequest
 from trt_core.services.origin import check_origin
 from trt_core.services.registry import plan_sha256
 from trt_core.settings import settings_from
+from trt_core.store.project_file import _check_artifact
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import workspace_of
 
@@ -155,6 +158,35 @@ def test_a_project_comes_back_with_the_same_hashes_and_the_same_pages(tmp_path):
     decision = other.registry.entry(build.id).decision
     assert (decision.state, decision.notes, decision.imported) == (EngineState.APPROVED, "ours", True)
     assert not bench.registry.entry(build.id).decision.imported
+
+
+def test_sweeps_come_along_and_answers_of_this_machines_compiler_stay(tmp_path):
+    bench, model, _ = stocked(tmp_path / "one")
+    bench.support.perform(InspectSpec(model_id=model.id, backend="rtx"), CollectingReporter())
+    wish = SweepSpec(subject_id=model.id, batches=(1, 2), iterations=3, warmup=1)
+    sweep = bench.sweeps.perform(wish, CollectingReporter())
+    exported = bench.registry.export(model.id, tmp_path / "project.zip")
+
+    other = workspace_of(tmp_path / "two")
+    assert other.registry.bring_in(tmp_path / "project.zip").added == exported
+    assert other.sweeps.sweep(sweep.head.id) == sweep
+    assert not [name for name in exported if name.startswith("s-")]
+
+
+@pytest.mark.parametrize(
+    ("name", "parents", "record"),
+    [
+        ("w-000000000000-1", ["w-111111111111"], {}),
+        ("w-000000000000-1", ["m-000000000000"], {}),
+        ("w-000000000000-1", ["w-000000000000"], {"id": "w-111111111111"}),
+        ("b-000000000000-2", ["b-000000000000"], {}),
+    ],
+)
+def test_what_only_looks_like_a_point_of_a_sweep_is_refused(name, parents, record):
+    kind = next(item for item in ArtifactKind if item.value == name[0])
+    artifact = Artifact(id=name, kind=kind, created_at=0.0, parents=tuple(parents), files={}, size_bytes=0)
+    with pytest.raises(InvalidInput, match="record of another artifact"):
+        _check_artifact(artifact, record, set(parents))
 
 
 def test_importing_twice_changes_nothing(tmp_path):

@@ -167,10 +167,13 @@ class Registry:
     # Taking along ------------------------------------------------------------------------------------------------
 
     def export(self, model_id: str, path: Path) -> tuple[str, ...]:
-        """Write a model with all that descends from it, and what that was made with, into one file; the ids in it."""
+        """Write a model with all that descends from it, and what that was made with, into one file; the ids in it.
+
+        Support reports stay behind: they answer for the compiler of this machine, and are asked anew elsewhere.
+        """
         store = self._context.store
         checked_id(model_id, ArtifactKind.MODEL)
-        wanted = {model_id, *store.descendants(model_id)}
+        wanted = {model_id, *(item for item in store.descendants(model_id) if item[0] != ArtifactKind.SUPPORT.value)}
         grown = True
         while grown:
             parents = {parent for name in wanted for parent in store.artifact(name).parents if store.has(parent)}

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from trt_core.domain.artifacts import Artifact, checked_id
+from trt_core.domain.artifacts import Artifact, ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.errors import InvalidInput, NotFound
 from trt_core.protocols import ArtifactStore
@@ -119,7 +119,7 @@ def _listed(archive: zipfile.ZipFile) -> Project:
 
 def _check_artifact(artifact: Artifact, record: Mapping[str, Any], ids: set[str]) -> None:
     """An artifact whose id does not follow from its content would take the place of another."""
-    if record.get("id") != artifact.id:
+    if record.get("id") != artifact.id and not _is_point(artifact, record):
         raise InvalidInput(f"{artifact.id} has the record of another artifact.", remedy="Export it again.")
     if artifact.id[0] in "mn" and not str(record.get("sha256", "")).startswith(artifact.id[2:14]):
         raise InvalidInput(f"{artifact.id} is not named by its content.", remedy="Export it again.")
@@ -139,6 +139,17 @@ def _check_artifact(artifact: Artifact, record: Mapping[str, Any], ids: set[str]
             )
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise InvalidInput(f"{name[:80]!r} of {artifact.id} has no sha256.", remedy="Export it again.")
+
+
+def _is_point(artifact: Artifact, record: Mapping[str, Any]) -> bool:
+    """A point of a sweep: its record has no id, its own goes on from that of the sweep, which is its one parent."""
+    sweep_id, _, number = artifact.id.rpartition("-")
+    return (
+        artifact.kind is ArtifactKind.SWEEP
+        and "id" not in record
+        and artifact.parents == (sweep_id,)
+        and number.isdecimal()
+    )
 
 
 def _check_entries(archive: zipfile.ZipFile, wanted: set[str], limit_bytes: int) -> None:
