@@ -120,6 +120,15 @@ def test_runs_under_other_conditions_and_runs_of_no_engine_are_left_out(run):
     assert [item.place for item in found] == [1]
 
 
+def test_one_more_run_under_other_conditions_does_not_empty_the_curve(run):
+    builds = {"b-plain": in_fp32(INT8), "b-kept": in_fp32(keeping("b"))}
+    copies = replace(H200, includes_transfers=True)
+    heads = [("l-9", "b-kept", copies), ("l-2", "b-kept", H200), ("l-1", "b-plain", H200)]
+
+    assert [item.p50_ms for item in latencies_of(builds, heads).of(run)] == [1.0, 2.0]
+    assert [item.p50_ms for item in latencies_of(builds, heads[:2]).of(run)] == [9.0]  # one each: the newest counts
+
+
 def test_measured_plans_say_their_milliseconds_on_the_curve_and_under_which_conditions(run):
     latencies = latencies_of({"b-kept": keeping("b")}, [("l-1.5", "b-kept", H200)]).of(run)
 

@@ -45,20 +45,28 @@ class PlanLatencies:
         self._builds, self._latency, self._validations = builds, latency, validations
 
     def of(self, run: TriageRun) -> tuple[PlanLatency, ...]:
-        """The newest measurement of each plan that has one, all under the conditions of the newest of them.
+        """The newest measurement of each plan that has one, under the conditions that the most plans share.
+
+        Of conditions that hold for equally many plans, those of the newest measurement count.
 
         A build is a plan's by precision, calibration and the nodes that it keeps. What its rest may run in need not be
         the run's, but is the same for all: it decides the time of every layer that is not quantized.
         """
         wanted = {_key(_recipe(run, place)): place for place in range(len(run.evaluations))}
-        found: dict[int, tuple[LatencyRun, Precision]] = {}
+        groups: list[dict[int, tuple[LatencyRun, Precision]]] = []
         heads = [head for head in self._latency.heads(run.model_id) if head.subject_id[0] == ArtifactKind.BUILD.value]
         for head in heads:  # newest first
             recipe = self._builds.build(head.subject_id).recipe
             place = wanted.get(_key(recipe))
+            if place is None:
+                continue
             here = head, recipe.rest
-            if place is not None and _alike(here, next(iter(found.values()), here)):
-                found.setdefault(place, here)
+            alike = (group for group in groups if _alike(here, next(iter(group.values()))))
+            group = next(alike, None)
+            if group is None:
+                groups.append(group := {})
+            group.setdefault(place, here)
+        found = max(groups, key=len, default={})
         return tuple(
             PlanLatency(
                 place=place,
