@@ -50,7 +50,7 @@ def test_a_sample_becomes_an_int8_engine_and_a_fusion_map(page, address):
         timeout=90_000
     )
     assert query(page, "build").startswith("b-")
-    page.get_by_role("link", name="See what became of every node").click()
+    page.get_by_role("link", name="See what became of every node").first.click()
     expect(page.get_by_text(re.compile(r"38 nodes became \d+ engine layers"))).to_be_visible(timeout=30_000)
     expect(page.get_by_text("ahead-of-time plan for SM 8.6")).to_be_visible()
 

@@ -190,7 +190,9 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
     assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
 
 
-@pytest.mark.parametrize(("floor", "is_told"), [((), True), (("--tolerance", 20), False)])
+@pytest.mark.parametrize(
+    ("floor", "is_told"), [(("--tolerance", 0.005), True), (("--tolerance", 20), False), ((), False)]
+)
 def test_a_floor_that_lets_everything_through_is_a_finding(
     run: Run, few: tuple[Path, Path], floor: tuple[object, ...], is_told: bool
 ):

@@ -10,6 +10,7 @@ import streamlit as st
 
 from tests import models
 from tests.analysis.trt86 import FOLDER
+from tests.pages.conftest import open_tabs
 from tests.pages.engines import opened, words
 from trt_core.domain.latency import GpuSample, LatencyRequest
 from trt_core.domain.requests import BenchSpec
@@ -90,7 +91,7 @@ def test_a_run_on_the_processor_is_not_exported_as_a_gpus(stock):
     request = LatencyRequest(iterations=20, warmup=1, profile_layers=False)
     run = bench.latency.perform(BenchSpec(subject_id=model.id, request=request), CollectingReporter())
 
-    app = opened("latency", model=model.id, latency=run.id)
+    app = opened("latency", model=model.id, latency=run.id, tab="samples")
 
     assert "No files of trtexec: trtexec's files hold times of a GPU" in words(app)
     assert "times.json" not in downloads(app)
@@ -105,9 +106,10 @@ def test_a_run_in_tensorrt_is(stock, monkeypatch):
     on_gpu = replace(run, conditions=replace(run.conditions, backend="tensorrt"), enqueue_ms=0.01, gpu=clocks)
     monkeypatch.setattr("trt_core.services.latency.Latencies.run", lambda _self, _id: on_gpu)
 
-    app = opened("latency", model=model.id, latency=run.id)
+    app = opened("latency", model=model.id, latency=run.id, tab="samples")
 
     assert "times.json" in downloads(app)
+    open_tabs(app, "gpu")
     assert "SM 1,755 to 1,980 MHz, up to 400 W" in words(app)
     table = next(item.value for item in app.dataframe if "SM, MHz" in item.value.columns)
     assert list(table["SM, MHz"]) == [345, 1980, 1755]
