@@ -125,6 +125,18 @@ def test_multiply_accumulates_follow_from_weights_and_positions():
     (facts,) = layer_facts(json.dumps({"Layers": [conv]}))
     assert (facts.macs, facts.weight_bytes) == (9408 * 8 * 112 * 112, 2 * (9408 + 64))
 
+    # A decoder's step back up: 64 maps of 112 x 112 become 32 of 224 x 224, by weights of 64 x 32 x 2 x 2.
+    up = {
+        "Name": "up",
+        "LayerType": "CaskDeconvolutionV2",
+        "ParameterType": "Deconvolution",
+        "Inputs": [{"Name": "y", "Dimensions": [8, 64, 112, 112]}],
+        "Outputs": [{"Name": "z", "Dimensions": [8, 32, 224, 224]}],
+        "OutMaps": 32,
+        "Weights": {"Type": "Half", "Count": 64 * 32 * 4},
+    }
+    assert layer_facts(json.dumps({"Layers": [up]}))[0].macs == 64 * 32 * 4 * 8 * 112 * 112
+
     for broken in ({"Count": -1}, {"Count": True}, {"Count": 1 << 60}, "many", None):
         assert layer_facts(json.dumps({"Layers": [conv | {"Weights": broken}]}))[0].macs is None
 

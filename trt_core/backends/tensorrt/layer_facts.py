@@ -60,8 +60,8 @@ def _sized(value: object) -> tuple[int, int] | None:
 def _macs(fields: Mapping[str, Any], weights: int) -> int | None:
     """Weights times positions of the output: each weight is used once for every position.
 
-    A layer that also pools writes fewer positions than its convolution computes: those come from the input and the
-    stride.
+    A deconvolution uses each of its weights once for every position of its input. A layer that also pools writes fewer
+    positions than its convolution computes: those come from the input and the stride.
     """
     prefix = "conv" if "convoutmaps" in fields else ""
     maps = fields.get(f"{prefix}outmaps")
@@ -73,7 +73,8 @@ def _macs(fields: Mapping[str, Any], weights: int) -> int | None:
             return None
         sizes = (sizes[0], maps, *(-(-size // stride) for size, stride in zip(sizes[2:], strides, strict=False)))
     else:
-        sizes = _shape(fields.get("outputs"))
+        kind = _text(fields, "layertype") + _text(fields, "parametertype")
+        sizes = _shape(fields.get("inputs" if "deconv" in kind.lower() else "outputs"))
     if len(sizes) < 2 or min(sizes) < 1:
         return None
     return weights * sizes[0] * prod(sizes[2:])
