@@ -111,6 +111,17 @@ def test_what_is_said_of_a_search_follows_another_tolerance_and_another_point():
     assert rules_of(told_again(run, at_point(run, 0))) == {"tolerance-not-reached", "clipping"}
 
 
+def test_a_plan_that_was_picked_out_of_several_on_these_samples_says_so():
+    layers = units(16)
+    run = run_of(layers, Net(layers, {"layer0": 400, "layer3": 400}))
+    assert len(run.evaluations) > 2
+    assert "chosen-on-the-same-samples" in rules_of(run)
+
+    harmless = run_of(layers, Net(layers, {}))
+    assert len(harmless.evaluations) <= 2
+    assert "chosen-on-the-same-samples" not in rules_of(harmless)
+
+
 def test_the_budget_is_held_even_where_every_layer_is_guilty():
     layers = units(100)
 

@@ -63,6 +63,14 @@ def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: fl
             message="The plan lowers nothing: it is the model as it was.",
             remedy="Try another precision or calibration, or allow a larger loss.",
         )
+    if judged.within_tolerance is True and len(evaluations) > 2:  # plain and all kept are tried in any case
+        yield Finding(
+            rule="chosen-on-the-same-samples",
+            severity=Severity.NOTE,
+            message=f"The plan is the best of {len(evaluations)} that were judged on the same samples. Its bound is "
+            "that of a plan that was fixed before.",
+            remedy="Validate it on samples that the search has not seen.",
+        )
     leaner = [one for one in evaluations if one.judgement.within_by_estimate and one.low_share > after.low_share]
     if judged.within_tolerance is True and leaner:
         share = max(one.low_share for one in leaner)
