@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit
 from trt_core.domain.validation import (
@@ -26,6 +27,7 @@ _APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximati
 _FLOOR = "the figure against the floor, without a bound"
 
 
+@lru_cache(maxsize=4096)  # exact bounds take up to seconds, and a page asks for the same ones at every run
 def judge(measured: Measured, tolerance: float) -> Judgement:
     """Weigh a measurement against a tolerance: a relative drop, or the floor itself for SQNR (dB) and cosine.
 
