@@ -99,12 +99,14 @@ def test_with_nothing_chosen_the_plan_keeps_most_of_all_macs_in_int8(run: Run, t
 def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path, Path]):
     words = ("triage", MODEL, "--validation-data", few[0], "--metric", "sqnr", "--tolerance", 1, "--lab")
 
-    _, plain, err = run(*words, "--data", CALIBRATION, "--method", "minmax", "--max-evaluations", 3)
+    _, plain, err = run(*words, "--data", CALIBRATION, "--percentile", 99, "--max-evaluations", 3)
 
     assert plain["lab"]["best_method"] in {"minmax", "entropy", "percentile"}, err
     assert {len(item["methods"]) for item in plain["lab"]["tensors"]} == {3}
     assert plain["lab"]["calibration_samples"] == 750
-    assert run(*words, "--precision", "fp16")[0] == 2
+    assert (plain["lab"]["percentile"], plain["lab"]["precision"]) == (99.0, "int8")
+    code, _, err = run(*words, "--data", CALIBRATION, "--precision", "fp16")
+    assert (code, "fp16 has none" in err) == (2, True)
 
 
 def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few: tuple[Path, Path], tmp_path: Path):

@@ -9,6 +9,7 @@ from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.outputs import copied
 from trt_core.cli.wishes import data_id, model_record, percentile, read_plan
+from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import to_plain
 from trt_core.domain.images import ImageSettings
 from trt_core.domain.plans import diff_plans, plan_text
@@ -78,14 +79,25 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         summary,
         verdict_sentence(after.judgement),
         *(f"  kept: {node}" for node in after.kept),
-        *([] if run.lab is None else [f"Calibration lab: {run.lab.best_method().value} leaves the least error."]),
+        *([] if run.lab is None else [_lab_sentence(run.lab)]),
     ]
     return Answer(
         plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=EXIT_OF[after.judgement.verdict]
     )
 
 
+def _lab_sentence(lab: CalibrationLab) -> str:
+    method, precision = lab.best_method().value, lab.precision.value
+    return f"Calibration lab: {method} leaves the least error in {precision} (percentile {lab.percentile:g})."
+
+
 def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
+    precision = Precision(options.precision)
+    if options.lab and not Recipe(precision=precision).needs_data:
+        raise InvalidInput(
+            f"--lab compares calibrations, and {precision.value} has none.",
+            remedy="Ask for int8 or fp8, or leave it out.",
+        )
     if options.lab and options.data is None:
         raise InvalidInput("--lab compares calibrations and was given no calibration data.", remedy="Give --data.")
     model = model_record(bench, options.model)
@@ -93,7 +105,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
     return TriageSpec(
         model_id=model.id,
         recipe=Recipe(
-            precision=Precision(options.precision),
+            precision=precision,
             rest=Precision(options.rest),
             method=CalibrationMethod(options.method),
             percentile=percentile(options.percentile),

@@ -97,7 +97,7 @@ class Triages:
         )
         order = [item.unit for item in ranked]
         evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
-        lab = self._lab(spec, subject, reporter) if spec.with_lab and spec.data_id else None
+        lab = self._lab(spec, subject, reporter) if spec.with_lab and subject.recipe.needs_data else None
         ranked = trial.leave_one_out(ranked, evaluations[0], spec.leave_one_out)
         run = self._run(spec, subject, evaluations, chosen)
         found = (
@@ -132,6 +132,7 @@ class Triages:
             [item.tensor for item in subject.ranges],
             sample_batches(self._library, spec.model_id, spec.data_id, most=8),
             sample_batches(self._library, spec.model_id, spec.validation_id, limit=_LAB_SAMPLES),
+            spec.recipe,  # the resolved one has no percentile of its own where it takes another method
             runner=self._context.runner,
             reporter=reporter,
         )
