@@ -40,6 +40,27 @@ def test_an_output_without_classes_is_refused():
         top_k(1)({"y": np.zeros((3, 1), np.float32)}, np.array([0, 0, 0]))
 
 
+def test_of_several_outputs_the_one_named_is_scored_and_the_first_otherwise():
+    heads = {"mask": np.zeros((3, 4, 2)), "y": LOGITS, "z": -LOGITS[:, :, None]}
+    truth = LOGITS.argmax(axis=1)
+
+    assert top_k(1)(heads, truth).tolist() == top_k(1, "y")(heads, truth).tolist() == [1, 1, 1]
+    assert top_k(1, "z")(heads, truth).tolist() == [0, 0, 0]
+    with pytest.raises(InvalidData, match="'mask' does not have the shape"):
+        top_k(1, "mask")(heads, truth)
+
+
+def test_a_named_output_is_the_only_one_that_is_compared():
+    kept = {"y": LOGITS, "z": LOGITS}
+    found = []
+    for output in ("", "y"):
+        errors = OutputErrors("cosine", [kept], output)
+        errors.add({"x": LOGITS}, {"y": LOGITS, "z": -LOGITS})
+        found.append(errors.result().value)
+
+    assert found == [pytest.approx(-1.0), pytest.approx(1.0)]
+
+
 @pytest.mark.parametrize(("metric", "worst"), [("sqnr", -np.inf), ("cosine", 0.0)])
 @pytest.mark.parametrize("spoiled", [1, 9])
 def test_outputs_that_are_not_finite_stay_below_every_floor(metric, worst, spoiled):

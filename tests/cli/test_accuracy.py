@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -203,6 +204,44 @@ def test_a_floor_that_lets_everything_through_is_a_finding(
     assert ("floor-says-little" in [item["rule"] for item in plain["findings"]]) is is_told
 
 
+@pytest.fixture(scope="module")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The transformer with a second head that says the opposite."""
+    model = onnx.load(MODEL)
+    (logits,) = model.graph.output
+    model.graph.node.append(onnx.helper.make_node("Neg", [logits.name], ["opposite"], name="opposite"))
+    model.graph.output.append(onnx.ValueInfoProto(name="opposite", type=logits.type))
+    path = tmp_path_factory.mktemp("heads") / "two_heads.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_of_two_heads_the_one_to_be_scored_can_be_named(run: Run, few: tuple[Path, Path], two_heads: Path):
+    words = ("validate", two_heads, "--against", two_heads, "--data", few[0], "--labels", few[1])
+
+    _, first, _ = run(*words)
+    _, second, _ = run(*words, "--score", "opposite")
+
+    assert first["baseline"] > 0.9
+    assert second["baseline"] < 0.1
+    for plain, name in ((first, "'logits'"), (second, "'opposite'")):
+        (said,) = (item for item in plain["findings"] if item["rule"] == "output-scored")
+        assert f"{name}, one of 2" in said["message"]
+    _, alone, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", few[1])
+    assert "output-scored" not in [item["rule"] for item in alone["findings"]]
+    code, _, err = run(*words, "--score", "probabilities")
+    assert (code, "no output 'probabilities'" in err) == (2, True)
+
+
+def test_a_search_goes_by_the_head_that_is_named(run: Run, few: tuple[Path, Path], two_heads: Path):
+    words = ("--precision", "fp16", "--validation-data", few[0], "--labels", few[1], "--score", "opposite")
+
+    _, plain, err = run("triage", two_heads, *words)
+
+    assert plain["baseline"] < 0.1, err
+    assert "output-scored" in [item["rule"] for item in plain["findings"]]
+
+
 def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     run: Run, few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -218,6 +257,7 @@ def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     assert code in (0, 5)
     assert plain["candidate"] > 0.9
     assert run(*words, "../even")[0] == 2
+    assert "chooses by itself" in run(*words, "even", "--score", "logits")[2]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def add_judged(command: argparse.ArgumentParser) -> None:
         type=float,
         help="relative drop, default 0.005; for sqnr and cosine a floor, default 30 (dB) and 0.999",
     )
+    command.add_argument(
+        "--score",
+        default="",
+        metavar="OUTPUT",
+        help="the output to be scored; default the first [samples, classes], for sqnr and cosine the worst of all",
+    )
     command.add_argument("--samples", type=int, help="only the first ones")
     command.add_argument(
         "--by-groups", action="store_true", help="the verdict counts the groups of the label file, not its samples"
@@ -118,6 +124,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         tolerance=tolerance(options),
         samples=options.samples,
         by_groups=options.by_groups,
+        output=options.score,
         max_evaluations=options.max_evaluations,
         leave_one_out=options.leave_one_out,
         with_lab=options.lab,

@@ -69,6 +69,7 @@ def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
         percentile=percentile(options.percentile),
         attention=options.attention,
         by_groups=options.by_groups,
+        output=options.score,
         samples=options.samples,
         ranking_samples=options.layer_samples,
         leave_one_out=options.leave_one_out,

@@ -43,6 +43,7 @@ def validate(bench: Workbench, options: argparse.Namespace, console: Console) ->
         tolerance=tolerance(options),
         samples=options.samples,
         by_groups=options.by_groups,
+        output=options.score,
         backend=options.backend or "",
         baseline_id=baseline_id,
     )

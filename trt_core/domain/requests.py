@@ -128,6 +128,7 @@ class ValidateSpec:
     by_groups: bool = False  # the verdict counts the groups of the label file, not its samples
     backend: str = ""
     baseline_id: str = ""
+    output: str = ""  # the output to be scored; "": the first that holds a value a class, for sqnr and cosine all
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -159,6 +160,7 @@ class TriageSpec:
     ranking_samples: int = 32
     leave_one_out: int = 0
     with_lab: bool = False  # compare calibration methods, too
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -207,6 +209,7 @@ class SensitivitySpec:
     ask_backends: bool = True
     with_builds: bool = False
     target: Sm | None = None
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)

@@ -28,7 +28,7 @@ from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
 from trt_core.services.layer_errors import Ranked, Ranking
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.places import building_place
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
@@ -74,6 +74,7 @@ class Sensitivities:
     def check(self, spec: SensitivitySpec) -> None:
         """Refuse what cannot be measured, before a job is made."""
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
             if data_id:
                 self._library.data(data_id)
@@ -135,6 +136,7 @@ class Sensitivities:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
         )
         parts = []
         for (subject, trunk), ranked in zip(measured, found.units, strict=True):
@@ -142,7 +144,8 @@ class Sensitivities:
             trial = Trial(subject, scoring, folder, reporter, trunk=trunk, tolerance=spec.tolerance, most=most)
             plain = trial.evaluate((), "plain")
             units = trial.leave_one_out(ranked, plain, spec.leave_one_out)
-            parts.append(_part(subject, units, plain, found))
+            part = _part(subject, units, plain, found)
+            parts.append(replace(part, findings=(*scoring.findings(), *part.findings)))
         return parts
 
     def _refused(self, spec: SensitivitySpec, precision: Precision, reason: str) -> PrecisionSensitivity:

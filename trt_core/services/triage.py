@@ -27,7 +27,7 @@ from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
 from trt_core.services.layer_errors import Ranking
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
 from trt_core.services.trials import Trial
@@ -62,6 +62,7 @@ class Triages:
     def check(self, spec: TriageSpec) -> None:
         """Refuse what cannot be searched, before a job is made."""
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
             if data_id:
                 self._library.data(data_id)
@@ -86,9 +87,10 @@ class Triages:
     def _searched(self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter) -> TriageRun:
         trunk = subject.trunk(folder, "plain", self._context.runner)
         ranked, about = self._ranked(spec, subject, trunk, reporter)
+        scoring = self._scoring(spec)
         trial = Trial(
             subject,
-            self._scoring(spec),
+            scoring,
             folder,
             reporter,
             trunk=trunk,
@@ -102,6 +104,7 @@ class Triages:
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
+            *scoring.findings(),
             *about,
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),
@@ -147,6 +150,7 @@ class Triages:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
         )
 
     def _run(self, spec: TriageSpec, subject: Subject, evaluations: tuple[Evaluation, ...], chosen: int) -> TriageRun:

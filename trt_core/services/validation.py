@@ -30,7 +30,7 @@ from trt_core.services.context import Context
 from trt_core.services.engine_choice import ChosenEngines, EngineChoice
 from trt_core.services.engine_runs import EngineRuns
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.places import CPU, GPU
 from trt_core.services.scoring import Scores, Scoring
 from trt_core.services.validation_words import engine_words, findings, method, twin_words
@@ -83,6 +83,7 @@ class Validations:
 
     def _checked(self, spec: ValidateSpec) -> ValidateSpec:
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         self._library.data(spec.data_id)
         if spec.labels_id:
             self._library.data(spec.labels_id)
@@ -151,6 +152,7 @@ class Validations:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
             sampled=engines.sampled,
             baseline=baseline,
         )
@@ -193,6 +195,7 @@ class Validations:
             build_id=candidate.build_id,
             findings=(
                 *self._library.data(spec.data_id).findings,
+                *scoring.findings(),
                 *dependence_findings(measured, judge(measured, spec.tolerance)),
             ),
         )

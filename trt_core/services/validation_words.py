@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.findings import Finding, Severity
@@ -89,6 +89,18 @@ def findings(
             )
         )
     return tuple(found)
+
+
+def output_scored(metric: str, name: str, outputs: Sequence[str]) -> Finding:
+    """Which of several outputs the metric was computed from."""
+    others = ", ".join(item for item in outputs if item != name)
+    return Finding(
+        rule="output-scored",
+        severity=Severity.NOTE,
+        message=f"{metric} was computed from the output {name!r}, one of {len(outputs)} that it could be of.",
+        remedy="Name another one to have it scored; on the command line with --score.",
+        evidence=f"The others: {others}.",
+    )
 
 
 def _not_run(build: BuildRecord, reason: str) -> Finding:
