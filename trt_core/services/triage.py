@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING
 from trt_core.analysis.sensitivity import at_point, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings, told_again
 from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
-from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
+from trt_core.domain.artifacts import ArtifactKind, VariantRecord
 from trt_core.domain.calibration_lab import CalibrationLab
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
@@ -25,6 +24,7 @@ from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.layer_errors import Ranking
 from trt_core.services.library import Library
 from trt_core.services.metrics import check_metric, check_output
@@ -51,6 +51,7 @@ class Triages:
         self._library = library
         self._variants = variants
         self._calibrations = calibrations
+        self._kept = KeptRuns(context, ArtifactKind.TRIAGE, TriageRun, _head)
 
     def submit(self, spec: TriageSpec) -> Job:
         """Queue a search."""
@@ -78,11 +79,7 @@ class Triages:
             run = self._searched(spec, subject, folder, reporter)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        run = replace(run, seconds=time.perf_counter() - began)
-        head = replace(run, sensitivities=(), lab=None)
-        files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
-        self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
-        return run
+        return self._kept.keep(replace(run, seconds=time.perf_counter() - began), parents=(spec.model_id,))
 
     def _searched(self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter) -> TriageRun:
         trunk = subject.trunk(folder, "plain", self._context.runner)
@@ -192,13 +189,11 @@ class Triages:
 
     def run(self, run_id: str) -> TriageRun:
         """One search with every layer."""
-        path = self._context.store.path(checked_id(run_id, ArtifactKind.TRIAGE), "run.json")
-        return from_plain(TriageRun, json.loads(path.read_bytes()))
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str) -> list[TriageRun]:
         """The searches of a model without their layers, newest first."""
-        found = self._context.store.ids(ArtifactKind.TRIAGE, parent=model_id)
-        return [from_plain(TriageRun, self._context.store.record(item)) for item in found]
+        return self._kept.heads(model_id)
 
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
@@ -238,6 +233,10 @@ class Triages:
     def make_variant(self, run: TriageRun, reporter: Reporter) -> VariantRecord:
         """The variant of the chosen plan."""
         return self._variants.perform(self.variant_wish(run), reporter)
+
+
+def _head(run: TriageRun) -> TriageRun:
+    return replace(run, sensitivities=(), lab=None)
 
 
 def _wish(spec: TriageSpec) -> QuantizeSpec:
