@@ -110,6 +110,17 @@ def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path
     assert (code, "fp16 has none" in err) == (2, True)
 
 
+def test_the_transformer_keeps_most_by_entropy_and_least_by_minmax(run: Run):
+    """What the hint at the calibration method says of this sample, which has attention."""
+    kept = {}
+    for method in ("entropy", "minmax", "percentile"):
+        _, made, _ = run("quantize", MODEL, "--precision", "int8", "--method", method, "--data", CALIBRATION)
+        _, plain, _ = run("validate", made["variant"]["id"], "--data", TEST, "--labels", LABELS)
+        kept[method] = plain["candidate"]
+
+    assert sorted(kept, key=kept.__getitem__) == ["minmax", "percentile", "entropy"]
+
+
 def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few: tuple[Path, Path], tmp_path: Path):
     words = ("--precision", "int8", "--data", few[0])
     how = ("--method", "percentile", "--percentile", 99.5, "--rest", "fp32", "--attention")
