@@ -215,6 +215,58 @@ def test_a_floor_that_lets_everything_through_is_a_finding(
     assert ("floor-says-little" in [item["rule"] for item in plain["findings"]]) is is_told
 
 
+def test_a_stored_validation_is_judged_anew_without_running_anything(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    _, made, _ = run("quantize", MODEL, "--precision", "int8", "--method", "minmax", "--data", CALIBRATION)
+    np.savez(tmp_path / "grouped.npz", labels=np.load(few[1])["labels"], groups=np.arange(200) // 2)
+    _, first, _ = run("validate", made["variant"]["id"], "--data", few[0], "--labels", tmp_path / "grouped.npz")
+    jobs = len(run("jobs")[1]["jobs"])
+
+    loose_code, loose, _ = run("validate", "--rejudge", first["id"], "--tolerance", 0.4)
+    strict_code, strict, _ = run("validate", "--rejudge", first["id"], "--tolerance", 0)
+    same = run("validate", "--rejudge", first["id"])[1]
+
+    assert (loose_code, loose["verdict"], loose["tolerance"]) == (0, "not worse", 0.4)
+    assert strict_code in (1, 5)
+    assert same == first
+    assert loose["candidate"] == strict["candidate"] == first["candidate"]
+    assert loose["ci95"] == first["ci95"]
+    assert loose.keys() == first.keys()
+    (counted,) = (item for item in loose["findings"] if item["rule"] == "verdict-counts-samples")
+    assert "Counted by those it is also not worse" in counted["message"]
+    assert len(run("jobs")[1]["jobs"]) == jobs
+
+
+def test_a_stored_search_is_judged_anew_and_its_plan_written(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    words = ("--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--max-evaluations", 4)
+    _, first, err = run("triage", MODEL, *words, "--validation-data", few[0], "--labels", few[1], "--tolerance", 0.001)
+    jobs = len(run("jobs")[1]["jobs"])
+
+    code, loose, _ = run("triage", "--rejudge", first["id"], "--tolerance", 0.5, "--plan", tmp_path / "plan.json")
+
+    assert first["verdict"] == "too few samples to tell", err
+    assert (code, loose["verdict"], loose["tolerance"], loose["after"]) == (0, "not worse", 0.5, loose["before"])
+    assert [point["metric"] for point in loose["curve"]] == [point["metric"] for point in first["curve"]]
+    assert {item["precision"] for item in loose["plan"]} == {"int8"}
+    assert not plan_from_text((tmp_path / "plan.json").read_bytes()).kept
+    assert "too-few-samples" not in [item["rule"] for item in loose["findings"]]
+    assert len(run("jobs")[1]["jobs"]) == jobs
+
+
+def test_a_stored_measurement_takes_nothing_that_asks_for_another_one(run: Run, few: tuple[Path, Path]):
+    _, plain, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", few[1])
+
+    for words, said in [
+        ((MODEL,), "takes no MODEL"),
+        (("--data", few[0]), "takes no --data"),
+        (("--metric", "top5"), "takes no --metric top5"),
+        (("--tolerance", 2), "Tolerance 2.0"),
+    ]:
+        code, _, err = run("validate", "--rejudge", plain["id"], *words)
+        assert (code, said in err) == (2, True), err
+    assert run("triage", "--rejudge", plain["id"])[0] == 2
+    assert run("validate", "--rejudge", "c-0123456789ab")[0] == 2
+
+
 @pytest.fixture(scope="module")
 def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The transformer with a second head that says the opposite."""
@@ -280,6 +332,10 @@ def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
         (("validate", MODEL, "--against", MODEL, "--data", CALIBRATION, "--labels", LABELS), "labels for 750 samples"),
         (("validate", MODEL, "--against", MODEL, "--data", TEST, "--labels", LABELS, "--metric", "f9"), "not known"),
         (("triage", MODEL, "--validation-data", TEST, "--labels", LABELS), "needs calibration data"),
+        (("triage", MODEL, "--labels", LABELS), "Give --validation-data"),
+        (("triage", "--validation-data", TEST), "triage was given no model"),
+        (("validate", "--data", TEST), "validate was given no model"),
+        (("validate", MODEL, "--against", MODEL), "Give --data"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[object, ...], said: str):

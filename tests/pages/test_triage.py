@@ -162,7 +162,9 @@ def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(be
     assert bench.validation.judgement(validation).verdict.value in said
     assert variant.id.replace("-", r"\-") in said
 
-    looser, stricter = (bench.validation.judgement(validation, share) for share in (0.4, 0.0))
+    looser, stricter = (
+        bench.validation.judgement(bench.validation.rejudged(validation, share)) for share in (0.4, 0.0)
+    )
     assert looser.verdict is not stricter.verdict
     app.number_input("triage.validation_tolerance").set_value(40.0).run()
     assert not app.exception

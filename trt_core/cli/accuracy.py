@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from trt_core.cli import present
@@ -58,15 +59,33 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rejudge(command: argparse.ArgumentParser, what: str) -> None:
+    """The switch that weighs a stored measurement in place of a new one."""
+    command.add_argument(
+        "--rejudge", metavar="ID", help=f"weigh this stored {what} with --tolerance, without running anything again"
+    )
+
+
+def check_rejudge(options: argparse.Namespace, measured: Mapping[str, object], metric: str) -> None:
+    """InvalidInput for an option that asks for another measurement; `measured` holds those as given, by their name."""
+    shared = {"--labels": options.labels, "--samples": options.samples, "--score": options.score}
+    given = [name for name, value in {**measured, **shared, "--by-groups": options.by_groups}.items() if value]
+    given += [f"--metric {options.metric}"] if options.metric not in ("top1", metric) else []
+    if given:
+        raise InvalidInput(
+            f"--rejudge weighs what was measured by {metric}, and takes no {given[0]}.",
+            remedy="Leave it out, or measure anew without --rejudge.",
+        )
+
+
 def tolerance(options: argparse.Namespace) -> float:
     """The tolerance as given, or the metric's own."""
     return default_tolerance(options.metric) if options.tolerance is None else float(options.tolerance)
 
 
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """The search for a plan."""
-    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
-    run = bench.triage.run(str((job.result or {})["triage"]))
+    """The search for a plan, or a stored one judged anew."""
+    run = _searched(bench, options, console) if options.rejudge is None else _rejudged(bench, options)
     if options.plan is not None:
         options.plan.write_text(plan_text(run.plan))
     if options.output is not None:
@@ -90,6 +109,31 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
     return Answer(
         plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=EXIT_OF[after.judgement.verdict]
     )
+
+
+def _searched(bench: Workbench, options: argparse.Namespace, console: Console) -> TriageRun:
+    if options.model is None:
+        raise InvalidInput("triage was given no model.", remedy="Name one, or a search with --rejudge ID.")
+    if options.validation_data is None:
+        raise InvalidInput("triage was given no samples to validate on.", remedy="Give --validation-data.")
+    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
+    return bench.triage.run(str((job.result or {})["triage"]))
+
+
+def _rejudged(bench: Workbench, options: argparse.Namespace) -> TriageRun:
+    run = bench.triage.run(options.rejudge)
+    precision = run.plan.recipe.precision.value
+    measured = {
+        "MODEL": options.model,
+        "--data": options.data,
+        "--validation-data": options.validation_data,
+        "--lab": options.lab,
+        "--leave-one-out": options.leave_one_out,
+        "--attention": options.attention,
+        f"--precision {options.precision}": options.precision not in ("int8", precision),
+    }
+    check_rejudge(options, measured, run.metric)
+    return run if options.tolerance is None else bench.triage.rejudged(run, options.tolerance)
 
 
 def _lab_sentence(lab: CalibrationLab) -> str:
@@ -178,6 +222,7 @@ def _triage_plain(run: TriageRun) -> present.Plain:
         "id": run.id,
         "method": run.method,
         "metric": run.metric,
+        "tolerance": run.tolerance,
         "plan": [{"node": entry.node, "precision": entry.precision.value} for entry in run.plan.entries],
         "curve": [_point(one) for one in run.evaluations],
         "baseline": run.after.judgement.baseline,

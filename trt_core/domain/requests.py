@@ -235,6 +235,13 @@ def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
         raise InvalidInput(
             f"The metric {metric} needs labels.", remedy="Give them with --labels, or use sqnr or cosine."
         )
+    check_tolerance(metric, tolerance)
+
+
+def check_tolerance(metric: str, tolerance: float) -> None:
+    """InvalidInput for a relative drop that is none; every number is a floor."""
+    if metric in FLOOR_METRICS:
+        return
     if not 0.0 <= tolerance < 1.0:
         raise InvalidInput(
             f"Tolerance {tolerance}.", remedy="Give a relative drop from 0 up to 1, such as 0.005 for 0.5 %."

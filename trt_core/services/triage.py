@@ -18,7 +18,7 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
-from trt_core.domain.requests import QuantizeSpec, TriageSpec
+from trt_core.domain.requests import QuantizeSpec, TriageSpec, check_tolerance
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
 from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
@@ -197,6 +197,7 @@ class Triages:
 
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
+        check_tolerance(run.metric, tolerance)
         return told_again(run, rejudged(run, tolerance))
 
     def chosen(self, run: TriageRun, place: int) -> TriageRun:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trt_core.analysis.dependence import dependence_findings
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.validation import ValidationRun
+from trt_core.domain.validation import Judgement, ValidationRun
 
 _TWIN = (
     "ONNX Runtime {ort} on the CPU, without graph optimization: {reference} against {subject}, in which "
@@ -70,15 +71,6 @@ def findings(
                 remedy="Validate on the machine that built it, with its GPU.",
             )
         )
-    if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
-        found.append(
-            Finding(
-                rule="floor-says-little",
-                severity=Severity.WARNING,
-                message=f"The floor of {run.tolerance:g} for {run.metric} lets nearly every candidate through.",
-                remedy="For sqnr give a floor in dB, such as --tolerance 20, for cosine one such as --tolerance 0.99.",
-            )
-        )
     if left_out > 0:
         found.append(
             Finding(
@@ -86,6 +78,21 @@ def findings(
                 severity=Severity.NOTE,
                 message=f"{left_out:,} samples at the end were left out: they fill no batch that the engine takes.",
                 remedy="Build with a profile that begins at one sample.",
+            )
+        )
+    return tuple(found)
+
+
+def outcome_findings(run: ValidationRun, judgement: Judgement) -> tuple[Finding, ...]:
+    """What a reader must know of a verdict at the run's tolerance."""
+    found = list(dependence_findings(run.measured, judgement))
+    if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
+        found.append(
+            Finding(
+                rule="floor-says-little",
+                severity=Severity.WARNING,
+                message=f"The floor of {run.tolerance:g} for {run.metric} lets nearly every candidate through.",
+                remedy="For sqnr give a floor in dB, such as --tolerance 20, for cosine one such as --tolerance 0.99.",
             )
         )
     return tuple(found)
