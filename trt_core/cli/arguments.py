@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from trt_core.cli.accuracy import add_attention, add_judged, add_rejudge
+from trt_core.cli.accuracy import add_attention
 from trt_core.cli.calibration import calibration_arguments
 from trt_core.cli.inside import inside_arguments
+from trt_core.cli.judging import add_judged, add_rejudge
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.sensitivity import sensitivity_arguments

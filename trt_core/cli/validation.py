@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from trt_core.cli import present
-from trt_core.cli.accuracy import (
+from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.judging import (
     EXIT_OF,
     add_judged,
     add_rejudge,
@@ -16,7 +17,6 @@ from trt_core.cli.accuracy import (
     tolerance,
     verdict_sentence,
 )
-from trt_core.cli.answers import Answer, Console, finding_lines, finished
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.requests import ValidateSpec
