@@ -12,6 +12,7 @@ from trt_core.domain.findings import Finding, Severity
 
 REFITTED = "refitted"  # label of the file with fitting scales, in a comparison
 _MOVED = 2.0  # times or by: less is what calibration methods differ by
+_SHIFTED = 8.0  # steps of a zero point
 
 
 def with_avoidable(layers: Sequence[LayerDivergence], label: str) -> tuple[LayerDivergence, ...]:
@@ -55,6 +56,10 @@ def _cost(item: Origin) -> str:
 
 
 def _scales(changes: Sequence[ScaleChange]) -> str:
-    moved = [item for item in changes if not 1.0 / _MOVED < item.before / item.after < _MOVED]
-    told = (f"{item.tensor}: {item.before:.4g} in the file, {item.after:.4g} fits" for item in moved[:4])
-    return "; ".join(told) or "Its scales are as they should be: look at the zero points, or at weights stored in INT8."
+    told = []
+    for item in changes:
+        if not 1.0 / _MOVED < item.before / item.after < _MOVED:
+            told.append(f"Scale of {item.tensor}: {item.before:.4g} in the file, {item.after:.4g} fits.")
+        elif abs(item.zero_before - item.zero_after) > _SHIFTED:
+            told.append(f"Zero point of {item.tensor}: {item.zero_before:g} in the file, {item.zero_after:g} fits.")
+    return " ".join(told[:4])

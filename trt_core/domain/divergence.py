@@ -61,11 +61,13 @@ class LayerDivergence:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleChange:
-    """The scale of one tensor in a file, and the one that fits its values; per channel, the middle one of each."""
+    """Scale and zero point of one tensor in a file, and those that fit its values; per channel, the middle ones."""
 
     tensor: str
     before: float
     after: float
+    zero_before: float = 0.0
+    zero_after: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

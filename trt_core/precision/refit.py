@@ -66,9 +66,14 @@ class _Parts:
         return None if tensor is None else numpy_helper.to_array(tensor)
 
     def dtype(self, node: onnx.NodeProto) -> np.dtype[Any]:
-        """What a pair quantizes to; UINT8 without a zero point, as ONNX has it."""
-        zero = self.array(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        return np.dtype(np.uint8) if zero is None else zero.dtype
+        """What a pair quantizes to; without a zero point what is stored, else UINT8, as ONNX has it."""
+        held = self.zero(node)
+        if held is None and node.op_type == "DequantizeLinear":
+            held = self.array(node.input[0])
+        return np.dtype(np.uint8) if held is None else held.dtype
+
+    def zero(self, node: onnx.NodeProto) -> Array | None:
+        return self.array(node.input[2]) if len(node.input) > 2 and node.input[2] else None
 
     def is_quantizer(self, node: onnx.NodeProto) -> bool:
         scale = self.array(node.input[1])
@@ -83,11 +88,9 @@ class _Parts:
         """Give a QuantizeLinear and all that dequantize its output another scale and zero point."""
         old = self.array(node.input[1])
         assert old is not None  # noqa: S101 - `is_quantizer` has seen it
-        readers = (item for item in self.graph.node if node.output[0] in item.input[:1])
-        names = (
-            self.add(scale.reshape(old.shape).astype(old.dtype)),
-            self.add(zero.reshape(old.shape).astype(self.dtype(node))),
-        )
+        readers = [item for item in self.graph.node if node.output[0] in item.input[:1]]
+        dtype = self.dtype(node)
+        names = (self.add(scale.reshape(old.shape).astype(old.dtype)), self.add(zero.reshape(old.shape).astype(dtype)))
         for item in (node, *(reader for reader in readers if reader.op_type == "DequantizeLinear")):
             item.input[1:] = names
 
@@ -114,11 +117,22 @@ def scale_changes(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, 
                 was, became = old.array(pairs[name].input[1]), new.array(twins[name].input[1])
                 if was is not None and became is not None and was.size and became.size:
                     tensor = source.get(pairs[name].input[0], pairs[name].input[0])
-                    values = (float(np.median(was)), float(np.median(became)))
-                    changes.append(ScaleChange(tensor=tensor, before=values[0], after=values[1]))
+                    changes.append(
+                        ScaleChange(
+                            tensor=tensor,
+                            before=_middle(was),
+                            after=_middle(became),
+                            zero_before=_middle(old.zero(pairs[name])),
+                            zero_after=_middle(new.zero(twins[name])),
+                        )
+                    )
         if changes and node.output:
             found[node.output[0]] = tuple(changes)
     return found
+
+
+def _middle(values: Array | None) -> float:
+    return 0.0 if values is None or not values.size else float(np.median(values))
 
 
 def _of_weight(weight: Array, parts: _Parts, node: onnx.NodeProto) -> tuple[Array, Array]:
@@ -159,15 +173,17 @@ def _refit_stored(parts: _Parts, baseline: onnx.ModelProto) -> None:
         held, weight = parts.array(pair.input[0]), exact.array(other.input[1])
         if held is None or weight is None or held.shape != weight.shape or not parts.is_quantizer(pair):
             continue
-        node.input[1] = parts.add(_requantized(weight, parts, pair))
+        scale, zero = _of_weight(weight, parts, pair)
+        steps = _steps(weight, scale, zero, pair, parts.dtype(pair))
+        parts.refit(pair, scale, zero)
+        pair.input[0] = parts.add(steps)
 
 
-def _requantized(weight: Array, parts: _Parts, pair: onnx.NodeProto) -> Array:
-    scale, zero = _of_weight(weight, parts, pair)
+def _steps(weight: Array, scale: Array, zero: Array, pair: onnx.NodeProto, dtype: np.dtype[Any]) -> Array:
+    """The weight in steps of its format, rounded to even as QuantizeLinear does."""
     if scale.ndim:
         axis = attribute(pair, "axis", 1) % weight.ndim
         shape = [-1 if item == axis else 1 for item in range(weight.ndim)]
         scale, zero = scale.reshape(shape), zero.reshape(shape)
-    least, most = _LIMITS[parts.dtype(pair)]
-    steps = np.clip(np.round(weight / scale) + zero, least, most)
-    return np.asarray((steps - zero) * scale, np.float32)
+    least, most = _LIMITS[dtype]
+    return np.asarray(np.clip(np.round(weight / scale) + zero, least, most), dtype)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.requests import DivergeSpec
 from trt_core.errors import InvalidInput
 from trt_core.services.library import Library
+
+_QUANTIZING = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_FEW_BYTES = 3.5  # a parameter: FP32 takes four, and the graph comes on top
+
+
+def looks_lowered(record: ModelRecord) -> bool:
+    """True for a file with Q/DQ pairs, or with too few bytes for parameters in FP32."""
+    return bool(_QUANTIZING & record.op_histogram.keys()) or record.size_bytes < _FEW_BYTES * record.parameters
 
 
 def same_inputs(library: Library, one: str, other: str) -> bool:

@@ -22,7 +22,7 @@ from trt_core.domain.requests import DivergeSpec, QuantizeSpec
 from trt_core.errors import GpuUnavailable, InvalidInput
 from trt_core.protocols import Feeds, Reporter, SampleBatches
 from trt_core.services.batching import batch_size, whole_samples
-from trt_core.services.candidate_checks import check_candidate, same_inputs
+from trt_core.services.candidate_checks import check_candidate, looks_lowered, same_inputs
 from trt_core.services.context import Context
 from trt_core.services.divergence_findings import baseline_dtypes, baseline_nan, lowered_already, sample_findings
 from trt_core.services.library import Library
@@ -158,12 +158,9 @@ class Divergences:
         return read_candidate(self._library, spec, folder, batches, runner=self._context.runner, reporter=reporter)
 
     def files(self, model_id: str) -> list[ModelRecord]:
-        """Other files of the library with the model's inputs: those that may be its low-precision versions."""
-        return [
-            item
-            for item in self._library.models()
-            if item.id != model_id and same_inputs(self._library, item.id, model_id)
-        ]
+        """Files of the library that look like low-precision versions of this model."""
+        others = [item for item in self._library.models() if item.id != model_id and looks_lowered(item)]
+        return [item for item in others if same_inputs(self._library, item.id, model_id)]
 
     def _run(self, spec: DivergeSpec, comparison: Comparison, file: CandidateFile | None) -> DivergenceRun:
         from trt_core.analysis.origins import origins
