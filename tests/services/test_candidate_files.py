@@ -95,10 +95,10 @@ def test_a_file_of_another_tool_is_compared_in_its_own_precision(bench, model, d
 
 
 @pytest.mark.parametrize("position", [0, 1], ids=["of the activation", "of stored weights"])
-def test_a_corrupt_scale_is_blamed_first_and_named_with_the_one_that_fits(
-    bench, model, data, theirs, tmp_path, position
-):
-    run = compared(bench, model, data, corrupted(theirs, tmp_path / "corrupt.onnx", position=position))
+def test_a_corrupt_scale_is_blamed_first_and_named_with_the_one_that_fits(bench, model, data, theirs, position):
+    path = bench.settings.workspace.parent / "corrupt.onnx"
+
+    run = compared(bench, model, data, corrupted(theirs, path, position=position))
 
     begins = dict(run.origin)["int8"]
     # Query, key and value read one activation: a scale of it is the fault of all three.
