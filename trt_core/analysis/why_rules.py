@@ -18,6 +18,8 @@ _GAIN_DB = 6.0
 _SOFTMAX_REACH = 50.0  # beyond it, rounding to FP16 moves probabilities by some 2 % and more
 _SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization", "Exp", "Pow"})
 
+_MOVING = frozenset({"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Gather", "Split"})
+
 
 def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision) -> tuple[Finding, ...]:
     """Findings for units that lose more than their precision must, in order of suspicion."""
@@ -27,7 +29,7 @@ def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision)
             continue
         if precision in (Precision.INT8, Precision.FP8) and (item.isolated_db or 0.0) < LOUD_DB:
             found += [*_quantized(item, item.facts, precision), *_halves(item)]
-        elif precision in (Precision.FP16, Precision.BF16):
+        elif precision in (Precision.FP16, Precision.BF16) and item.unit.op_type not in _MOVING:  # its source says it
             found += _half(item, item.facts, precision)
         found += _dead(item, item.facts)
     return tuple(found)
