@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trt_core.analysis.expected_blocks import primitive_layernorm
 from trt_core.analysis.model_values import value_findings
 from trt_core.analysis.qdq_rules import qdq_findings
+from trt_core.analysis.recurrent_rules import fixed_batch_findings
 from trt_core.domain.findings import Finding, Severity, counted, most_severe_first
 from trt_core.domain.graph import LONGEST_NAME_BYTES, Graph, Node, is_long_name
 from trt_core.domain.tensors import passed_through
@@ -44,6 +45,7 @@ def model_findings(
         *_long_names(graph),
         *_identities(graph),
         *qdq_findings(graph),
+        *fixed_batch_findings(graph),
     ]
     if model is not None:
         found += value_findings(model, graph)

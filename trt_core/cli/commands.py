@@ -61,6 +61,9 @@ def build(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     found = bench.builds.find(spec)
     cached = found is not None
     if found is None:
+        bench.builds.check(spec)
+        for line in finding_lines(bench.outlook.warnings(spec)):
+            console.say(line)
         job = finished(bench, bench.builds.submit(spec), console)
         found = bench.builds.build(str((job.result or {})["build"]))
     path = copied(bench.builds.engine_path(found.id), options.output)

@@ -6,6 +6,7 @@ import gzip
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trt_core.analysis.recurrent_rules import default_profile
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, checked_id
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import to_plain
@@ -13,7 +14,7 @@ from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.precision import Precision
-from trt_core.domain.profiles import check_profile, static_profile
+from trt_core.domain.profiles import check_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.tensors import passed_through
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
@@ -24,13 +25,7 @@ from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
 from trt_core.services.places import building_place
-from trt_core.services.typing_plan import (
-    built_variant,
-    calibration_for,
-    kept_nodes,
-    kept_timings,
-    rest_of,
-)
+from trt_core.services.typing_plan import built_variant, calibration_for, kept_nodes, kept_timings, rest_of
 from trt_core.services.variants import Variants
 
 
@@ -56,14 +51,15 @@ class Builds:
 
     def resolved(self, spec: BuildSpec) -> BuildSpec:
         """The same wish with everything decided that was left open; InvalidProfile for profiles that do not fit."""
-        inputs = self._library.model(spec.variant.model_id).inputs
-        profiles = spec.profiles
+        inputs, profiles = self._library.model(spec.variant.model_id).inputs, spec.profiles
+        compiler = self._context.compiler(spec.backend)
         if not profiles and not all(item.is_static for item in inputs):
-            profiles = (static_profile(inputs),)
+            widen = compiler.capabilities().needs_open_recurrent_batch
+            profiles = (default_profile(self._library.graph(spec.variant.model_id), open_batch=widen),)
         for profile in profiles:
             check_profile(profile, inputs)
-        target = spec.target or self._context.compiler(spec.backend).default_target
-        return replace(spec, variant=self._variants.resolved(spec.variant), target=target, profiles=profiles)
+        variant, target = self._variants.resolved(spec.variant), spec.target or compiler.default_target
+        return replace(spec, variant=variant, target=target, profiles=profiles)
 
     def check(self, spec: BuildSpec) -> None:
         """Refuse what cannot be built, before anything is queued.
