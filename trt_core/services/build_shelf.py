@@ -32,6 +32,7 @@ class Made:
     variant: VariantRecord
     compiled: CompileOutput
     attempt: int
+    made_for: str = ""
 
 
 class BuildShelf:
@@ -84,6 +85,7 @@ class BuildShelf:
             host=build_host(),
             ranges=compiled.ranges,
             findings=findings,
+            made_for=made.made_for,
         )
 
     def _map(self, made: Made) -> FusionMap:

@@ -68,9 +68,8 @@ class Builds:
         not know, InvalidProfile for shapes that the model's own nodes cannot take.
         """
         spec = self.resolved(spec)
-        compiler = self._context.compiler(spec.backend)
         capabilities = self._able(spec.backend)
-        compiler.check_target(spec.target)
+        self._context.compiler(spec.backend).check_target(spec.target)
         self._check_ends(spec)
         if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
@@ -178,9 +177,9 @@ class Builds:
         return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
     def builds(self, model_id: str = "") -> list[BuildRecord]:
-        """All builds, newest first; with a model, only its own."""
+        """All builds, newest first, what nobody asked for behind the others; with a model, only its own."""
         found = self._context.store.ids(ArtifactKind.BUILD, parent=model_id or None)
-        return [self.build(build_id) for build_id in found]
+        return sorted(map(self.build, found), key=lambda item: bool(item.made_for))
 
     def engine_path(self, build_id: str) -> Path:
         """The serialized engine."""
@@ -225,8 +224,13 @@ class Builds:
 
     # Doing -------------------------------------------------------------------------------------------------------
 
-    def perform(self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None) -> Built:
-        """Build in the calling process; the same wish again is answered from the store."""
+    def perform(
+        self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None, made_for: str = ""
+    ) -> Built:
+        """Build in the calling process; the same wish again is answered from the store.
+
+        `made_for` marks an engine that nobody asked for: lists name it, and have it after the others.
+        """
         stages = stages or Stages()
         spec = self.resolved(spec)
         build_id = self.id_of(spec)
@@ -243,6 +247,7 @@ class Builds:
             variant=variant,
             compiled=compiled,
             attempt=attempt,
+            made_for=made_for,
         )
         return Built(record=self._shelf.keep(made, stages), cached=False)
 
