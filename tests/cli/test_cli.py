@@ -64,6 +64,8 @@ def test_inspect_names_every_node_and_proves_by_build(run: Run):
     assert plain["summary"] | {"fully_supported": True, "unsupported": 0} == plain["summary"]
     assert {"sha256", "opset", "ir_version", "producer", "parameters", "size_bytes"} <= plain["model"].keys()
     assert plain["model"]["inputs"][0]["shape"][0] == "batch"
+    (held,) = run("runs")[1]["models"]
+    assert [build["made_for"] for build in held["builds"]] == ["proof for Support"]
 
 
 def test_inspect_says_no_with_the_parsers_reason(run: Run):
