@@ -218,10 +218,11 @@ def variant_title(record: VariantRecord) -> str:
 
 
 def build_title(record: BuildRecord) -> str:
-    """`FP16 · SM 8.6 · attempt 2 · b-…`."""
+    """`FP16 · SM 8.6 · attempt 2 · b-…`; an engine that nobody asked for says what it is a part of."""
+    part = f" · {record.made_for}" if record.made_for else ""
     attempt = f" · attempt {record.attempt}" if record.attempt > 1 else ""
     normalized = "" if record.recipe.normalize else " · not normalized"
-    return f"{record.recipe.precision.value.upper()} · {record.target}{normalized}{attempt} · {record.id}"
+    return f"{record.recipe.precision.value.upper()} · {record.target}{normalized}{attempt}{part} · {record.id}"
 
 
 def data_title(record: DataRecord) -> str:

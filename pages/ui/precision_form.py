@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -93,6 +94,20 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         return wish
     missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
     return replace(wish, missing=missing)
+
+
+def recipe_fields(recipe: Recipe, model_id: str) -> dict[str, Any]:
+    """What these fields hold for a recipe, by their keys; rules of several precisions take that of the first."""
+    return {
+        "build.wanted": recipe.precision.value,
+        "build.rest": recipe.rest.value,
+        "build.method": recipe.method.value,
+        "build.percentile": recipe.percentile,
+        "build.normalize": recipe.normalize,
+        "build.attention": recipe.attention,
+        f"build.{model_id}.keep": [rule.node for rule in recipe.keep],
+        "build.keep_in": recipe.keep[0].precision.value if recipe.keep else recipe.rest.value,
+    }
 
 
 def _attention(precision: Precision, *, implicit: bool) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trt_core.analysis.validation import OutputErrors, compared, top_k
+from trt_core.analysis.top_k import class_outputs, top_k
+from trt_core.analysis.validation import OutputErrors, compared
 from trt_core.errors import InvalidData
 
 LOGITS = np.array([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], np.float32)
@@ -48,6 +49,12 @@ def test_of_several_outputs_the_one_named_is_scored_and_the_first_otherwise():
     assert top_k(1, "z")(heads, truth).tolist() == [0, 0, 0]
     with pytest.raises(InvalidData, match="'mask' does not have the shape"):
         top_k(1, "mask")(heads, truth)
+
+
+def test_outputs_without_samples_or_axes_are_no_classes():
+    outputs = {"boxes": np.zeros((0, 4, 2)), "count": np.zeros(()), "y": LOGITS[:, :, None, None]}
+
+    assert list(class_outputs(outputs)) == ["y"]
 
 
 def test_a_named_output_is_the_only_one_that_is_compared():

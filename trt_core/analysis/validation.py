@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from trt_core.analysis.error_sums import ErrorSums
+from trt_core.analysis.top_k import Metric, Outputs, class_outputs
 from trt_core.domain.jobs import Progress
 from trt_core.domain.tensors import FLOATING
 from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums
@@ -16,63 +17,6 @@ from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Feeds, Reporter, SampleBatches, Session
 
 _RECORDED_BYTES = 64 << 20
-Outputs = Mapping[str, Array]
-Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
-
-
-def top_k(k: int, output: str = "") -> Metric:
-    """1 where the label is among the k largest entries of an output [samples, classes], else 0.
-
-    That output is the one named, or the first of that shape.
-    Ties count against the candidate only by their position, as argmax has it; a row that holds NaN is wrong.
-    """
-
-    def score(outputs: Outputs, labels: Array) -> npt.NDArray[np.float32]:
-        logits = _logits(outputs, output)
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            raise InvalidData(
-                f"The labels are {labels.dtype} with {labels.ndim} axes; class numbers are whole and one a sample.",
-                remedy="Save an integer array of shape [samples].",
-            )
-        classes = logits.shape[1]
-        if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-            raise InvalidData(
-                f"A label is outside 0..{classes - 1}, the classes of the output.",
-                remedy="Check that labels and model count classes alike.",
-            )
-        numbers = labels.astype(np.int64)
-        own = logits[np.arange(len(logits)), numbers][:, None]
-        earlier = np.arange(classes)[None, :] < numbers[:, None]
-        ahead = (logits > own) | ((logits == own) & earlier)
-        right = (ahead.sum(axis=1) < k) & ~np.isnan(logits).any(axis=1)
-        return right.astype(np.float32)
-
-    return score
-
-
-def class_outputs(outputs: Outputs) -> dict[str, Array]:
-    """The outputs that hold a value a class for every sample, as [samples, classes]; further axes have size 1."""
-    found = {}
-    for name, array in outputs.items():
-        flat = array.reshape(array.shape[0], -1) if array.ndim > 2 and array[0].size == array.shape[1] else array
-        if flat.ndim == 2 and flat.dtype.name in FLOATING and flat.shape[1] > 1:
-            found[name] = flat
-    return found
-
-
-def _logits(outputs: Outputs, output: str) -> npt.NDArray[np.float32]:
-    found = class_outputs(outputs)
-    if not found:
-        raise InvalidData(
-            "No output has the shape [samples, classes].",
-            remedy="Use the metric sqnr or cosine, or a metric of your own.",
-        )
-    if output and output not in found:
-        raise InvalidData(
-            f"The output {output!r} does not have the shape [samples, classes].",
-            remedy=f"Score one of {', '.join(found)[:200]}.",
-        )
-    return np.asarray(found[output or next(iter(found))], np.float32)
 
 
 class LabelScores:
@@ -128,13 +72,21 @@ def compared(
 ) -> Measured:
     """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise.
 
+    A score of the candidate that is not finite counts as boundlessly bad. Raises InvalidData where the model itself has
+    such a score, or scores of which no relative drop can be told.
+
     `groups` holds one key a sample; samples of one key are not independent of each other. `by_groups` says whether the
     verdict shall count groups; sums always do where there are any.
     """
     first, second = baseline.astype(np.float64), candidate.astype(np.float64)
+    if not np.isfinite(first).all():
+        sample = int(np.argmin(np.isfinite(first)))
+        raise InvalidData(
+            f"The metric {metric} gave the model itself {first[sample]} on sample {sample}.",
+            remedy="Give a finite number for every sample.",
+        )
+    second = np.where(np.isfinite(second), second, -np.inf)
     value, mean = float(second.mean()), float(first.mean())
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise InvalidData("The metric gave a score that is not finite.", remedy="Give a number for every sample.")
     if np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all():
         counts = PairCounts(
             samples=first.size,
@@ -166,6 +118,11 @@ def _summed(
     mean: float,
 ) -> Measured:
     """Scores that are not just right or wrong: sums over samples, or over group means where there are groups."""
+    if mean <= 0.0:
+        raise InvalidData(
+            f"The metric {metric} gives the model itself {mean:.4g} on average, of which no relative drop can be told.",
+            remedy="Let score return numbers above zero, larger where better, such as 1 / (1 + error).",
+        )
     if groups is not None:
         first, second = _group_means(first, groups), _group_means(second, groups)
     sums = ScoreSums(
@@ -174,7 +131,7 @@ def _summed(
         candidate=float(second.sum()),
         baseline_squares=float((first * first).sum()),
         candidate_squares=float((second * second).sum()),
-        products=float((first * second).sum()),
+        products=float((first * second).sum()) if math.isfinite(value) else -math.inf,
     )
     number = None if groups is None else sums.samples
     return Measured(metric=metric, sums=sums, value=value, baseline=mean, groups=number)

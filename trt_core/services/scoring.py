@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from trt_core.analysis.top_k import Outputs
 from trt_core.analysis.validation import (
     LabelScores,
     OutputErrors,
-    Outputs,
     compared,
     output_error,
     recorded,
@@ -120,9 +121,7 @@ class Scoring:
         if isinstance(exact, np.ndarray):
             scores = [self._scores() for _ in tails]
             run_tails(session, self._outputs, list(zip(sessions, scores, strict=True)), self._batches, reporter)
-            return [
-                compared(self.metric, exact, one.result(), self.groups, by_groups=self._by_groups) for one in scores
-            ]
+            return [self._compared(exact, one.result()) for one in scores]
         errors = [self._errors(exact) for _ in tails]
         run_tails(session, self._outputs, list(zip(sessions, errors, strict=True)), self._batches, reporter)
         return [one.result() for one in errors]
@@ -137,7 +136,14 @@ class Scoring:
         if not isinstance(exact, np.ndarray):
             return output_error(self._errors(exact), session, self._batches, reporter, steps=self.samples)
         self.candidate = sample_scores(session, self._batches, self._scores(), reporter, phase=phase)
-        return compared(self.metric, exact, self.candidate, self.groups, by_groups=self._by_groups)
+        return self._compared(exact, self.candidate)
+
+    def _compared(self, exact: Scores, found: Scores) -> Measured:
+        measured = compared(self.metric, exact, found, self.groups, by_groups=self._by_groups)
+        if self.metric != "top1":
+            return measured
+        _, numbers = np.unique(self._labels, return_counts=True)
+        return replace(measured, majority=float(numbers.max() / self._labels.size))
 
     def findings(self) -> tuple[Finding, ...]:
         """Which of several outputs was scored; known once a baseline was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.artifacts import PROOF, ArtifactKind
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import Sm
 from trt_core.domain.findings import Finding
@@ -117,7 +117,7 @@ class Support:
         variant = QuantizeSpec(model_id=spec.model_id, recipe=Recipe(precision=Precision.FP32))
         wish = BuildSpec(variant=variant, backend=spec.backend, target=spec.target)
         try:
-            self._builds.perform(wish, reporter, stages=stages)
+            self._builds.perform(wish, reporter, stages=stages, made_for=PROOF)
         except BackendError as error:
             return prove_by_build(report, error)
         return prove_by_build(report, None)

@@ -102,6 +102,7 @@ class Triages:
         found = (
             *run.findings,
             *scoring.findings(),
+            *subject.findings,
             *about,
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trt_core.analysis.dependence import dependence_findings
+from trt_core.analysis.score_rules import score_findings
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.validation import Judgement, ValidationRun
@@ -85,7 +86,7 @@ def findings(
 
 def outcome_findings(run: ValidationRun, judgement: Judgement) -> tuple[Finding, ...]:
     """What a reader must know of a verdict at the run's tolerance."""
-    found = list(dependence_findings(run.measured, judgement))
+    found = [*dependence_findings(run.measured, judgement), *score_findings(run.measured, judgement)]
     if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
         found.append(
             Finding(
