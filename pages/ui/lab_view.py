@@ -32,7 +32,8 @@ def show_lab(run: TriageRun) -> None:
     st.markdown(
         f"**{method}** leaves the least error of rounding to {PRECISION_LABELS[lab.precision]}, in the mean over all "
         f"tensors, on {lab.validation_samples:,} validation samples, after {lab.calibration_samples:,} calibration "
-        f"samples. Percentile is the {lab.percentile:g}th."
+        f"samples. Percentile is the {lab.percentile:g}th. The least rounding error is not always the best accuracy: "
+        "validate what you choose."
     )
     st.plotly_chart(samples_figure(lab), key="triage.lab", config=plot_config(f"{run.id}-lab"))
     show_table(lab_rows(lab), key="triage.lab_table", filename=f"{run.id}-lab.csv", height=420)

@@ -28,8 +28,8 @@ _METHODS = {
 }
 _WHICH = (
     "No method suits every network, with attention or without. In INT8 the transformer among the samples keeps most of "
-    "its accuracy by entropy, and least by MinMax. FP8 has exponents, so that MinMax serves it well. Triage compares "
-    "all three on your samples."
+    "its accuracy by entropy, although that leaves the largest rounding errors, and least by MinMax. FP8 has "
+    "exponents, so that MinMax serves it well. Validate what you choose on labelled samples."
 )
 _PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 

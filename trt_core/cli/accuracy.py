@@ -82,7 +82,10 @@ def _rejudged(bench: Workbench, options: argparse.Namespace) -> TriageRun:
 
 def _lab_sentence(lab: CalibrationLab) -> str:
     method, precision = lab.best_method().value, lab.precision.value
-    return f"Calibration lab: {method} leaves the least error in {precision} (percentile {lab.percentile:g})."
+    return (
+        f"Calibration lab: {method} rounds to {precision} with the least error, which is not yet accuracy (percentile "
+        f"{lab.percentile:g})."
+    )
 
 
 def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
