@@ -22,14 +22,14 @@ from trt_core.domain.precision_support import why_not_precision
 from trt_core.workbench import Workbench
 
 _METHODS = {
-    CalibrationMethod.ENTROPY: "the range that loses least information; suits convolutional networks on images",
-    CalibrationMethod.MINMAX: "everything that was seen; suits transformers, whose rare large values carry meaning, "
-    "while outliers widen the steps",
-    CalibrationMethod.PERCENTILE: "cuts the rarest values off on both ends; for a few outliers that mean nothing",
+    CalibrationMethod.ENTROPY: "the range that loses least information, which may clip what is rare and large",
+    CalibrationMethod.MINMAX: "everything that was seen: nothing is clipped, and few large values widen all steps",
+    CalibrationMethod.PERCENTILE: "clips the rarest large values, whatever they carry",
 }
 _WHICH = (
-    "Entropy suits convolutional networks on images. Where the graph has Softmax or attention, try MinMax first. "
-    "The Divergence page tells which one loses less on your samples."
+    "No method suits every network, with attention or without. In INT8 the transformer among the samples keeps most of "
+    "its accuracy by entropy, and least by MinMax. FP8 has exponents, so that MinMax serves it well. Triage compares "
+    "all three on your samples."
 )
 _PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 

@@ -49,7 +49,8 @@ def _tolerance(runs: Sequence[ValidationRun]) -> float | None:
 
 
 def _card(bench: Workbench, run: ValidationRun, tolerance: float | None) -> None:
-    judged = bench.validation.judgement(run, tolerance)
+    run = run if tolerance is None else bench.validation.rejudged(run, tolerance)
+    judged = bench.validation.judgement(run)
     with st.container(border=True, gap="xsmall"):
         by = ":blue-badge[engine run]" if run.by_engine else ":gray-badge[simulated]"
         st.markdown(f"{_SIGNS[judged.verdict]} {by} {text.plain(run.subject)} · {text.clock(run.created_at)}")

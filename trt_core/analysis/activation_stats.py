@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trt_core.domain.precision import EDGES, Precision
 from trt_core.domain.triage import ActivationFacts
 from trt_core.protocols import Array
 
@@ -15,9 +16,6 @@ LARGEST_FP16 = 65504.0
 LARGEST_FP8 = 448.0  # E4M3
 _SMALLEST_NORMAL_FP16 = 2.0**-14
 _LEVELS = 127.0
-# In units of the scale: from where on a value is cut off, and up to where it becomes zero. Both round to even.
-_INT8_EDGE, _INT8_ZERO = 127.5, 0.5
-_FP8_EDGE, _FP8_ZERO = 464.0, 2.0**-10  # E4M3 ends at 448 after steps of 32, and begins with subnormals of 2^-9
 OUTLIER_FACTOR = 8.0  # a channel this many times as wide as the middle one is an outlier
 
 OFFSET_FACTOR = 100.0  # standard deviations from zero to a channel's mean: FP16 leaves its variation some 28 dB
@@ -34,7 +32,7 @@ class ActivationStats:
 
     def __init__(self, tensor: str, *, axis: int, scale: float | None, is_fp8: bool = False) -> None:
         self._tensor, self._axis, self._scale, self._is_fp8 = tensor, axis, scale, is_fp8
-        self._edge, self._zero = (_FP8_EDGE, _FP8_ZERO) if is_fp8 else (_INT8_EDGE, _INT8_ZERO)
+        self._edge, self._zero = EDGES[Precision.FP8 if is_fp8 else Precision.INT8]
         self._low, self._high = math.inf, -math.inf
         self._channels: npt.NDArray[np.float64] | None = None
         self._sums = self._channel_squares = np.zeros(0)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from trt_core.cli.accuracy import add_attention, add_judged
+from trt_core.cli.accuracy import add_attention
 from trt_core.cli.calibration import calibration_arguments
 from trt_core.cli.inside import inside_arguments
+from trt_core.cli.judging import add_judged, add_rejudge
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
 from trt_core.cli.sensitivity import sensitivity_arguments
@@ -151,14 +152,15 @@ def _diverge(command: argparse.ArgumentParser) -> None:
 
 
 def _triage(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL")
+    command.add_argument("model", metavar="MODEL", nargs="?")
+    add_rejudge(command, "search")
     command.add_argument("--precision", choices=PRECISIONS[2:], default="int8")
     command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16", help="what is kept runs in this")
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
     add_attention(command)
-    command.add_argument("--validation-data", type=Path, required=True, help="samples to validate on, .npz")
+    command.add_argument("--validation-data", type=Path, help="samples to validate on, .npz")
     add_judged(command)
     command.add_argument("--max-evaluations", type=int, default=20)
     command.add_argument("--leave-one-out", type=int, default=0, metavar="N", help="measure the N first-ranked alone")

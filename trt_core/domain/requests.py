@@ -137,6 +137,7 @@ class ValidateSpec:
     by_groups: bool = False  # the verdict counts the groups of the label file, not its samples
     backend: str = ""
     baseline_id: str = ""
+    output: str = ""  # the output to be scored; "": the first that holds a value a class, for sqnr and cosine all
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -168,6 +169,7 @@ class TriageSpec:
     ranking_samples: int = 32
     leave_one_out: int = 0
     with_lab: bool = False  # compare calibration methods, too
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -216,6 +218,7 @@ class SensitivitySpec:
     ask_backends: bool = True
     with_builds: bool = False
     target: Sm | None = None
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -246,6 +249,13 @@ def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
         raise InvalidInput(
             f"The metric {metric} needs labels.", remedy="Give them with --labels, or use sqnr or cosine."
         )
+    check_tolerance(metric, tolerance)
+
+
+def check_tolerance(metric: str, tolerance: float) -> None:
+    """InvalidInput for a relative drop that is none; every number is a floor."""
+    if metric in FLOOR_METRICS:
+        return
     if not 0.0 <= tolerance < 1.0:
         raise InvalidInput(
             f"Tolerance {tolerance}.", remedy="Give a relative drop from 0 up to 1, such as 0.005 for 0.5 %."

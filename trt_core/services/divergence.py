@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trt_core.domain.artifacts import ArtifactKind, ModelRecord, checked_id
+from trt_core.domain.artifacts import ArtifactKind, ModelRecord
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.domain.findings import Finding, Severity
@@ -25,6 +24,7 @@ from trt_core.services.batching import batch_size, whole_samples
 from trt_core.services.candidate_checks import check_candidate, looks_lowered, same_inputs
 from trt_core.services.context import Context
 from trt_core.services.divergence_findings import baseline_dtypes, baseline_nan, lowered_already, sample_findings
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.library import Library
 from trt_core.services.variants import Variants
 
@@ -45,6 +45,7 @@ class Divergences:
         self._context = context
         self._library = library
         self._variants = variants
+        self._kept = KeptRuns(context, ArtifactKind.DIVERGENCE, DivergenceRun, _head)
 
     def submit(self, spec: DivergeSpec) -> Job:
         """Queue a comparison."""
@@ -101,10 +102,7 @@ class Divergences:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         run = self._run(spec, file.told(comparison) if file else comparison, file)
-        head = replace(run, layers=())
-        files = {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()}
-        self._context.store.put(ArtifactKind.DIVERGENCE, run.id, head, files, parents=(spec.model_id,))
-        return run
+        return self._kept.keep(run, parents=(spec.model_id,))
 
     def _candidates(
         self, spec: DivergeSpec, precision: Precision, folder: Path, reporter: Reporter
@@ -213,9 +211,12 @@ class Divergences:
 
     def run(self, run_id: str) -> DivergenceRun:
         """One run with every layer."""
-        return self._context.decoded.file(DivergenceRun, checked_id(run_id, ArtifactKind.DIVERGENCE), "run.json")
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str = "") -> list[DivergenceRun]:
         """Runs without their layers, newest first; with a model, only its own."""
-        found = self._context.store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
-        return [self._context.decoded.record(DivergenceRun, run_id) for run_id in found]
+        return self._kept.heads(model_id)
+
+
+def _head(run: DivergenceRun) -> DivergenceRun:
+    return replace(run, layers=())
