@@ -218,6 +218,34 @@ def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     assert run(*words, "../even")[0] == 2
 
 
+def test_a_metric_that_ends_the_process_is_named_with_its_line(
+    run: Run, few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "gone.py").write_text("import sys\nsys.exit(0)\n")
+    (tmp_path / "stop.py").write_text("def score(outputs, labels):\n    raise SystemExit\n")
+    monkeypatch.setenv("ENGINESCOPE_METRICS", str(tmp_path))
+    words = ("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", few[1], "--metric")
+
+    gone, stop = run(*words, "gone"), run(*words, "stop")
+
+    assert (gone[0], stop[0]) == (2, 2)
+    assert "gone.py fails when it is loaded at line 2: SystemExit(0)" in gone[2]
+    assert "stop fails at line 2: SystemExit()" in stop[2]
+
+
+@pytest.mark.parametrize("command", ["validate", "triage"])
+def test_labels_in_another_order_than_the_samples_are_noticed(
+    run: Run, few: tuple[Path, Path], tmp_path: Path, command: str
+):
+    np.savez(tmp_path / "sorted.npz", labels=np.sort(np.load(few[1])["labels"]))
+    words = {"validate": ("--against", MODEL, "--data", few[0]), "triage": ("--precision", "fp16")}[command]
+    words = words if command == "validate" else (*words, "--validation-data", few[0], "--max-evaluations", 3)
+
+    _, plain, err = run(command, MODEL, *words, "--labels", tmp_path / "sorted.npz")
+
+    assert "model-guesses" in [item["rule"] for item in plain["findings"]], err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

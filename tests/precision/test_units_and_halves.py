@@ -13,7 +13,7 @@ from trt_core.onnx_graph.read import read_graph
 from trt_core.precision.calibrate import tensors_to_calibrate
 from trt_core.precision.halves import without_pairs
 from trt_core.precision.normalize import normalize
-from trt_core.precision.units import plan_units
+from trt_core.precision.units import left_high, plan_units
 from trt_core.precision.variant import make_variant
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -47,6 +47,21 @@ def test_in_fp16_every_floating_node_is_a_unit(cnn):
     units = plan_units(normalize(cnn), Recipe(precision=Precision.FP16), read_graph(cnn))
 
     assert {"Conv", "Relu", "Add", "Gemm"} <= {unit.op_type for unit in units}
+
+
+def test_a_node_that_fp16_cannot_hold_is_no_unit_and_is_told(cnn):
+    planted = onnx.ModelProto()
+    planted.CopyFrom(cnn)
+    weight = next(item for item in planted.graph.initializer if item.name == planted.graph.node[-1].input[1])
+    weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * 1e6, weight.name))
+    last, recipe = planted.graph.node[-1].name, Recipe(precision=Precision.FP16)
+
+    units = {unit.node for unit in plan_units(normalize(planted), recipe, read_graph(planted))}
+
+    assert {unit.node for unit in plan_units(normalize(cnn), recipe, read_graph(cnn))} - units == {last}
+    assert make_variant(planted, recipe).kept_nodes == (last,)
+    assert [(item.rule, item.nodes) for item in left_high(planted, recipe)] == [("weights-outside-fp16", (last,))]
+    assert not left_high(cnn, recipe)
 
 
 @pytest.mark.parametrize("of_weights", [True, False])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -84,14 +85,63 @@ def test_what_is_no_picture_is_refused(tmp_path):
         write_images([tmp_path / "text.png"], RGB, ImageSettings(), tmp_path / "x.npz")
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
+@pytest.mark.parametrize("spec", [RGB, TensorSpec(name="x", dtype="float32", shape=(1, 1, 4, 6))])
+def test_grey_of_16_bits_keeps_its_values_whatever_the_channels(tmp_path, spec, mode):
+    grey = np.full((4, 6), 13107, ">u2" if mode == "I;16B" else "<u2")
+    Image.frombytes(mode, (6, 4), grey.tobytes()).save(tmp_path / "grey.tif")
+
+    write_images([tmp_path / "grey.tif"], spec, ImageSettings(), tmp_path / "x.npz")
+
+    with np.load(tmp_path / "x.npz") as stored:
+        assert stored["x"].shape[1:] == spec.shape[1:]
+        assert stored["x"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_pixels_of_unknown_white_are_refused(tmp_path, dtype):
+    Image.fromarray(np.ones((4, 6), dtype)).save(tmp_path / "deep.tif")
+
+    with pytest.raises(InvalidData, match=r"deep\.tif has 32 bits"):
+        write_images([tmp_path / "deep.tif"], RGB, ImageSettings(), tmp_path / "x.npz")
+
+
+def test_a_mark_that_spreadsheets_put_first_is_no_part_of_a_name(folder, tmp_path):
+    (tmp_path / "labels.csv").write_text("0.png,3\n1.png,7\n", encoding="utf-8-sig")
+
+    assert read_label_file(tmp_path / "labels.csv", folder)[1] == (3, 7)
+
+
+def test_a_picture_that_is_named_twice_is_refused(folder, tmp_path):
+    (tmp_path / "labels.csv").write_text("0.png,3\n1.png,7\n./0.png,4\n")
+
+    with pytest.raises(InvalidData, match="Lines 1 and 3"):
+        read_label_file(tmp_path / "labels.csv", folder)
+
+
+def test_a_picture_of_an_upload_that_is_named_twice_is_refused(tmp_path):
+    with pytest.raises(InvalidData, match=r"Lines 2 and 3 both name 'a\.png'"):
+        stage_pictures({"x/a.png": io.BytesIO(b"")}, b"name,class\nx/a.png,1\na.png,1\n", tmp_path)
+
+
+def test_a_picture_that_cannot_be_read_is_named_as_the_user_knows_it(tmp_path):
+    (tmp_path / "0000000").write_bytes(b"no picture")
+
+    with pytest.raises(InvalidData, match=r"^x/a\.png is no picture that can be read\.") as refusal:
+        write_images([tmp_path / "0000000"], RGB, ImageSettings(), tmp_path / "x.npz", shown_as={"0000000": "x/a.png"})
+
+    assert str(tmp_path) not in str(refusal.value)
+
+
 def test_an_input_that_takes_no_pictures_is_refused(tmp_path):
     with pytest.raises(InvalidData, match="takes no pictures"):
         write_images([], TensorSpec(name="x", dtype="int64", shape=(1, 8)), ImageSettings(), tmp_path / "x.npz")
 
 
-def test_a_standard_deviation_of_zero_is_refused():
+@pytest.mark.parametrize("wrong", [{"std": (0.0,)}, {"std": (math.nan,)}, {"mean": (math.nan,)}, {"mean": (math.inf,)}])
+def test_settings_that_normalize_nothing_are_refused(wrong):
     with pytest.raises(InvalidInput):
-        ImageSettings(std=(0.0,))
+        ImageSettings(**wrong)
 
 
 def test_uploaded_pictures_get_names_of_our_own_and_the_label_file_follows(tmp_path):
@@ -100,9 +150,10 @@ def test_uploaded_pictures_get_names_of_our_own_and_the_label_file_follows(tmp_p
     from trt_core.store.images import stage_pictures
 
     files = {"digits/../../evil.png": BytesIO(b"one"), "digits/two.png": BytesIO(b"two"), "digits/no.png": BytesIO()}
-    listed = stage_pictures(files, b"name,class\n../../evil.png,3\ntwo.png,7\n", tmp_path)
+    staged = stage_pictures(files, b"name,class\n../../evil.png,3\ntwo.png,7\n", tmp_path)
 
-    assert listed.read_text().split() == ["0000000,3", "0000001,7"]
+    assert staged.labels.read_text().split() == ["0000000,3", "0000001,7"]
+    assert staged.shown_as == {"0000000": "../../evil.png", "0000001": "two.png"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0000000", "0000001", "pictures.csv"]
     assert not (tmp_path.parent / "evil.png").exists()
 

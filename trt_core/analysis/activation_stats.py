@@ -20,6 +20,8 @@ _INT8_EDGE, _INT8_ZERO = 127.5, 0.5
 _FP8_EDGE, _FP8_ZERO = 464.0, 2.0**-10  # E4M3 ends at 448 after steps of 32, and begins with subnormals of 2^-9
 OUTLIER_FACTOR = 8.0  # a channel this many times as wide as the middle one is an outlier
 
+OFFSET_FACTOR = 100.0  # standard deviations from zero to a channel's mean: FP16 leaves its variation some 28 dB
+
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -35,6 +37,8 @@ class ActivationStats:
         self._edge, self._zero = (_FP8_EDGE, _FP8_ZERO) if is_fp8 else (_INT8_EDGE, _INT8_ZERO)
         self._low, self._high = math.inf, -math.inf
         self._channels: npt.NDArray[np.float64] | None = None
+        self._sums = self._channel_squares = np.zeros(0)
+        self._each = 0  # values of one channel
         self._squares = 0.0
         self._count = self._clipped = self._lost = self._over = self._subnormal = self._broken = 0
 
@@ -56,14 +60,21 @@ class ActivationStats:
         if self._scale is not None:
             self._clipped += int(np.count_nonzero(magnitudes > self._scale * self._edge))
             self._lost += int(np.count_nonzero(nonzero & (magnitudes <= self._scale * self._zero)))
-        self._add_channels(magnitudes)
+        self._add_channels(floats, magnitudes)
 
-    def _add_channels(self, magnitudes: Floats) -> None:
+    def _add_channels(self, floats: Floats, magnitudes: Floats) -> None:
         axis = self._axis if -magnitudes.ndim <= self._axis < magnitudes.ndim else -1
         others = tuple(item for item in range(magnitudes.ndim) if item != axis % magnitudes.ndim)
         largest = magnitudes.max(axis=others).astype(np.float64).reshape(-1)
-        if self._channels is None or self._channels.shape == largest.shape:
-            self._channels = largest if self._channels is None else np.maximum(self._channels, largest)
+        if self._channels is not None and self._channels.shape != largest.shape:
+            return
+        first = self._channels is None
+        sums = floats.sum(axis=others, dtype=np.float64).reshape(-1)
+        squares = np.square(floats, dtype=np.float64).sum(axis=others).reshape(-1)
+        self._channels = largest if self._channels is None else np.maximum(self._channels, largest)
+        self._each += floats.size // max(1, sums.size)
+        self._sums = sums if first else self._sums + sums
+        self._channel_squares = squares if first else self._channel_squares + squares
 
     def result(self) -> ActivationFacts:
         """What was seen; shares are of all values."""
@@ -90,7 +101,18 @@ class ActivationStats:
             broken=self._broken,
             tensor_db=self._predicted(np.full(channels.shape, widest)),
             channel_db=self._predicted(channels),
+            offset_channels=self._offset_channels(),
         )
+
+    def _offset_channels(self) -> int:
+        """Channels whose values vary, but little beside their mean; a constant has no variation to lose."""
+        if not self._sums.size:
+            return 0
+        each = self._each
+        means = self._sums / each
+        variances = self._channel_squares / each - means**2
+        varies = variances > 1e-12 * means**2  # below it, float64 sums say nothing
+        return int(np.count_nonzero(varies & (means**2 > OFFSET_FACTOR**2 * variances)))
 
     def _predicted(self, ranges: npt.NDArray[np.float64]) -> float | None:
         """SQNR of rounding to 127 steps a side over these channel ranges: uniform error, step² / 12 a value.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from trt_core.analysis.dependence import dependence_findings
+from trt_core.analysis.score_rules import score_findings
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.triage import Evaluation, TriageRun
 from trt_core.domain.validation import FLOOR_METRICS
@@ -16,7 +17,8 @@ def search_findings(
 ) -> tuple[Finding, ...]:
     """Findings on the outcome: not reached, not proven, bought with everything, proven at a price, without labels."""
     found = list(_outcome(evaluations, evaluations[chosen], tolerance))
-    found += dependence_findings(evaluations[chosen].measured, evaluations[chosen].judgement)
+    measured, judged = evaluations[chosen].measured, evaluations[chosen].judgement
+    found += [*dependence_findings(measured, judged), *score_findings(measured, judged)]
     if metric in FLOOR_METRICS:
         found.append(
             Finding(

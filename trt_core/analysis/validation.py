@@ -111,13 +111,21 @@ def compared(
 ) -> Measured:
     """Baseline and candidate scores of the same samples: counts where every score is 0 or 1, sums otherwise.
 
+    A score of the candidate that is not finite counts as boundlessly bad. Raises InvalidData where the model itself has
+    such a score, or scores of which no relative drop can be told.
+
     `groups` holds one key a sample; samples of one key are not independent of each other. `by_groups` says whether the
     verdict shall count groups; sums always do where there are any.
     """
     first, second = baseline.astype(np.float64), candidate.astype(np.float64)
+    if not np.isfinite(first).all():
+        sample = int(np.argmin(np.isfinite(first)))
+        raise InvalidData(
+            f"The metric {metric} gave the model itself {first[sample]} on sample {sample}.",
+            remedy="Give a finite number for every sample.",
+        )
+    second = np.where(np.isfinite(second), second, -np.inf)
     value, mean = float(second.mean()), float(first.mean())
-    if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise InvalidData("The metric gave a score that is not finite.", remedy="Give a number for every sample.")
     if np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all():
         counts = PairCounts(
             samples=first.size,
@@ -149,6 +157,11 @@ def _summed(
     mean: float,
 ) -> Measured:
     """Scores that are not just right or wrong: sums over samples, or over group means where there are groups."""
+    if mean <= 0.0:
+        raise InvalidData(
+            f"The metric {metric} gives the model itself {mean:.4g} on average, of which no relative drop can be told.",
+            remedy="Let score return numbers above zero, larger where better, such as 1 / (1 + error).",
+        )
     if groups is not None:
         first, second = _group_means(first, groups), _group_means(second, groups)
     sums = ScoreSums(
@@ -157,7 +170,7 @@ def _summed(
         candidate=float(second.sum()),
         baseline_squares=float((first * first).sum()),
         candidate_squares=float((second * second).sum()),
-        products=float((first * second).sum()),
+        products=float((first * second).sum()) if math.isfinite(value) else -math.inf,
     )
     number = None if groups is None else sums.samples
     return Measured(metric=metric, sums=sums, value=value, baseline=mean, groups=number)

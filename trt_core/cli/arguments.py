@@ -134,12 +134,19 @@ def _bench(command: argparse.ArgumentParser) -> None:
 def _diverge(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", nargs="?")
     inside_arguments(command)
-    command.add_argument("--against", default="fp16,int8", help="precisions, separated by commas")
+    command.add_argument(
+        "--against",
+        default="fp16,int8",
+        metavar="PRECISIONS|FILE.onnx",
+        help="precisions, separated by commas, or a file that is in low precision already: Q/DQ, FP16",
+    )
     command.add_argument("--data", type=Path, help="samples, .npz with one array per input")
     command.add_argument("--calibration-data", type=Path, help="default: the same data")
     command.add_argument("--samples", type=int, default=16)
     command.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
-    command.add_argument("--mode", choices=("cumulative", "isolated", "both"), default="cumulative")
+    command.add_argument(
+        "--mode", choices=("cumulative", "isolated", "both"), help="default: cumulative; against a file both"
+    )
     command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)

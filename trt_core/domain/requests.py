@@ -86,10 +86,14 @@ class BenchSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DivergeSpec:
-    """FP32 against the precisions named, on the model's own data."""
+    """FP32 against the precisions named, on the model's own data.
+
+    `candidate_id` is a file of the library that is in low precision already; it is compared instead of variants.
+    """
 
     model_id: str
-    against: tuple[Precision, ...]
+    against: tuple[Precision, ...] = ()
+    candidate_id: str = ""
     data_id: str = ""
     samples: int = 16
     mode: str = "cumulative"
@@ -100,8 +104,12 @@ class DivergeSpec:
     backend: str = "ort"
 
     def __post_init__(self) -> None:
-        if not self.against:
+        if not self.against and not self.candidate_id:
             raise InvalidInput("No precision to compare with.", remedy="Name at least one, such as fp16,int8.")
+        if self.against and self.candidate_id:
+            raise InvalidInput(
+                "A file and precisions are compared in two runs.", remedy="Name precisions or a file, not both."
+            )
         if self.mode not in ("cumulative", "isolated", "both"):
             raise InvalidInput(f"Mode {self.mode!r}.", remedy="Use cumulative, isolated or both.")
         if self.samples < 1:

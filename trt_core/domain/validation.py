@@ -142,6 +142,7 @@ class Measured:
     grouped: GroupCounts | None = None
     groups: int | None = None  # how many there are; None where every sample stands for itself
     by_groups: bool = True
+    majority: float | None = None  # share of the most frequent label, where the metric is top1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,20 @@ def label_metric(name: str, settings: Settings) -> Metric:
 
 
 def _own(name: str, path: Path) -> Metric:
-    """`score(outputs, labels)` of a file that the operator put there: NumPy arrays in, one number a sample out."""
+    """`score(outputs, labels)` of a file that the operator put there: NumPy arrays in, one number a sample out.
+
+    Larger is better, and the model's own mean is above zero: a verdict is about a relative drop.
+    """
     spec = importlib.util.spec_from_file_location(f"enginescope_metric_{name}", path)
     if spec is None or spec.loader is None:
         raise InvalidInput(f"{path.name} cannot be loaded.", remedy="Write it as a Python file.")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InvalidInput(f"{path.name} fails when it is loaded: {error!r}.", remedy="Repair the file.") from error
+    except (Exception, SystemExit) as error:  # a file that ends the process would pass for a crash of ours
+        raise InvalidInput(
+            f"{path.name} fails when it is loaded{_where(error, path)}: {error!r}.", remedy="Repair the file."
+        ) from error
     found: Any = getattr(module, "score", None)
     if not callable(found):
         raise InvalidInput(f"{path.name} has no function score(outputs, labels).", remedy="Define it.")
@@ -65,7 +71,15 @@ def _own(name: str, path: Path) -> Metric:
     def score(outputs: Mapping[str, Array], labels: Array) -> npt.NDArray[np.float32]:
         try:
             return np.asarray(found(outputs, labels), np.float32)
-        except Exception as error:
-            raise InvalidInput(f"The metric {name} fails: {error!r}.", remedy="Repair its file.") from error
+        except (Exception, SystemExit) as error:
+            raise InvalidInput(
+                f"The metric {name} fails{_where(error, path)}: {error!r}.", remedy="Repair its file."
+            ) from error
 
     return score
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """At which line of the file, the innermost that an error came through."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" at line {lines[-1]}" if lines else ""

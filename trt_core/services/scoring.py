@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,9 +117,7 @@ class Scoring:
             metric = label_metric(self.metric, self._context.settings)
             scores = [LabelScores(self._labels, metric) for _ in tails]
             run_tails(session, self._outputs, list(zip(sessions, scores, strict=True)), self._batches, reporter)
-            return [
-                compared(self.metric, exact, one.result(), self.groups, by_groups=self._by_groups) for one in scores
-            ]
+            return [self._compared(exact, one.result()) for one in scores]
         errors = [OutputErrors(self.metric, exact) for _ in tails]
         run_tails(session, self._outputs, list(zip(sessions, errors, strict=True)), self._batches, reporter)
         return [one.result() for one in errors]
@@ -134,7 +133,14 @@ class Scoring:
             return output_error(self.metric, exact, session, self._batches, reporter, steps=self.samples)
         metric = label_metric(self.metric, self._context.settings)
         self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
-        return compared(self.metric, exact, self.candidate, self.groups, by_groups=self._by_groups)
+        return self._compared(exact, self.candidate)
+
+    def _compared(self, exact: Scores, found: Scores) -> Measured:
+        measured = compared(self.metric, exact, found, self.groups, by_groups=self._by_groups)
+        if self.metric != "top1":
+            return measured
+        _, numbers = np.unique(self._labels, return_counts=True)
+        return replace(measured, majority=float(numbers.max() / self._labels.size))
 
     def _baseline(self, reporter: Reporter) -> Scores | Session | list[Outputs]:
         """What candidates are held against: scores, recorded outputs, or a session where those would be too large."""

@@ -210,5 +210,10 @@ def _part(
         recipe=subject.recipe,
         units=units,
         plain=plain,
-        findings=(*first_broken(found.comparison.layers, precision), *seen, *why_findings(units, precision)),
+        findings=(
+            *subject.findings,
+            *first_broken(found.comparison.layers, precision),
+            *seen,
+            *why_findings(units, precision),
+        ),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trt_core.domain.findings import Finding
 from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Progress
 from trt_core.domain.plans import kept_precision
@@ -38,6 +39,7 @@ class Subject:
     graph: Graph
     calibration_id: str = ""
     conversions: Conversions | None = None  # weights that plans share
+    findings: tuple[Finding, ...] = ()  # on nodes that no plan can lower
 
     def twin(self, recipe: Recipe) -> Any:
         """The numerics twin of the variant that a recipe with rules describes."""
@@ -114,7 +116,7 @@ def read_subject(
     from trt_core.onnx_graph.load import load_model
     from trt_core.precision.float_types import Conversions
     from trt_core.precision.normalize import normalize
-    from trt_core.precision.units import plan_units
+    from trt_core.precision.units import left_high, plan_units
 
     reporter.progress(Progress(phase="Reading the model"))
     if like is not None:
@@ -123,7 +125,8 @@ def read_subject(
         original = load_model(library.model_path(wish.model_id))
         normalized = normalize(original) if wish.recipe.normalize else None
     graph = library.graph(wish.model_id)
-    units = plan_units(normalized or original, wish.recipe, graph)
+    conversions = Conversions()
+    units = plan_units(normalized or original, wish.recipe, graph, conversions=conversions)
     if not units:
         raise InvalidInput(f"No node of the model can be lowered to {wish.recipe.precision.value}.", remedy="Try FP16.")
     calibrated = calibrations.perform(wish, normalized or original, reporter) if wish.recipe.needs_data else None
@@ -136,5 +139,6 @@ def read_subject(
         units=units,
         graph=graph,
         calibration_id=calibrated.id if calibrated else "",
-        conversions=Conversions(),
+        conversions=conversions,
+        findings=left_high(normalized or original, wish.recipe, conversions=conversions),
     )

@@ -102,6 +102,7 @@ class Triages:
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
+            *subject.findings,
             *about,
             *why_findings(ranked, subject.recipe.precision),
             *(lab.findings if lab else ()),

@@ -15,6 +15,7 @@ import numpy as np
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import judge
+from trt_core.analysis.score_rules import score_findings
 from trt_core.backends.tensorrt.native import BACKEND
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
@@ -178,6 +179,7 @@ class Validations:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run(self, spec: ValidateSpec, candidate: _Candidate, scoring: Scoring, measured: Measured) -> ValidationRun:
+        judged = judge(measured, spec.tolerance)
         return ValidationRun(
             id=f"{ArtifactKind.VALIDATION.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
@@ -193,7 +195,8 @@ class Validations:
             build_id=candidate.build_id,
             findings=(
                 *self._library.data(spec.data_id).findings,
-                *dependence_findings(measured, judge(measured, spec.tolerance)),
+                *dependence_findings(measured, judged),
+                *score_findings(measured, judged),
             ),
         )
 

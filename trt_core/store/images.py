@@ -6,7 +6,9 @@ import csv
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -24,14 +26,15 @@ _MOST_DIGITS = 9  # of a class
 def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[int, ...]]:
     """Pictures and class numbers of a CSV with a name and a number a line; a first line of words is skipped.
 
-    Raises InvalidData for lines that cannot be read, pictures that are missing, or names that leave the folder.
+    Raises InvalidData for lines that cannot be read, pictures that are missing or named twice, or names that leave the
+    folder.
     """
     if not path.is_file() or path.stat().st_size > _LABEL_BYTES:
         raise InvalidData(
             f"There is no label file {path.name!r}, or it is too large.", remedy="Give a CSV: name,label."
         )
-    root, files, labels = folder.resolve(), list[Path](), list[int]()
-    with path.open(newline="", encoding="utf-8", errors="replace") as lines:
+    root, files, labels = folder.resolve(), dict[Path, int](), list[int]()
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         for number, row in _rows(lines, path.name):
             if len(row) != 2 or not row[1].strip().isdecimal() or len(row[1]) > _MOST_DIGITS:
                 raise InvalidData(
@@ -43,11 +46,18 @@ def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[i
                     f"Line {number} of {path.name} names {row[0][:120]!r}, which is not in the folder.",
                     remedy="Give names relative to the folder of pictures.",
                 )
-            files.append(file)
+            if file in files:
+                raise _named_twice(row[0], files[file], number)
+            files[file] = number
             labels.append(int(row[1]))
     if not files:
         raise InvalidData(f"{path.name} names no picture.", remedy="Write name.jpg,3 on each line.")
     return tuple(files), tuple(labels)
+
+
+def _named_twice(name: str, first: int, second: int) -> InvalidData:
+    """Two samples of one picture are no two samples: the bounds would count them as if they were."""
+    return InvalidData(f"Lines {first} and {second} both name {name[:120]!r}.", remedy="Name each picture once.")
 
 
 def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
@@ -77,11 +87,19 @@ def _inside(root: Path, name: str) -> Path | None:
         return None
 
 
-def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path) -> Path:
-    """Write uploaded pictures under names of our own, and a label file that uses them; its path.
+@dataclass(frozen=True, kw_only=True)
+class StagedPictures:
+    """A label file that names pictures by names of our own, and what the upload calls each of these."""
+
+    labels: Path
+    shown_as: Mapping[str, str]
+
+
+def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path) -> StagedPictures:
+    """Write uploaded pictures under names of our own, and a label file that uses them.
 
     No name of the upload becomes a path. A line may leave out the folder that a browser puts before its files' names.
-    Raises InvalidData for a line that names no picture of the upload.
+    Raises InvalidData for a line that names no picture of the upload, or one that is named before.
     """
     if len(labels) > _LABEL_BYTES:
         raise InvalidData("The label file is too large.", remedy="Give a CSV: name,label.")
@@ -92,6 +110,7 @@ def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path
             ours.setdefault(rest, ours[name])
     listed = folder / "pictures.csv"
     used: dict[str, str] = {}
+    lines: dict[str, int] = {}
     with listed.open("w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target)
         for number, row in _rows(labels.decode("utf-8-sig", "replace").splitlines(), "the label file"):
@@ -101,20 +120,30 @@ def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path
                     f"Line {number} names {name[:120]!r}, which was not uploaded.",
                     remedy="Give names relative to the folder of pictures.",
                 )
-            used[ours[name]] = name
+            if ours[name] in used:
+                raise _named_twice(name, lines[ours[name]], number)
+            used[ours[name]], lines[ours[name]] = name, number
             writer.writerow([ours[name], *row[1:]])
     for name, stream in pictures.items():
         if ours[name] in used:
             with (folder / ours[name]).open("wb") as file:
                 shutil.copyfileobj(stream, file)
-    return listed
+    return StagedPictures(labels=listed, shown_as=used)
 
 
-def write_images(files: Sequence[Path], spec: TensorSpec, settings: ImageSettings, target: Path) -> None:
+def write_images(
+    files: Sequence[Path],
+    spec: TensorSpec,
+    settings: ImageSettings,
+    target: Path,
+    *,
+    shown_as: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write pictures as one array of the input's name, [samples, channels, height, width], one picture at a time.
 
-    The input says size and channels: 1 (grey) or 3 (RGB), before or after height and width. Raises InvalidData for an
-    input that takes no pictures and for pictures that cannot be read.
+    The input says size and channels: 1 (grey) or 3 (RGB), before or after height and width. `shown_as` are the names
+    that the user knows the files by. Raises InvalidData for an input that takes no pictures and for pictures that
+    cannot be read.
     """
     shape, first = _layout(spec)
     channels, height, width = shape
@@ -126,7 +155,7 @@ def write_images(files: Sequence[Path], spec: TensorSpec, settings: ImageSetting
     ):
         np.lib.format.write_array_header_2_0(stream, header)
         for file in files:
-            pixels = _read(file, channels, (height, width), settings)
+            pixels = _read(file, channels, (height, width), settings, shown_as.get(file.name, file.name))
             stream.write(np.ascontiguousarray(pixels.transpose(2, 0, 1) if first else pixels).tobytes())
 
 
@@ -144,25 +173,42 @@ def _layout(spec: TensorSpec) -> tuple[tuple[int, int, int], bool]:
     )
 
 
-def _read(file: Path, channels: int, size: tuple[int, int], settings: ImageSettings) -> npt.NDArray[np.float32]:
+def _read(
+    file: Path, channels: int, size: tuple[int, int], settings: ImageSettings, name: str
+) -> npt.NDArray[np.float32]:
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise DependencyMissing("Pillow is not installed.", remedy="pip install pillow") from error
+    remedy = "Repair it, or take it out of the label file."
     try:
         with Image.open(file) as opened:
             if opened.width * opened.height > _MOST_PIXELS:
-                raise InvalidData(f"{file.name} has {opened.width} × {opened.height} pixels.", remedy="Scale it down.")
-            picture = _fitted(opened.convert("L" if channels == 1 else "RGB"), size, settings.resize)
-            values = np.asarray(picture, np.float32) / np.float32(255.0)
+                raise InvalidData(f"{name} has {opened.width} × {opened.height} pixels.", remedy="Scale it down.")
+            picture, white = _pixels(opened, channels, name)
+            values = np.asarray(_fitted(picture, size, settings.resize), np.float32) / np.float32(white)
+    except UnidentifiedImageError as error:  # its words are a path of the server's
+        raise InvalidData(f"{name} is no picture that can be read.", remedy=remedy) from error
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidData(f"{file.name} is no picture that can be read: {error}.", remedy="Remove it.") from error
+        raise InvalidData(f"{name} is no picture that can be read: {error}.", remedy=remedy) from error
     mean, std = np.asarray(settings.mean, np.float32), np.asarray(settings.std, np.float32)
     if {mean.size, std.size} - {1, channels}:
         raise InvalidData(
             f"The pictures have {channels} channels.", remedy="Give one mean and std each, or one for all."
         )
-    return (values.reshape(*size, channels) - mean) / std
+    return (np.broadcast_to(values.reshape(*size, -1), (*size, channels)) - mean) / std
+
+
+def _pixels(opened: Any, channels: int, name: str) -> tuple[Any, float]:
+    """The picture in grey or RGB, and the value of its white."""
+    if opened.mode.startswith("I;16"):  # grey; Pillow's own way to 8 bits makes everything above 255 white
+        return opened.convert("F"), 65535.0
+    if opened.mode in ("I", "F"):
+        raise InvalidData(
+            f"{name} has 32 bits a pixel, and nothing says which of their values is white.",
+            remedy="Save it with 8 or 16 bits a channel, or give the samples as .npz.",
+        )
+    return opened.convert("L" if channels == 1 else "RGB"), 255.0
 
 
 def _fitted(picture: Any, size: tuple[int, int], shorter: int) -> Any:
