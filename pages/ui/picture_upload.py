@@ -36,11 +36,13 @@ def upload_pictures(bench: Workbench, model: ModelRecord, *, key: str) -> None:
         try:
             settings = image_settings(int(resize), mean, std)
             found = {file.name: file for file in pictures}
-            data, _ = bench.library.add_pictures(found, labels.getvalue(), settings, model_id=model.id)
+            data, _ = bench.library.add_pictures(
+                found, labels.getvalue(), settings, model_id=model.id, called=labels.name
+            )
         except TrtCoreError as error:
             st.error(text.plain(f"{error.message} {error.remedy}".strip()))
             return
-        st.toast(f"{text.counted(data.samples, 'picture')} can be chosen now.")
+        st.toast(f"{text.counted(data.samples, 'picture')} of {text.plain(data.name)} can be chosen now.")
         st.rerun()
 
 

@@ -10,7 +10,7 @@ from pages.ui.pickers import data_title
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.plans import Plan, diff_plans, plan_from_text, plan_text
+from trt_core.domain.plans import Plan, diff_plans, diff_recipes, plan_from_text, plan_text
 from trt_core.domain.precision import Precision
 from trt_core.domain.triage import TriageRun
 from trt_core.errors import TrtCoreError
@@ -97,8 +97,12 @@ def _variant(bench: Workbench, model: ModelRecord, plan: Plan) -> None:
 
 
 def plan_changes(shown: Plan, brought: Plan) -> list[Row]:
-    """One row for each node that the two plans treat differently."""
-    return [
+    """One row for each setting of the recipe, and each node, that the two plans have differently."""
+    recipe: list[Row] = [
+        {"Node": f"Recipe: {one.field}", "There": one.before, "Brought": one.after}
+        for one in diff_recipes(shown, brought)
+    ]
+    return recipe + [
         {"Node": one.node, "There": _name(one.before), "Brought": _name(one.after)}
         for one in diff_plans(shown, brought)
     ]

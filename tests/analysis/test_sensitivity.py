@@ -111,6 +111,16 @@ def test_what_is_said_of_a_search_follows_another_tolerance_and_another_point():
     assert rules_of(told_again(run, at_point(run, 0))) == {"tolerance-not-reached", "clipping"}
 
 
+def test_a_plan_that_lowers_nodes_without_macs_lowers_something():
+    evaluations, chosen = search_plan(units(2), Net(units(2), {}), budget=20)
+    without_macs = [replace(one, low_share=0.0) for one in evaluations]
+
+    found = search_findings(without_macs, chosen, metric="top1", tolerance=0.005)
+
+    assert not without_macs[chosen].kept
+    assert "nothing-lowered" not in {item.rule for item in found}
+
+
 def test_a_plan_that_was_picked_out_of_several_on_these_samples_says_so():
     layers = units(16)
     run = run_of(layers, Net(layers, {"layer0": 400, "layer3": 400}))

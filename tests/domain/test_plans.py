@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from trt_core.domain.plans import apply_plan, diff_plans, make_plan, plan_from_text, plan_text
-from trt_core.domain.precision import KeepRule, Precision, Recipe
+from trt_core.domain.plans import (
+    RecipeChange,
+    apply_plan,
+    diff_plans,
+    diff_recipes,
+    make_plan,
+    plan_from_text,
+    plan_text,
+)
+from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe
 from trt_core.errors import InvalidInput
 
 INT8 = Recipe(precision=Precision.INT8)
@@ -39,6 +48,14 @@ def test_a_difference_names_every_node_that_is_treated_otherwise():
     assert changes == {
         "a": (Precision.INT8, Precision.FP16), "d": (None, Precision.INT8), "c": (Precision.INT8, None),
     }  # fmt: skip
+
+
+def test_plans_of_other_recipes_differ_even_where_they_treat_every_node_alike():
+    other = make_plan(replace(INT8, method=CalibrationMethod.MINMAX, percentile=99.0), ["a", "b", "c"], ["b"])
+
+    assert not diff_plans(PLAN, other)
+    assert diff_recipes(PLAN, other) == (RecipeChange(field="method", before="entropy", after="minmax"),)
+    assert not diff_recipes(PLAN, replace(PLAN, recipe=replace(INT8, data_sha256="1" * 64)))
 
 
 @pytest.mark.parametrize(

@@ -275,12 +275,13 @@ def test_pictures_with_a_label_file_become_samples_and_labels(bench, sample, ope
     Image.new("L", (20, 20), 128).save(picture, "PNG")
     app = open_page("triage", model=sample.id)
     app.file_uploader("triage.pictures").upload("digits/one.png", picture.getvalue(), "image/png").run()
-    app.file_uploader("triage.picture_labels").upload("labels.csv", b"one.png,7\n", "text/csv").run()
+    app.file_uploader("triage.picture_labels").upload("truth.csv", b"one.png,7\n", "text/csv").run()
     app.text_input("triage.mean").set_value("0.5").run()
     app.button("triage.pictures_add").click().run()
 
     assert not app.exception
-    samples = next(item for item in bench.library.data_sets() if item.name == "pictures")
+    samples = next(item for item in bench.library.data_sets() if item.name == "digits")
+    assert "truth.csv" in [item.name for item in bench.library.label_sets()]
     with np.load(bench.library.data_path(samples.id)) as stored:
         assert stored["image"].shape == (1, 1, 16, 16)
         assert np.allclose(stored["image"], 128 / 255 - 0.5, atol=1e-6)

@@ -1,8 +1,8 @@
 """Recurrent nodes and the batch that they are compiled for.
 
-TensorRT-RTX 1.7.1 can compile a GRU or LSTM whose batch is exactly 1 without end, taking more and more memory: seen for
-a GRU with linear_before_reset 0, a hidden size of 3 or 4 and ten steps, while most others build. Where the batch may be
-larger than 1, too, it never was.
+TensorRT-RTX 1.7.1 can compile a GRU whose batch is exactly 1 without end, taking more and more memory: seen with
+linear_before_reset 0, hidden sizes from 3 to 6 and ten steps. LSTMs of that size took 25 s and made engines of 37 MB.
+Most others build as usual, and so did every one whose batch may be larger than 1, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trt_core.domain.tensors import Dim
 
 OPEN_BATCH: Sizes = (1, 1, 8)
 _RECURRENT = frozenset({"GRU", "LSTM"})
-_MAY_HANG = "TensorRT-RTX 1.7 can compile such nodes without end, until the memory that a job may use is full."
+_MAY_HANG = "TensorRT-RTX 1.7 can compile such nodes for long or without end, until the memory of a job is full."
 
 Place = tuple[str, int]  # an input and one of its dimensions
 

@@ -58,7 +58,7 @@ def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: fl
             message="No plan that was tried stays within the tolerance.",
             remedy="Keep the rest in FP32, try another calibration, or allow a larger loss.",
         )
-    if after.low_share == 0.0:
+    if after.low_share == 0.0 and after.kept:  # nodes without MACs are lowered, too
         yield Finding(
             rule="nothing-lowered",
             severity=Severity.WARNING,

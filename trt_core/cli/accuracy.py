@@ -12,7 +12,7 @@ from trt_core.cli.outputs import copied
 from trt_core.cli.wishes import data_id, model_record, percentile, read_plan
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import to_plain
-from trt_core.domain.plans import diff_plans, plan_text
+from trt_core.domain.plans import diff_plans, diff_recipes, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
@@ -127,12 +127,14 @@ def plan(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
     del console
     first = read_plan(options.plan)
     if options.action == "diff":
-        changes = diff_plans(first, read_plan(Path(options.other)))
-        lines = [f"{one.node}: {_name(one.before)} -> {_name(one.after)}" for one in changes]
+        second = read_plan(Path(options.other))
+        changes, recipe = diff_plans(first, second), diff_recipes(first, second)
+        lines = [f"recipe, {one.field}: {one.before} -> {one.after}" for one in recipe]
+        lines += [f"{one.node}: {_name(one.before)} -> {_name(one.after)}" for one in changes]
         return Answer(
-            plain={"changes": to_plain(changes)},
+            plain={"changes": to_plain(changes), "recipe": to_plain(recipe)},
             lines=lines or ["The plans treat every node alike."],
-            exit_code=1 if changes else 0,
+            exit_code=1 if lines else 0,
         )
     applied = bench.triage.apply(first, model_record(bench, options.other).id)
     if options.output is not None:

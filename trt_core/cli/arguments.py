@@ -13,6 +13,7 @@ from trt_core.cli.inside import inside_arguments
 from trt_core.cli.judging import add_judged, add_rejudge
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
+from trt_core.cli.report import report_arguments
 from trt_core.cli.sensitivity import sensitivity_arguments
 from trt_core.cli.shipping import deploy_arguments
 from trt_core.cli.switches import switch_arguments
@@ -58,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     deploy_arguments(
         command("deploy", "Make the files that run a build in production, and say whether it loads there.")
     )
+    report_arguments(command("report", "Write a result into one HTML file that needs nothing else."))
     registry_arguments(command("registry", "Every engine with its parents and figures; `registry set ID` decides."))
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))

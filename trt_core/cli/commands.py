@@ -14,6 +14,7 @@ from trt_core.cli.inside import across, inside
 from trt_core.cli.lab import compare, device_rates, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
+from trt_core.cli.report import report
 from trt_core.cli.sensitivity import sensitivity
 from trt_core.cli.shipping import deploy
 from trt_core.cli.validation import validate
@@ -38,7 +39,7 @@ def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     lines = [f"{record.name}: {len(report.nodes)} nodes, {len(report.unsupported)} refused by {report.target}."]
     lines += [f"  {node.index:4d} {node.op_type} {node.name}: {node.reason}" for node in report.unsupported]
     return Answer(
-        plain=present.inspection(record, report, rules),
+        plain={"id": bench.support.find_id(spec)} | present.inspection(record, report, rules),
         lines=lines + finding_lines((*report.findings, *rules)),
         exit_code=1 if report.unsupported or report.build_proved is False else 0,
     )
@@ -165,6 +166,7 @@ def _held(bench: Workbench, record: ModelRecord) -> present.Plain:
             }
             for item in bench.builds.builds(record.id)
         ],
+        "support_reports": [{"id": item} for item in bench.support.ids(record.id)],
         "latency_runs": [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)],
         "sweeps": [{"id": item.id, "points": len(item.spec.settings)} for item in bench.sweeps.heads(record.id)],
         "divergence_runs": [
@@ -232,6 +234,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "plan": plan,
     "validate": validate,
     "deploy": deploy,
+    "report": report,
     "registry": registry,
     "retain": retain,
     "export": export_project,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from trt_core.domain.codec import from_plain, to_plain
-from trt_core.domain.precision import KeepRule, Precision, Recipe
+from trt_core.domain.precision import CalibrationMethod, KeepRule, Precision, Recipe
 from trt_core.errors import InvalidInput
 
 FORMAT = "enginescope-plan"
@@ -68,6 +68,15 @@ class PlanChange:
     node: str
     before: Precision | None
     after: Precision | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeChange:
+    """One setting that two plans' recipes have otherwise, in the words of the command line."""
+
+    field: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +144,24 @@ def diff_plans(before: Plan, after: Plan) -> tuple[PlanChange, ...]:
         for node in dict.fromkeys((*new, *old))
         if old.get(node) is not new.get(node)
     )
+
+
+def diff_recipes(before: Plan, after: Plan) -> tuple[RecipeChange, ...]:
+    """What two plans make their variants of otherwise; the data are left out, because a retrained model has its own."""
+    by_percentile = CalibrationMethod.PERCENTILE in (before.recipe.method, after.recipe.method)
+    pairs = {
+        "precision": (before.recipe.precision.value, after.recipe.precision.value),
+        "rest": (before.recipe.rest.value, after.recipe.rest.value),
+        "method": (before.recipe.method.value, after.recipe.method.value),
+        "percentile": (f"{before.recipe.percentile:g}", f"{after.recipe.percentile:g}") if by_percentile else ("", ""),
+        "attention": (_yes(before.recipe.attention), _yes(after.recipe.attention)),
+        "normalize": (_yes(before.recipe.normalize), _yes(after.recipe.normalize)),
+    }
+    return tuple(RecipeChange(field=name, before=one, after=two) for name, (one, two) in pairs.items() if one != two)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def apply_plan(plan: Plan, nodes: Iterable[str], *, model_name: str = "", model_sha256: str = "") -> AppliedPlan:

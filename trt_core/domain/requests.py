@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from trt_core.domain.artifacts import ArtifactKind
@@ -238,6 +239,11 @@ class SensitivitySpec:
 
 def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
     if metric in FLOOR_METRICS:
+        if not math.isfinite(tolerance) or (metric == "cosine" and tolerance > 1.0):
+            raise InvalidInput(
+                f"A floor of {tolerance:g} for {metric}.",
+                remedy="Give dB for sqnr, such as 30, and up to 1 for cosine.",
+            )
         return
     if not labels_id:
         raise InvalidInput(

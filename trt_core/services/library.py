@@ -21,7 +21,7 @@ from trt_core.hashing import file_sha256
 from trt_core.jobs.pruning import job_files
 from trt_core.services.context import Context, Stages
 from trt_core.services.jobs import mentions
-from trt_core.services.pictures import Names, staged_pictures, written_pictures
+from trt_core.services.pictures import PictureNames, staged_pictures, written_pictures
 from trt_core.services.samples import Sample, read_catalog
 from trt_core.store.sizes import disk_bytes
 
@@ -238,27 +238,26 @@ class Library:
         return [record for record in found if {spec.name for spec in record.arrays} == wanted]
 
     def add_images(
-        self, folder: Path, labels: Path, settings: ImageSettings, *, model_id: str, shown_as: Names | None = None
+        self, folder: Path, labels: Path, settings: ImageSettings, *, model_id: str, names: PictureNames | None = None
     ) -> tuple[DataRecord, DataRecord]:
         """Bring in a folder of pictures with its label file (name,class); the samples and their labels."""
-        scratch = self._context.store.scratch_folder()
+        names = names or PictureNames(folder=folder.name, labels=labels.name)
+        inputs, scratch = self.model(model_id).inputs, self._context.store.scratch_folder()
         try:
-            written = written_pictures(
-                self.model(model_id).inputs, folder, labels, settings, scratch=scratch, shown_as=shown_as or {}
-            )
-            data = self.add_data(written.samples, name="pictures" if shown_as else folder.name, model_id=model_id)
-            return data, self.add_data(written.labels, name=labels.name)
+            written = written_pictures(inputs, folder, labels, settings, scratch=scratch, names=names)
+            data = self.add_data(written.samples, name=names.folder, model_id=model_id)
+            return data, self.add_data(written.labels, name=names.labels)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def add_pictures(
-        self, pictures: Mapping[str, BinaryIO], labels: bytes, settings: ImageSettings, *, model_id: str
+        self, pictures: Mapping[str, BinaryIO], labels: bytes, settings: ImageSettings, *, model_id: str, called: str
     ) -> tuple[DataRecord, DataRecord]:
-        """Bring in pictures that were uploaded, by name, with the content of their label file."""
+        """Bring in pictures that were uploaded, by name, with the content of the label file, which is `called` so."""
         scratch = self._context.store.scratch_folder()
         try:
-            listed, names = staged_pictures(pictures, labels, scratch)
-            return self.add_images(scratch, listed, settings, model_id=model_id, shown_as=names)
+            listed, names = staged_pictures(pictures, labels, scratch, called=called)
+            return self.add_images(scratch, listed, settings, model_id=model_id, names=names)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +11,14 @@ from trt_core.domain.images import ImageSettings
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidData
 
-Names = Mapping[str, str]  # of files, as the user knows them
+
+@dataclass(frozen=True, kw_only=True)
+class PictureNames:
+    """What the user calls the folder and the label file, and the pictures whose files are called otherwise."""
+
+    folder: str
+    labels: str
+    shown_as: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +36,9 @@ def written_pictures(
     settings: ImageSettings,
     *,
     scratch: Path,
-    shown_as: Names,
+    names: PictureNames,
 ) -> WrittenPictures:
-    """Write a folder of pictures with its label file (name,class) for a model of one input.
-
-    `shown_as` are the names that the user knows files by, where they are others.
-    """
+    """Write a folder of pictures with its label file (name,class) for a model of one input."""
     import numpy as np
 
     from trt_core.store.images import read_label_file, write_images
@@ -43,14 +47,21 @@ def written_pictures(
         raise InvalidData(f"The model has {len(inputs)} inputs.", remedy="Give the samples as .npz.")
     files, classes = read_label_file(labels, folder)
     found = WrittenPictures(samples=scratch / "images.npz", labels=scratch / "labels.npz")
-    write_images(files, inputs[0], settings, found.samples, shown_as=shown_as)
+    write_images(files, inputs[0], settings, found.samples, shown_as=names.shown_as)
     np.savez(found.labels, labels=np.asarray(classes, np.int64))
     return found
 
 
-def staged_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, scratch: Path) -> tuple[Path, Names]:
-    """Write uploaded pictures and their label file under names of our own; the label file, and their names by ours."""
+def staged_pictures(
+    pictures: Mapping[str, BinaryIO], labels: bytes, scratch: Path, *, called: str
+) -> tuple[Path, PictureNames]:
+    """Write uploaded pictures and their label file under names of our own; that file, and what the user calls all.
+
+    `called` is the label file's name, for the user's eyes only.
+    """
     from trt_core.store.images import stage_pictures
 
     staged = stage_pictures(pictures, labels, scratch)
-    return staged.labels, staged.shown_as
+    folders = {name.partition("/")[0] for name in pictures if "/" in name}
+    folder = folders.pop() if len(folders) == 1 else "pictures"
+    return staged.labels, PictureNames(folder=folder, labels=called, shown_as=staged.shown_as)

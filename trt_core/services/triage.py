@@ -18,6 +18,7 @@ from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
+from trt_core.domain.precision import Precision
 from trt_core.domain.requests import QuantizeSpec, TriageSpec, check_tolerance
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
 from trt_core.protocols import Reporter
@@ -122,8 +123,11 @@ class Triages:
             samples=spec.ranking_samples,
         )
         found = ranking.of([(subject, trunk)])
-        precision = subject.recipe.precision
-        return found.units[0], (*first_broken(found.comparison.layers, precision), *sensitive_inputs(found.inputs))
+        recipe = subject.recipe
+        # Softmax and normalization are never quantized: what they read meets FP16 where that is the rest.
+        met = recipe.rest if recipe.precision.is_quantized else recipe.precision
+        seen = sensitive_inputs(found.inputs) if met is Precision.FP16 else ()
+        return found.units[0], (*first_broken(found.comparison.layers, recipe.precision), *seen)
 
     def _lab(self, spec: TriageSpec, subject: Subject, reporter: Reporter) -> CalibrationLab:
         from trt_core.precision.lab import calibration_lab
