@@ -278,6 +278,8 @@ def test_a_stored_measurement_takes_nothing_that_asks_for_another_one(run: Run, 
         code, _, err = run("validate", "--rejudge", plain["id"], *words)
         assert (code, said in err) == (2, True), err
     assert run("triage", "--rejudge", plain["id"])[0] == 2
+    _, floor, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--metric", "cosine")
+    assert "A floor of 2 for cosine" in run("validate", "--rejudge", floor["id"], "--tolerance", 2)[2]
     assert run("validate", "--rejudge", "c-0123456789ab")[0] == 2
 
 

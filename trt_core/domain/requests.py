@@ -238,14 +238,7 @@ class SensitivitySpec:
 
 
 def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
-    if metric in FLOOR_METRICS:
-        if not math.isfinite(tolerance) or (metric == "cosine" and tolerance > 1.0):
-            raise InvalidInput(
-                f"A floor of {tolerance:g} for {metric}.",
-                remedy="Give dB for sqnr, such as 30, and up to 1 for cosine.",
-            )
-        return
-    if not labels_id:
+    if metric not in FLOOR_METRICS and not labels_id:
         raise InvalidInput(
             f"The metric {metric} needs labels.", remedy="Give them with --labels, or use sqnr or cosine."
         )
@@ -253,10 +246,14 @@ def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
 
 
 def check_tolerance(metric: str, tolerance: float) -> None:
-    """InvalidInput for a relative drop that is none; every number is a floor."""
+    """InvalidInput for a relative drop that is none, and for a floor that no candidate can reach."""
     if metric in FLOOR_METRICS:
-        return
-    if not 0.0 <= tolerance < 1.0:
+        if not math.isfinite(tolerance) or (metric == "cosine" and tolerance > 1.0):
+            raise InvalidInput(
+                f"A floor of {tolerance:g} for {metric}.",
+                remedy="Give dB for sqnr, such as 30, and up to 1 for cosine.",
+            )
+    elif not 0.0 <= tolerance < 1.0:
         raise InvalidInput(
             f"Tolerance {tolerance}.", remedy="Give a relative drop from 0 up to 1, such as 0.005 for 0.5 %."
         )
