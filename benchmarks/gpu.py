@@ -2,11 +2,10 @@
 
     python -m benchmarks.gpu run FOLDER RESULTS.json [MODEL/PRECISION ...]    measure what RESULTS.json lacks
     python -m benchmarks.gpu case MODEL/PRECISION FOLDER RESULT.json          measure one, in this process
-    python -m benchmarks.gpu report RESULTS.json BASELINES.json RATES.json > docs/gpu/h200-trt86.md
 
 FOLDER holds what `benchmarks.gpu_models` wrote. Every case has a process of its own, which is ended after CASE_LIMIT_S,
 and is written down as soon as it is done, failures too, so that a run that was cut short goes on where it stopped. The
-build's log and the engine's layers are kept beside the case's model.
+build's log and the engine's layers are kept beside the case's model. `benchmarks.gpu_report` writes the page about it.
 """
 
 from __future__ import annotations
@@ -24,9 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables import ROOT, Table
-from trt_core.domain.codec import from_plain
-from trt_core.domain.device_rates import DeviceRates, rates_of
+from benchmarks.tables import ROOT
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
@@ -205,99 +202,9 @@ def run(folder: Path, results: Path, wanted: list[str]) -> None:
         print(name, json.dumps(shown), flush=True)
 
 
-def report(results: Path, baselines: Path, rates: Path) -> str:
-    """The tables of `run`, of `benchmarks.gpu_baselines` and of `benchmarks.gpu_rates` on one page."""
-    done = json.loads(results.read_text())
-    good = {name: item for name, item in done.items() if "error" not in item}
-    first = next(iter(good.values()))
-    rows = tuple(_row(name, done[name]) for name in CASES if name in done)
-    table = Table(
-        title=f"{first['device']}, TensorRT {first['version']}, batch {BATCH}",
-        method=(
-            "Random weights and seeded inputs; optimization level 3; one profile from batch 1 to 8. The first build "
-            "starts without timings, the second one from those that it left. Latency is GPU compute between CUDA "
-            "events over 1000 inferences, each after the last; throughput counts host time of the same loop. The "
-            "error is the relative L2 distance of the outputs to ONNX Runtime's on the uploaded FP32 model. cuDNN and "
-            "cuBLAS are not installed: their tactics are not tried. TensorRT 8.6 makes one or two opaque blocks of an "
-            "encoder: the precision is then that of the block's border, and what it computes in inside is not told "
-            "(its speed and its error tell)."
-        ),
-        columns=(
-            "model", "precision", "build s", "with timings", "not cacheable s", "p50 ms", "p99 ms", "CUDA graph p50",
-            "enqueue ms", "inferences/s", "engine MB", "GPU MB", "layers run in", "error",
-        ),
-        rows=rows,
-    )  # fmt: skip
-    beside = _beside(done, json.loads(baselines.read_text()))
-    reached = _reached(from_plain(DeviceRates, json.loads(rates.read_text())))
-    text = "\n".join(item.markdown() for item in (table, beside, reached))
-    return f"# TensorRT 8.6 on an H200\n\nWritten by `python -m benchmarks.gpu`.\n\n{text}"
-
-
-def _beside(done: dict[str, Any], found: dict[str, Any]) -> Table:
-    """ResNet-50 without TensorRT, and how many times as long it takes."""
-    rows = []
-    for name, item in found.items():
-        if not isinstance(item, dict):
-            continue
-        who, _, precision = name.partition("/")
-        if "error" in item:
-            rows.append((who, precision, "–", "–", "–", "–", item["error"]))
-            continue
-        same = done[f"resnet50/{precision.partition('-')[0]}"]
-        rows.append(
-            (
-                who, precision, item["version"], f"{item['p50_ms']:.3f}", f"{item['p99_ms']:.3f}",
-                f"{item['throughput_per_s']:.0f}", f"{item['p50_ms'] / same['p50_ms']:.1f}",
-            )
-        )  # fmt: skip
-    return Table(
-        title=f"ResNet-50 without TensorRT, batch {BATCH}, {found['device']}",
-        method=(
-            "Written by `python -m benchmarks.gpu_baselines`: between CUDA events around one inference, 1000 of them, "
-            "inputs and outputs on the GPU. PyTorch eager enqueues kernel by kernel: its FP16 is no faster than its "
-            "TF32 because it waits for the host. The last column is its p50 over TensorRT's in the same precision, "
-            "without CUDA graph."
-        ),
-        columns=("library", "precision", "version", "p50 ms", "p99 ms", "inferences/s", "times TensorRT's p50"),
-        rows=tuple(rows),
-    )
-
-
-def _reached(rates: DeviceRates) -> Table:
-    """Measured rates beside the data sheet's."""
-    sheet = rates_of(rates.device, measured=())
-    assert sheet is not None  # noqa: S101 - the report is of a known device
-    rows = [("memory, GB/s", f"{rates.bandwidth_gb_s:.0f}", f"{sheet.bandwidth_gb_s:.0f}")]
-    rows += [
-        (f"{precision.value}, tera-operations/s", f"{rate:.0f}", f"{(sheet.ops_per_s(precision) or 0) / 1e12:.0f}")
-        for precision, rate in rates.tera_ops
-    ]
-    return Table(
-        title=f"What an {rates.device} reaches",
-        method=f"Written by `python -m benchmarks.gpu_rates`: {rates.source}; {rates.conditions}.",
-        columns=("rate", "measured", "data sheet"),
-        rows=tuple(rows),
-    )
-
-
-def _row(name: str, item: dict[str, Any]) -> tuple[str, ...]:
-    model, precision = name.split("/")
-    if "error" in item:
-        return (model, precision, *["–"] * 10, item["error"], "–")
-    return (
-        model, precision, f"{item['build_cold_s']:.1f}", f"{item['build_warm_s']:.1f}", f"{item['compiled_s']:.1f}",
-        f"{item['p50_ms']:.3f}", f"{item['p99_ms']:.3f}", f"{item['graph_p50_ms']:.3f}", f"{item['enqueue_ms']:.3f}",
-        f"{item['throughput_per_s']:.0f}", f"{item['engine_bytes'] / 1e6:.1f}", f"{item['gpu_bytes'] / 1e6:.0f}",
-        ", ".join(f"{count} {kind}" for kind, count in item["precisions"].items()), f"{item['relative_error']:.1e}",
-    )  # fmt: skip
-
-
 def main() -> None:
     words = sys.argv[1:]
-    if words[:1] == ["report"] and len(words) == 4:
-        print(report(*map(Path, words[1:])))
-    elif words[:1] == ["case"] and len(words) == 4:
+    if words[:1] == ["case"] and len(words) == 4:
         measure_case(words[1], Path(words[2]), Path(words[3]))
     elif words[:1] == ["run"] and len(words) >= 3:
         run(Path(words[1]), Path(words[2]), words[3:])

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from benchmarks.tables import ROOT, Table
+from benchmarks.gpu_journey_tables import written
+from benchmarks.tables import ROOT
 from tests.fake_engines import InProcess
 from tests.gpu.networks import residual_network
 from tests.models import saved
@@ -46,7 +47,12 @@ Outcome = tuple[int, dict[str, Any], str]  # exit code, answer, the line of an e
 SAMPLE = "samples/digits_transformer/model.onnx"
 CALIBRATION = ["--data", "samples/digits/calibration.npz"]
 JUDGED = ["--data", "samples/digits/test.npz", "--labels", "samples/digits/test_labels.npz"]
-MINMAX = ["--method", "minmax"]
+SEARCHES = {  # MinMax alone takes 78.6 % of all MACs, the others more than 80 %
+    "entropy": [],
+    "minmax attention": ["--method", "minmax", "--attention"],
+    "minmax": ["--method", "minmax"],
+}
+THOROUGH = "minmax attention"  # whose chosen engine is looked into
 ON_TENSORRT = ["--backend", "tensorrt"]
 PROFILE = ["--profile", "image=1x1x16x16:64x1x16x16:256x1x16x16", "--optimization-level", "2"]
 SIZES = (64, 128, 256)
@@ -111,25 +117,35 @@ class OneProcess:
 
 
 def accuracy(journey: Journey) -> None:
-    """Triage; engines of the model in FP32 and of every plan on the curve, validated by running them, and measured."""
-    found = journey.ask(
-        "triage", "triage", SAMPLE, *CALIBRATION, *MINMAX, "--validation-data", JUDGED[1], "--labels", JUDGED[3]
-    )
-    engines = {"fp32": journey.build("build fp32", SAMPLE, "--precision", "fp32", *PROFILE)}
-    for place, point in enumerate(found["answer"].get("curve", ())):
+    """The model in FP32, and what each way of searching finds: every plan as an engine that is run and judged."""
+    judged_engine(journey, "fp32", "--precision", "fp32")
+    for way, words in SEARCHES.items():
+        chosen = searched(journey, way, words)
+        if chosen and way == THOROUGH:
+            journey.ask("four-way square", "diverge", "--inside", chosen, *CALIBRATION, "--samples", "64")
+            copies = ["bench", chosen, *ON_TENSORRT, "--batch", "64", *ROUNDS, "--transfers"]
+            journey.ask("copies included", *copies)
+
+
+def searched(journey: Journey, way: str, words: Sequence[str]) -> str:
+    """Triage, and an engine of every plan on its curve; the id of the chosen one's."""
+    judging = ["--validation-data", JUDGED[1], "--labels", JUDGED[3]]
+    found = journey.ask(f"triage {way}", "triage", SAMPLE, *CALIBRATION, *words, *judging)["answer"]
+    engines = []
+    for place, point in enumerate(found.get("curve", ())):
         keep = [word for node in point["kept_nodes"] for word in ("--keep", f"{node}=fp16")]
-        wish = ["--precision", "int8", *CALIBRATION, *MINMAX, *keep, *PROFILE]
-        engines[f"plan {place}"] = journey.build(f"build plan {place}", SAMPLE, *wish)
-    for name, build in engines.items():
-        if build:
-            journey.ask(f"validate {name}", "validate", build, *ON_TENSORRT, *JUDGED)
-            journey.ask(f"bench {name}", "bench", build, *ON_TENSORRT, "--batch", "64", *ROUNDS)
-    chosen = engines.get(f"plan {found['answer'].get('chosen')}")
-    if chosen:
-        inside = ["--inside", chosen, *CALIBRATION, "--samples", "64"]
-        journey.ask("four-way square", "diverge", *inside)
-        copies = ["bench", chosen, *ON_TENSORRT, "--batch", "64", *ROUNDS, "--transfers"]
-        journey.ask("copies included", *copies)
+        wish = ["--precision", "int8", *CALIBRATION, *words, *keep]
+        engines.append(judged_engine(journey, f"{way} {place}", *wish))
+    return engines[found["chosen"]] if engines else ""
+
+
+def judged_engine(journey: Journey, name: str, *wish: str) -> str:
+    """Build an engine, validate it by running it and measure it; its id, empty where it was not built."""
+    build = journey.build(f"build {name}", SAMPLE, *wish, *PROFILE)
+    if build:
+        journey.ask(f"validate {name}", "validate", build, *ON_TENSORRT, *JUDGED)
+        journey.ask(f"bench {name}", "bench", build, *ON_TENSORRT, "--batch", "64", *ROUNDS)
+    return build
 
 
 def shapes(journey: Journey) -> None:
@@ -187,94 +203,8 @@ def timed(journey: Journey, name: str, subject: str, *words: str) -> None:
         journey.ask(f"{name}{suffix}", "bench", subject, *words, "--batch", "8", *ROUNDS, *more)
 
 
-# Reporting -----------------------------------------------------------------------------------------------------------
-
-
-def commands_table(known: dict[str, Any]) -> Table:
-    rows = [
-        (
-            name,
-            f"`{' '.join(item['words'])[:160]}`",
-            str(item["exit"]),
-            f"{item['seconds']:.1f}",
-            item["error"] or "",
-        )
-        for name, item in known.items()
-        if "words" in item
-    ]
-    return Table(
-        title="Every command and its exit code",
-        method="0 yes, 1 no, 5 too few samples to tell; 2 to 4 would be a refusal or a failure, with its line.",
-        columns=("step", "command", "exit", "seconds", "error"),
-        rows=tuple(rows),
-    )
-
-
-def plans_table(known: dict[str, Any]) -> Table:
-    rows = []
-    for name in ["fp32", *(f"plan {place}" for place in range(len(known["triage"]["answer"].get("curve", ()))))]:
-        said, timed_ms = known.get(f"validate {name}", {}).get("answer"), known.get(f"bench {name}", {}).get("answer")
-        if not said or not timed_ms:
-            rows.append((name, *["–"] * 7))
-            continue
-        point = known["triage"]["answer"]["curve"][int(name.split()[1])] if name != "fp32" else {}
-        layers = known[f"build {name}"]["answer"]["precisions"]
-        rows.append(
-            (
-                name,
-                ", ".join(point.get("kept_nodes", ["–"])[:3]) + (" …" if point.get("kept", 0) > 3 else ""),
-                f"{100 * point['metric']:.2f}" if point else "–",
-                f"{100 * said['candidate']:.2f}",
-                said["verdict"],
-                ", ".join(f"{count} {precision}" for precision, count in sorted(layers.items())),
-                f"{timed_ms['latency_ms']['p50']:.4f}",
-                f"{timed_ms['latency_ms']['p99']:.4f}",
-            )
-        )
-    return Table(
-        title="The transformer sample: plans of the search, as engines",
-        method="Top-1 in % of 7,764 samples, by the numerics twin in ONNX Runtime and by the engine itself, with the "
-        "verdict on the engine at a tolerance of 0.5 %; latency is GPU compute at batch 64.",
-        columns=("engine", "kept in FP16", "twin", "engine", "verdict", "layers run in", "p50 ms", "p99 ms"),
-        rows=tuple(rows),
-    )
-
-
-def meters_table(known: dict[str, Any]) -> Table:
-    rows = []
-    for name, item in known.items():
-        if "latency_ms" in item.get("answer", {}) and not name.startswith(("bench ", "copies")):
-            found, model = item["answer"], name.split()[0]
-            best = known.get(f"{model} tensorrt fp16{' with copies' if name.endswith('copies') else ''}", {})
-            p50 = found["latency_ms"]["p50"]
-            ratio = p50 / best["answer"]["latency_ms"]["p50"] if best.get("answer") else None
-            throughput = f"{found['throughput_per_s']:.0f}"
-            rows.append(
-                (name, f"{p50:.3f}", f"{found['latency_ms']['p99']:.3f}", throughput, f"{ratio:.2f}" if ratio else "–")
-            )
-    return Table(
-        title="The same files in other libraries, batch 8",
-        method="`bench` with each backend on one GPU, one after the other. TensorRT's times lie between CUDA events, "
-        "those of ONNX Runtime and PyTorch are host time until the GPU is done: see each run's method. The last column "
-        "is p50 over that of TensorRT in FP16 with the same copies.",
-        columns=("run", "p50 ms", "p99 ms", "inferences/s", "times TensorRT FP16's p50"),
-        rows=tuple(rows),
-    )
-
-
 def report(options: argparse.Namespace) -> None:
-    known = json.loads(options.results.read_text())
-    square, split = known.get("four-way square", {}).get("answer", {}), known.get("profile split", {})
-    print(
-        f"# One journey on a GPU\n\nWritten by `python -m benchmarks.gpu_journey`.\n\n{plans_table(known).markdown()}"
-    )
-    if square.get("square"):
-        print(f"The four-way square of the chosen plan: {square['square']['sentence']}\n")
-    print(meters_table(known).markdown())
-    if split:
-        parts = "; ".join(f"{low} to {high}: {slowdown:.2f} times static" for low, high, slowdown in split["profiles"])
-        print(f"One FP16 engine for pictures of {SIZES} pixels against an engine for each size: {parts}.\n")
-    print(commands_table(known).markdown())
+    print(written(json.loads(options.results.read_text())))
 
 
 def main() -> None:

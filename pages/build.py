@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from pages.ui.build_again import offer_again
 from pages.ui.build_form import build_form
 from pages.ui.build_result import show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
@@ -53,6 +54,7 @@ with frame("Build", page="build") as bench:
             cached = st.session_state.get("build.cached") == build_id
             build = bench.builds.build(build_id)
             show_build(bench, build, cached=cached)
+            offer_again(bench, model, build)
             report_button(partial(_report, bench, build), page="build", name=build.id)
         builds = bench.builds.builds(model.id)
         if builds:

@@ -148,3 +148,26 @@ def saved_with_data(proto: onnx.ModelProto, path: Path, *, location: str = "weig
                 entry = item.external_data.add()
                 entry.key, entry.value = key, text
     return saved(copy, path)
+
+
+def recurrent(
+    op: str = "GRU",
+    batch: int | str | None = "batch",
+    *,
+    steps: int | str = 10,
+    hidden: int = 4,
+    batch_first: bool = True,
+) -> onnx.ModelProto:
+    """x (batch, steps, 8) -> Transpose -> GRU or LSTM -> y; without `batch_first` x is (steps, batch, 8).
+
+    At a batch of exactly 1, TensorRT-RTX 1.7.1 compiles the GRU with ten steps and a hidden size of 4 without end.
+    """
+    gates = {"GRU": 3, "LSTM": 4}[op]
+    nodes = [helper.make_node("Transpose", ["x"], ["t"], name="to_time", perm=[1, 0, 2])] if batch_first else []
+    nodes.append(helper.make_node(op, ["t" if batch_first else "x", "w", "r"], ["y"], name="cell", hidden_size=hidden))
+    return model(
+        nodes,
+        [value("x", [batch, steps, 8] if batch_first else [steps, batch, 8])],
+        [value("y", [steps, 1, batch, hidden])],
+        [tensor("w", (1, gates * hidden, 8)), tensor("r", (1, gates * hidden, hidden), seed=1)],
+    )

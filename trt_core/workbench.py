@@ -163,7 +163,7 @@ def _wired(context: Context) -> Workbench:
         support=Support(context, library, builds),
         variants=variants,
         builds=builds,
-        outlook=Outlooks(builds, variants),
+        outlook=Outlooks(context, library, builds, variants),
         latency=latency,
         divergence=Divergences(context, library, variants),
         inside=EngineDivergences(context, library, variants, builds),

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.ui import text
+from pages.ui.build_again import fill_form
 from pages.ui.jobs import asked_already
 from pages.ui.options_form import options_form
 from pages.ui.pickers import pick_backend, pick_target
@@ -38,6 +39,7 @@ class BuildWish:
 
 def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
     """Draw the form and its button; submitting puts the job into the address."""
+    fill_form(bench, model)
     capabilities = pick_backend(bench, page="build")
     target = pick_target(capabilities, page="build")
     wish = precision_form(bench, model, capabilities, target)

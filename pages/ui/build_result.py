@@ -185,6 +185,7 @@ def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
             "size": text.mebibytes(item.engine_bytes),
             "took": text.seconds(item.seconds),
             "built at": text.clock(item.created_at),
+            "built as": item.made_for or "asked for",
         }
         for item in records
     ]

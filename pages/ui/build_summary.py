@@ -9,6 +9,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.build_charts import profile_figure
 from pages.ui.build_form import BuildWish
+from pages.ui.findings import show_findings
 from pages.ui.links import link_to
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.deploy.command_words import FileNames
@@ -30,6 +31,8 @@ def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
             outlook = bench.outlook.of_build(wish.spec)
             st.markdown("\n".join(f"1. {sentence}" for sentence in _steps(wish.spec, wish, outlook)))
             _expect(outlook)
+            if outlook.findings:
+                show_findings(outlook.findings)
     if wish.rows and all(low <= opt <= high for sizes in wish.rows for low, opt, high in sizes.values()):
         st.markdown("**Profiles**")
         figure = profile_figure(wish.rows)

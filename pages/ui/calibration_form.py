@@ -46,6 +46,14 @@ def wants_implicit(capabilities: Capabilities, precision: Precision) -> bool:
     return bool(chosen == _IMPLICIT)
 
 
+def implicitly(options: BuilderOptions, cache_id: str, *, has_data: bool) -> dict[str, Any]:
+    """What these fields hold for a build with such options, by their keys."""
+    fields: dict[str, Any] = {"build.calibration": _IMPLICIT if options.calibration == "implicit" else _EXPLICIT}
+    if has_data:
+        fields["build.scales"] = _CACHE if cache_id else _SAMPLES
+    return fields | ({_WANTED: cache_id} if cache_id else {})
+
+
 def pick_cache(bench: Workbench, model: ModelRecord) -> tuple[CacheRecord | None, bool]:
     """The calibration cache that stands in for samples, and whether one is wanted."""
     chosen = st.segmented_control(

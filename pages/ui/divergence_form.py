@@ -37,30 +37,25 @@ _METHODS = {
 def divergence_form(bench: Workbench, model: ModelRecord) -> None:
     """Draw the form and its button; submitting puts the job into the address."""
     sets = bench.library.data_sets(model.id)
-    usual = [Precision.FP16.value, Precision.INT8.value] if sets else [Precision.FP16.value]
-    names = st.pills(
-        "FP32 against",
-        [item.value for item in _AGAINST],
-        selection_mode="multi",
-        default=usual,
-        key=f"divergence.{model.id}.against",
-        format_func=lambda item: PRECISION_LABELS[Precision(item)],
-    )
-    against = tuple(item for item in _AGAINST if item.value in names)
+    candidate_id = _file(bench, model)
+    against = () if candidate_id else _against(model, sets)
     left, right = st.columns(2)
     with left:
         data_id = choose_samples(bench, model, key="divergence.on", label="Samples to compare on")
-    with right:
-        calibration = _calibration(sets, against)
+    calibration = None
+    if not candidate_id:
+        with right:
+            calibration = _calibration(sets, against)
     upload_data(bench, model, page="divergence")
-    samples, method, percentile, rest = _how()
+    samples, method, percentile, rest = _how(is_file=bool(candidate_id))
     mode = st.selectbox("Errors", list(_MODES), key="divergence.mode", format_func=_MODES.__getitem__)
-    reason = "" if against else "Choose at least one precision."
+    reason = "" if against or candidate_id else "Choose at least one precision."
     spec = None
-    if against:
+    if not reason:
         spec = DivergeSpec(
             model_id=model.id,
             against=against,
+            candidate_id=candidate_id,
             data_id=data_id,
             samples=samples,
             mode=mode,
@@ -73,10 +68,43 @@ def divergence_form(bench: Workbench, model: ModelRecord) -> None:
     _submit(bench, spec, reason)
 
 
-def _how() -> tuple[int, CalibrationMethod, float, Precision]:
-    """Number of samples, calibration method with its percentile, and the precision of what is not quantized."""
+def _file(bench: Workbench, model: ModelRecord) -> str:
+    """The id of a file that is compared as it is; "" for variants made here."""
+    files = {record.id: record for record in bench.divergence.files(model.id)}
+    if not files:
+        return ""
+    return st.selectbox(
+        "Low precision comes from",
+        ["", *files],
+        key=f"divergence.{model.id}.file",
+        format_func=lambda item: text.clean(f"{files[item].name} · {item}", 90) if item else "Variants made here",
+        help="A file with Q/DQ pairs or FP16 tensors that another tool made of this model: upload it on Models. Its "
+        "own scales are judged, and the layers where they do not fit come first.",
+    )
+
+
+def _against(model: ModelRecord, sets: Sequence[DataRecord]) -> tuple[Precision, ...]:
+    usual = [Precision.FP16.value, Precision.INT8.value] if sets else [Precision.FP16.value]
+    names = st.pills(
+        "FP32 against",
+        [item.value for item in _AGAINST],
+        selection_mode="multi",
+        default=usual,
+        key=f"divergence.{model.id}.against",
+        format_func=lambda item: PRECISION_LABELS[Precision(item)],
+    )
+    return tuple(item for item in _AGAINST if item.value in names)
+
+
+def _how(*, is_file: bool) -> tuple[int, CalibrationMethod, float, Precision]:
+    """Number of samples, calibration method with its percentile, and the precision of what is not quantized.
+
+    A file brings all but the samples along.
+    """
     with st.container(horizontal=True):
         samples = st.number_input("Samples", 1, 1_000_000, 16, key="divergence.samples")
+        if is_file:
+            return samples, CalibrationMethod.ENTROPY, 99.99, Precision.FP16
         method = st.selectbox(
             "Calibration method", list(_METHODS), key="divergence.method", format_func=_METHODS.__getitem__
         )

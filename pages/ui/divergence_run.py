@@ -51,6 +51,8 @@ def run_view(_bench: Workbench, run_id: str) -> RunView:
 def run_title(run: DivergenceRun) -> str:
     """One line for a list of runs."""
     against = ", ".join(label.upper() for label in run.candidates)
+    if run.candidate_file:
+        against += f" of {text.clean(run.candidate_file, 40)}"
     data = text.clean(run.data, 40) or "seeded noise"
     return f"{against} · {text.counted(run.samples, 'sample')} of {data} · {text.clock(run.created_at)} · {run.id}"
 
@@ -139,6 +141,7 @@ def origin_rows(view: RunView) -> list[dict[str, Any]]:
             "beyond a healthy layer": sqnr(item.excess_db),
             "SQNR after it": sqnr(item.sqnr_db),
             "alone": sqnr(item.isolated_db),
+            "scales cost": sqnr(item.avoidable_db) if item.is_fault else None,
             "layers before it": "nothing before" if item.before_db == float("inf") else sqnr(item.before_db),
         }
         for loss in view.losses
@@ -151,11 +154,13 @@ def facts(view: RunView) -> dict[str, str]:
     run = view.run
     return {
         "Baseline": run.baseline,
-        "Against": ", ".join(PRECISION_LABELS[precision_of(label)] for label in run.candidates),
+        "Against": ", ".join(PRECISION_LABELS[precision_of(label)] for label in run.candidates)
+        + (f", the file {run.candidate_file}" if run.candidate_file else ""),
         "Samples": f"{text.count(run.samples)} of {run.data or 'seeded noise'}",
         "Compared": text.counted(len(run.layers), "layer"),
         "Method": run.method,
-        "Variants": ", ".join(f"{label.upper()} {variant}" for label, variant in run.variants) or "not recorded",
+        "Variants": ", ".join(f"{label.upper()} {variant}" for label, variant in run.variants)
+        or ("none: the file is run as it is" if run.candidate_file else "not recorded"),
         "Took": text.seconds(run.seconds),
         "Compared at": text.clock(run.created_at),
     }

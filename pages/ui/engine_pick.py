@@ -103,7 +103,8 @@ def intake(bench: Workbench, *, is_empty: bool) -> None:
     with st.expander("Import recordings", icon=":material/upload_file:", expanded=is_empty):
         st.caption(
             "Exports of trtexec (--exportLayerInfo, --exportProfile, --exportTimes), a TREx folder's files, verbose "
-            "build logs, calibration caches; plain or packed with gzip. Files of one engine begin with one name."
+            "build logs, calibration caches; plain or packed with gzip. Files of one engine begin with one name; a "
+            "second file of the same name is another engine's."
         )
         files = st.file_uploader(
             "Files",
@@ -116,7 +117,7 @@ def intake(bench: Workbench, *, is_empty: bool) -> None:
         version = right.text_input("TensorRT version", key="engines.version", placeholder="10.3.0")
         if st.button("Import", key="engines.import", disabled=not files, icon=":material/download:"):
             try:
-                job = bench.intake.submit_files({file.name: file for file in files}, device=device, version=version)
+                job = bench.intake.submit_files([(file.name, file) for file in files], device=device, version=version)
             except InvalidInput as error:
                 st.error(text.plain(str(error)))
                 return

@@ -15,12 +15,20 @@ from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS, plot_config
-from trt_core.analysis.engine_compare import Aligned, EngineComparison, compare_engines, working_precisions
+from trt_core.analysis.engine_compare import Aligned, Alignment, EngineComparison, compare_engines, working_precisions
 from trt_core.analysis.engine_layers import LayerRow
 from trt_core.analysis.engine_why import why
 from trt_core.analysis.latency_compare import Verdict, compare
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.recordings import EngineStudy
+
+_ALIGNED = {
+    Alignment.NODES: "Layers that compute the same nodes are one group",
+    Alignment.NAMES: "Layers of one name are one group",
+    Alignment.PLACES: "No node's name is in both engines: layers in one place of the order that write the same shapes "
+    "are one group",
+    Alignment.NOTHING: "Nothing is in both engines: every layer is a group by itself",
+}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -43,7 +51,7 @@ def show_comparison(first: EngineStudy, second: EngineStudy) -> None:
         name = f"{first.id}-{second.id}"
         st.plotly_chart(_waterfall(comparison), key="engines.waterfall", config=plot_config(name))
         st.caption(
-            "Layers that compute the same nodes are one group; each group has one cause. Layer times come from "
+            f"{_ALIGNED[comparison.alignment]}; each group has one cause. Layer times come from "
             "profiled runs and add up to more than the engine takes: read the differences, not the sums."
         )
     show_findings(findings, empty="Nothing explains a difference.")

@@ -30,6 +30,7 @@ from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
 from pages.ui.links import PAGES, link_to
 from pages.ui.notices import keep_links_in_this_tab, show_notices
+from pages.ui.pickers import settle
 from pages.ui.state import travelling
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
@@ -80,6 +81,7 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     bench = None
     with boundary():
         bench = workbench()
+        settle(bench, page=page)
     with st.sidebar:
         _menu(bench)
     st.title(title, anchor=False)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.tables import Row, show_table
-from pages.ui.theme import NEUTRAL, plot_config, plot_layout
+from pages.ui.theme import NEUTRAL, PRECISION_LABELS, plot_config, plot_layout
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.precision import CalibrationMethod
 from trt_core.domain.triage import TriageRun
@@ -22,13 +22,17 @@ _DASHES = {
 
 def show_lab(run: TriageRun) -> None:
     """The picture and the table; without a lab, how to get one."""
+    if not run.plan.recipe.needs_data:
+        st.caption(f"{PRECISION_LABELS[run.plan.recipe.precision]} has no ranges to calibrate.")
+        return
     if run.lab is None:
         st.caption("Switch on Compare calibration methods in the form to see them side by side.")
         return
     lab, method = run.lab, run.lab.best_method().value.capitalize()
     st.markdown(
-        f"**{method}** leaves the least rounding error, in the mean over all tensors, on {lab.validation_samples:,} "
-        f"validation samples, after {lab.calibration_samples:,} calibration samples."
+        f"**{method}** leaves the least error of rounding to {PRECISION_LABELS[lab.precision]}, in the mean over all "
+        f"tensors, on {lab.validation_samples:,} validation samples, after {lab.calibration_samples:,} calibration "
+        f"samples. Percentile is the {lab.percentile:g}th."
     )
     st.plotly_chart(samples_figure(lab), key="triage.lab", config=plot_config(f"{run.id}-lab"))
     show_table(lab_rows(lab), key="triage.lab_table", filename=f"{run.id}-lab.csv", height=420)

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.switches_form import lacking, switches_form
+from pages.ui.switches_form import lacking, switch_fields, switches_form
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.option_support import option_title, why_not_option
@@ -47,6 +47,18 @@ def options_form(capabilities: Capabilities, precision: Precision) -> tuple[Buil
         **switches,
     )
     return options, rebuild
+
+
+def option_fields(options: BuilderOptions) -> dict[str, Any]:
+    """What these fields hold for such options, by their keys; timings from elsewhere have no field."""
+    return {
+        "build.level": options.optimization_level,
+        "build.workspace": options.workspace_mb,
+        "build.compatible": options.version_compatible,
+        "build.hardware": options.hardware_compatibility,
+        "build.timings": options.timing_cache if options.timing_cache in _TIMINGS else "",
+        "build.rebuild": False,
+    } | switch_fields(options)
 
 
 def _level(capabilities: Capabilities) -> int | None:

@@ -23,7 +23,35 @@ from trt_core.workbench import Workbench
 
 _USUAL_TARGET = Sm(major=8, minor=6)  # what a build takes when no target is named
 _PLACES = {"model": "this workspace", "build": "this model's builds"}  # variant and data have their box at the model
+_PICK_A_BUILD = frozenset({"fusion", "deploy"})
+_PICK_A_MODEL = _PICK_A_BUILD | {"models", "support", "build", "latency", "sweeps", "divergence", "triage"}
 Record = TypeVar("Record", ModelRecord, BuildRecord, DataRecord)
+
+
+def settle(bench: Workbench, *, page: str) -> None:
+    """Put what the page's pickers begin with into the address, before menu and chips are drawn from it.
+
+    A picker that finds its own name missing there has the page run a second time for them.
+    """
+    if page in _PICK_A_MODEL and "model" not in st.query_params:
+        select(_first(bench))
+    if page in _PICK_A_BUILD and "build" not in st.query_params and (model_id := _known_model(bench)):
+        select({"build": next((build.id for build in bench.builds.builds(model_id)), "")})
+
+
+def _first(bench: Workbench) -> dict[str, str]:
+    """The model of the build that the address names, else the newest; nothing in an empty workspace."""
+    build_id = str(st.query_params.get("build", ""))
+    named = [build for build in bench.builds.builds() if build.id == build_id] if build_id else []
+    if named:
+        return {"model": named[0].model_id, "build": build_id}
+    return {"model": next((model.id for model in bench.library.models()), "")}
+
+
+def _known_model(bench: Workbench) -> str:
+    """The model in the address, "" where there is none, or one that is told of as gone."""
+    asked = str(st.query_params.get("model", ""))
+    return next((model.id for model in bench.library.models() if model.id == asked), "")
 
 
 def pick_model(bench: Workbench, *, page: str, label: str = "Model") -> ModelRecord | None:
@@ -218,10 +246,11 @@ def variant_title(record: VariantRecord) -> str:
 
 
 def build_title(record: BuildRecord) -> str:
-    """`FP16 · SM 8.6 · attempt 2 · b-…`."""
+    """`FP16 · SM 8.6 · attempt 2 · b-…`; an engine that nobody asked for says what it is a part of."""
+    part = f" · {record.made_for}" if record.made_for else ""
     attempt = f" · attempt {record.attempt}" if record.attempt > 1 else ""
     normalized = "" if record.recipe.normalize else " · not normalized"
-    return f"{record.recipe.precision.value.upper()} · {record.target}{normalized}{attempt} · {record.id}"
+    return f"{record.recipe.precision.value.upper()} · {record.target}{normalized}{attempt}{part} · {record.id}"
 
 
 def data_title(record: DataRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -21,14 +22,14 @@ from trt_core.domain.precision_support import why_not_precision
 from trt_core.workbench import Workbench
 
 _METHODS = {
-    CalibrationMethod.ENTROPY: "the range that loses least information; suits convolutional networks on images",
-    CalibrationMethod.MINMAX: "everything that was seen; suits transformers, whose rare large values carry meaning, "
-    "while outliers widen the steps",
-    CalibrationMethod.PERCENTILE: "cuts the rarest values off on both ends; for a few outliers that mean nothing",
+    CalibrationMethod.ENTROPY: "the range that loses least information, which may clip what is rare and large",
+    CalibrationMethod.MINMAX: "everything that was seen: nothing is clipped, and few large values widen all steps",
+    CalibrationMethod.PERCENTILE: "clips the rarest large values, whatever they carry",
 }
 _WHICH = (
-    "Entropy suits convolutional networks on images. Where the graph has Softmax or attention, try MinMax first. "
-    "The Divergence page tells which one loses less on your samples."
+    "No method suits every network, with attention or without. In INT8 the transformer among the samples keeps most of "
+    "its accuracy by entropy, and least by MinMax. FP8 has exponents, so that MinMax serves it well. Triage compares "
+    "all three on your samples."
 )
 _PRECISIONS = tuple(item for item in Precision if item is not Precision.UNKNOWN)
 
@@ -93,6 +94,20 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         return wish
     missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
     return replace(wish, missing=missing)
+
+
+def recipe_fields(recipe: Recipe, model_id: str) -> dict[str, Any]:
+    """What these fields hold for a recipe, by their keys; rules of several precisions take that of the first."""
+    return {
+        "build.wanted": recipe.precision.value,
+        "build.rest": recipe.rest.value,
+        "build.method": recipe.method.value,
+        "build.percentile": recipe.percentile,
+        "build.normalize": recipe.normalize,
+        "build.attention": recipe.attention,
+        f"build.{model_id}.keep": [rule.node for rule in recipe.keep],
+        "build.keep_in": recipe.keep[0].precision.value if recipe.keep else recipe.rest.value,
+    }
 
 
 def _attention(precision: Precision, *, implicit: bool) -> bool:

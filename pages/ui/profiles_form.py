@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
-from trt_core.domain.profile_axes import FreeAxis, Sizes, first_sizes, free_axes, profile_from_sizes
+from trt_core.domain.profile_axes import FreeAxis, Sizes, first_sizes, free_axes, profile_from_sizes, sizes_of
 from trt_core.domain.profiles import OptimizationProfile
 from trt_core.domain.tensors import TensorSpec
 from trt_core.errors import InvalidProfile
@@ -55,6 +56,23 @@ def profiles_form(inputs: tuple[TensorSpec, ...], *, scope: str) -> ProfilesWish
         help="The compiler chooses kernels for the opt shape of each profile: narrow ranges run faster.",
     )
     return ProfilesWish(rows=tuple(rows), profiles=tuple(built), is_valid=len(built) == len(numbers))
+
+
+def profiles_are_drawn(scope: str) -> bool:
+    """Whether the last run of this page drew these fields, so that what they hold may be somebody's choice."""
+    return f"{scope}.profile.add" in st.session_state
+
+
+def profile_fields(
+    inputs: tuple[TensorSpec, ...], profiles: Sequence[OptimizationProfile], *, scope: str
+) -> dict[str, Any]:
+    """What these fields hold for such profiles, by their keys; nothing for none."""
+    fields: dict[str, Any] = {f"{scope}.profiles": list(range(1, len(profiles) + 1))} if profiles else {}
+    for number, profile in enumerate(profiles, start=1):
+        for place, axis in enumerate(free_axes(inputs)):
+            for word, size in zip(("min", "opt", "max"), sizes_of(axis, profile), strict=True):
+                fields[_key(scope, number, place, word)] = size
+    return fields
 
 
 def _profile(axes: tuple[FreeAxis, ...], *, scope: str, number: int, position: int, count: int) -> Mapping[str, Sizes]:

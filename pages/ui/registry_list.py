@@ -48,6 +48,7 @@ def _row(entry: Entry) -> dict[str, object]:
         "Size": text.mebibytes(build.engine_bytes),
         "Built": text.clock(build.created_at),
         "Notes": entry.decision.notes,
+        "Built as": build.made_for or "asked for",
         "From elsewhere": entry.decision.imported,
         "Id": build.id,
     }

@@ -36,7 +36,7 @@ def sensitivity_form(bench: Workbench, model: ModelRecord) -> None:
     )
     sets = bench.library.data_sets(model.id)
     calibration, validation, labels = three_sets(bench, model, sets, key=_KEY)
-    how = judged(bench, key=_KEY)
+    how = judged(bench, model, key=_KEY)
     samples, alone, target, builds = _how_many(bench)
     against = tuple(item for item in _AGAINST if item.value in names)
     needs_data = any(Recipe(precision=item).needs_data for item in against)
@@ -55,6 +55,7 @@ def sensitivity_form(bench: Workbench, model: ModelRecord) -> None:
             percentile=how.percentile,
             attention=how.attention,
             by_groups=how.by_groups,
+            output=how.output,
             ranking_samples=samples,
             leave_one_out=alone,
             with_builds=builds,

@@ -99,19 +99,25 @@ def _resume(bench: Workbench, sweep: Sweep) -> None:
             st.rerun()
 
 
-def _limit(points: Sequence[SweepPoint]) -> Limit:
+def usual_limit(points: Sequence[SweepPoint]) -> Limit:
+    """The limit that every measured point keeps, from which a reader sets out."""
     slowest = max(point.summary.p99_ms for point in points if point.summary is not None)
+    return Limit(ms=math.ceil(slowest * 1000) / 1000, percentile="p99")
+
+
+def _limit(points: Sequence[SweepPoint]) -> Limit:
+    usual = usual_limit(points)
     left, right = st.columns(2)
     limit = left.number_input(
         "Latency limit, ms",
         min_value=0.0,
-        value=math.ceil(slowest * 1000) / 1000,
+        value=usual.ms,
         key="sweeps.limit",
         format="%.3f",
         step=0.5,
     )
-    percentile = right.segmented_control("Held at", PERCENTILES, default="p99", key="sweeps.percentile") or "p99"
-    return Limit(ms=limit, percentile=percentile)
+    percentile = right.segmented_control("Held at", PERCENTILES, default=usual.percentile, key="sweeps.percentile")
+    return Limit(ms=limit, percentile=percentile or usual.percentile)
 
 
 def sweep_sentence(best: SweepPoint | None, limit: Limit) -> str:

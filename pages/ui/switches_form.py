@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import text
 from trt_core.domain.capabilities import Capabilities
+from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.option_support import option_title, why_not_option
 from trt_core.domain.precision import Precision
 
@@ -45,6 +46,19 @@ def switches_form(capabilities: Capabilities, precision: Precision) -> dict[str,
     if "plugins" in able:
         chosen["plugins"] = _plugins(capabilities)
     return chosen
+
+
+def switch_fields(options: BuilderOptions) -> dict[str, Any]:
+    """What these fields hold for such options, by their keys."""
+    limits = dict(options.memory_pools_mb)
+    return {
+        "build.tf32": options.tf32,
+        "build.sparsity": options.sparsity,
+        "build.refit": options.refit,
+        "build.sources": list(options.tactic_sources),
+        "build.dla": options.dla_core,
+        "build.plugins": list(options.plugins),
+    } | {f"build.pool.{name}": limits.get(name) for name in _POOLS}
 
 
 def lacking(capabilities: Capabilities) -> None:

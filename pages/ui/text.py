@@ -13,6 +13,8 @@ import re
 import time
 from collections.abc import Sequence
 
+from trt_core.domain import findings
+
 NAME_LIMIT = 60
 _SENTENCE_LIMIT = 1200
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$&\"'/=^%,;?])")
@@ -98,9 +100,7 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def counted(value: int, noun: str, plural: str = "") -> str:
-    """`1 node`, `58 nodes`."""
-    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"
+counted = findings.counted
 
 
 def big(value: float) -> str:

@@ -18,7 +18,7 @@ from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
-from trt_core.domain.validation import FLOOR_METRICS, default_tolerance
+from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS, default_tolerance
 from trt_core.errors import TrtCoreError
 from trt_core.services.metrics import metric_names
 from trt_core.workbench import Workbench
@@ -38,6 +38,7 @@ class Judged:
     rest: Precision
     attention: bool
     by_groups: bool
+    output: str
 
 
 def triage_form(bench: Workbench, model: ModelRecord) -> None:
@@ -52,7 +53,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     precision = Precision(value or Precision.INT8.value)
     sets = bench.library.data_sets(model.id)
     calibration, validation, labels = three_sets(bench, model, sets, key="triage")
-    how = judged(bench, key="triage")
+    how = judged(bench, model, key="triage")
     reason, spec = "", None
     try:
         recipe = Recipe(
@@ -72,6 +73,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
             metric=how.metric,
             tolerance=how.tolerance,
             by_groups=how.by_groups,
+            output=how.output,
             with_lab=lab,
             leave_one_out=_alone(),
         )
@@ -149,7 +151,7 @@ def _switches(key: str) -> tuple[bool, bool]:
     return attention, by_groups
 
 
-def judged(bench: Workbench, *, key: str) -> Judged:
+def judged(bench: Workbench, model: ModelRecord, *, key: str) -> Judged:
     """Metric and tolerance, calibration method with its percentile, and the precision of what is kept."""
     with st.container(horizontal=True):
         metric = st.selectbox("Metric", metric_names(bench.settings), key=f"{key}.metric")
@@ -158,6 +160,7 @@ def judged(bench: Workbench, *, key: str) -> Judged:
         else:
             percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key=f"{key}.tolerance")
             tolerance = percent / 100
+        output = scored_output(model, key=key) if metric in LABEL_METRICS else ""
         methods = [item.value for item in (CalibrationMethod.ENTROPY, CalibrationMethod.MINMAX)]
         methods.append(CalibrationMethod.PERCENTILE.value)
         method = st.selectbox("Calibration method", methods, key=f"{key}.method", format_func=_METHODS.__getitem__)
@@ -181,7 +184,16 @@ def judged(bench: Workbench, *, key: str) -> Judged:
         rest=Precision(rest),
         attention=attention,
         by_groups=by_groups,
+        output=output,
     )
+
+
+def scored_output(model: ModelRecord, *, key: str) -> str:
+    """The output to be scored, asked for where several may hold a value a class; "" leaves it to the metric."""
+    names = [item.name for item in model.outputs if item.may_hold_classes]
+    if len(names) < 2:
+        return ""
+    return str(st.selectbox("Output to score", names, key=f"{key}.output.{model.id}", format_func=text.clean))
 
 
 def _submit(bench: Workbench, spec: TriageSpec | None, reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
 from pages.ui.validation_form import validation_form
 from trt_core.domain.artifacts import ModelRecord
-from trt_core.domain.validation import FLOOR_METRICS, ValidationRun, Verdict
+from trt_core.domain.validation import FLOOR_METRICS, Judgement, ValidationRun, Verdict
 from trt_core.workbench import Workbench
 
 _SIGNS = {
@@ -48,33 +48,44 @@ def _tolerance(runs: Sequence[ValidationRun]) -> float | None:
     return None if percent is None else percent / 100
 
 
+def judged_sentence(run: ValidationRun, judged: Judgement, *, say: Callable[[str], str] = text.plain) -> str:
+    """The figures of a validation; `say` makes foreign text harmless, for Markdown by default."""
+    parts = [f"{run.metric} {text.figure(judged.candidate, digits=4)}"]
+    if judged.relative_drop is not None and judged.low is not None and judged.high is not None:
+        parts += [
+            f"against {text.figure(judged.baseline, digits=4)}",
+            f"relative drop {text.percent(judged.relative_drop)}",
+            f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
+            f"tolerance {text.percent(judged.tolerance)}",
+        ]
+    groups = judged.by_groups
+    if groups is not None:
+        bounds = f"bounds {text.percent(groups.low)} and {text.percent(groups.high)}"
+        parts.append(f"counted by {groups.groups:,} groups {groups.verdict.value} ({bounds})")
+    if judged.samples_needed:
+        parts.append(f"about {judged.samples_needed:,} samples would tell")
+    parts.append(f"{run.samples:,} samples of {say(run.data)}")
+    return ", ".join(parts) + "."
+
+
+def flipped_rows(bench: Workbench, run: ValidationRun) -> list[dict[str, object]]:
+    """The samples that the candidate answers otherwise than its model."""
+    lost, gained = bench.validation.flipped(run)
+    rows: list[dict[str, object]] = [{"Sample": item, "Became": "wrong"} for item in lost]
+    return rows + [{"Sample": item, "Became": "right"} for item in gained]
+
+
 def _card(bench: Workbench, run: ValidationRun, tolerance: float | None) -> None:
-    judged = bench.validation.judgement(run, tolerance)
+    run = run if tolerance is None else bench.validation.rejudged(run, tolerance)
+    judged = bench.validation.judgement(run)
     with st.container(border=True, gap="xsmall"):
         by = ":blue-badge[engine run]" if run.by_engine else ":gray-badge[simulated]"
         st.markdown(f"{_SIGNS[judged.verdict]} {by} {text.plain(run.subject)} · {text.clock(run.created_at)}")
-        parts = [f"{run.metric} {text.figure(judged.candidate, digits=4)}"]
-        if judged.relative_drop is not None and judged.low is not None and judged.high is not None:
-            parts += [
-                f"against {text.figure(judged.baseline, digits=4)}",
-                f"relative drop {text.percent(judged.relative_drop)}",
-                f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
-                f"tolerance {text.percent(judged.tolerance)}",
-            ]
-        groups = judged.by_groups
-        if groups is not None:
-            bounds = f"bounds {text.percent(groups.low)} and {text.percent(groups.high)}"
-            parts.append(f"counted by {groups.groups:,} groups {groups.verdict.value} ({bounds})")
-        if judged.samples_needed:
-            parts.append(f"about {judged.samples_needed:,} samples would tell")
-        parts.append(f"{run.samples:,} samples of {text.plain(run.data)}")
-        st.markdown(", ".join(parts) + ".")
+        st.markdown(judged_sentence(run, judged))
         st.caption(text.plain(run.method))
-        lost, gained = bench.validation.flipped(run)
-        if lost or gained:
-            with st.expander(f"{len(lost)} samples lost, {len(gained)} gained"):
-                rows = [{"Sample": item, "Became": "wrong"} for item in lost]
-                rows += [{"Sample": item, "Became": "right"} for item in gained]
+        if rows := flipped_rows(bench, run):
+            lost = sum(row["Became"] == "wrong" for row in rows)
+            with st.expander(f"{lost} samples lost, {len(rows) - lost} gained"):
                 show_table(rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240)
         if run.findings:
             show_findings(run.findings)

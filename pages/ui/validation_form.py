@@ -8,6 +8,7 @@ from pages.ui import text
 from pages.ui.data_upload import choose_samples
 from pages.ui.pickers import build_title, data_title, variant_title
 from pages.ui.state import select
+from pages.ui.triage_form import scored_output
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.requests import ValidateSpec
 from trt_core.errors import TrtCoreError
@@ -32,6 +33,7 @@ def validation_form(bench: Workbench, model: ModelRecord) -> None:
             "Their labels", list(labels), key="triage.check_labels",
             format_func=lambda item: text.clean(data_title(labels[item]), 60),
         )  # fmt: skip
+        output = scored_output(model, key="triage.check")
         by_groups = st.toggle("Count groups", key="triage.check_groups", help="The verdict counts groups of samples.")
     backend = _backend(bench, str(subject))
     if not data:
@@ -43,6 +45,7 @@ def validation_form(bench: Workbench, model: ModelRecord) -> None:
         data_id=data,
         labels_id=str(chosen),
         by_groups=by_groups,
+        output=output,
         backend=backend,
     )
     _submit(bench, spec)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.analysis.trt86 import study
-from trt_core.analysis.engine_compare import Cause, compare_engines, node_names
+from trt_core.analysis.engine_compare import Alignment, Cause, compare_engines, node_names
 from trt_core.analysis.engine_layers import Role, grouped, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint, uses_tensor_core
 from trt_core.analysis.engine_memory import activations_at, at_batch, memory_at, memory_map
@@ -80,6 +80,64 @@ def test_engines_without_layer_times_are_aligned_and_say_so():
     bare = replace(study("r18_fp16"), times_ms=())
 
     assert "no-layer-times" in {item.rule for item in why(compare_engines(bare, study("r18_int8_qdq")))}
+
+
+def numbered(known, ending: str):
+    """The engine of a model whose nodes had no names: `Conv_0`, `Conv_1`, and other numbers in every export."""
+    layers = [
+        replace(
+            layer,
+            name=f"{layer.kind}_{index}{ending}",
+            source_names=tuple(f"Node_{index}_{at}{ending}" for at, _ in enumerate(layer.source_names)),
+        )
+        for index, layer in enumerate(known.record.layers)
+    ]
+    facts = tuple(replace(fact, name=layer.name) for fact, layer in zip(known.facts, layers, strict=True))
+    return replace(known, record=replace(known.record, layers=tuple(layers)), facts=facts)
+
+
+def matrix_pairs(comparison) -> set[tuple[int, int]]:
+    """Positions of the convolutions of groups that hold one of each engine."""
+    found = set()
+    for group in comparison.groups:
+        sides = [[row.position for row in side if row.role is Role.MATRIX] for side in (group.first, group.second)]
+        if all(len(side) == 1 for side in sides):
+            found.add((sides[0][0], sides[1][0]))
+    return found
+
+
+@pytest.mark.parametrize("second", ["r50_int8_qdq", "r50_fp32", "r50_int8_calib"])
+def test_engines_whose_nodes_are_only_numbered_are_aligned_by_order_and_shapes(second):
+    named = compare_engines(study("r50_fp16"), study(second))
+    bare = compare_engines(numbered(study("r50_fp16"), "_a"), numbered(study(second), "_b"))
+
+    assert (named.alignment, bare.alignment) == (Alignment.NODES, Alignment.PLACES)
+    wanted, paired = matrix_pairs(named), matrix_pairs(bare)
+    assert len(wanted & paired) >= 0.95 * len(paired)
+    assert len(paired) >= 0.75 * len(wanted)  # branches that run in another order stay together, in one group
+    total = sum(step.delta_ms for step in bare.steps)
+    assert math.isclose(bare.first.layers_ms + total, bare.second.layers_ms, abs_tol=1e-9)
+    found = {item.rule: item for item in why(bare)}
+    assert "order in which they run" in found["aligned-by-place"].message
+    assert "no-shared-nodes" not in found
+
+
+def test_engines_of_two_models_are_not_aligned_by_their_order():
+    apart = compare_engines(numbered(study("r18_fp16"), "_a"), numbered(study("r50_fp16"), "_b"))
+    assert apart.alignment is Alignment.NOTHING
+    assert "of different models" in {item.rule: item.message for item in why(apart)}["no-shared-nodes"]
+
+
+def test_engines_that_tell_neither_nodes_nor_shapes_say_that_nothing_is_aligned():
+    def silent(ending):
+        known = numbered(study("r18_fp16"), ending)
+        layers = (replace(layer, source_names=(), inputs=(), outputs=()) for layer in known.record.layers)
+        return replace(known, record=replace(known.record, layers=tuple(layers)))
+
+    comparison = compare_engines(silent("_a"), silent("_b"))
+    assert comparison.alignment is Alignment.NOTHING
+    assert "name no node" in {item.rule: item.message for item in why(comparison)}["no-shared-nodes"]
+    assert compare_engines(silent("_a"), silent("_a")).alignment is Alignment.NAMES
 
 
 def test_quantizers_and_the_builders_inventions_are_no_nodes():

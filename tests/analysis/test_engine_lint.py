@@ -93,7 +93,7 @@ def test_projections_of_attention_in_layers_of_their_own_are_counted_by_their_na
     ]
     together = layer("qkv", "gemm", source_names=tuple(f"/encoder/1/{what}_proj/MatMul" for what in ("q", "k", "v")))
     found = linted(*apart, together)["projections-not-fused"]
-    assert found.message.startswith("3 layers compute queries, keys or values alone (75% of the time); 1 compute")
+    assert found.message.startswith("3 layers compute queries, keys or values alone (75% of the time); 1 computes all")
     assert "projections-not-fused" not in linted(*apart[:2], together)  # the third is not known by its name
     assert "projections-not-fused" not in linted(together)
 
@@ -102,3 +102,15 @@ def test_layers_beside_each_other_are_told_because_their_times_do_not_add_up():
     found = linted(layer("one", "gemm"), layer("two", "gemm"), layer("beside", "gemm", stream=1))
     assert found["auxiliary-streams"].message.startswith("1 of 3 layers run on other streams")
     assert "auxiliary-streams" not in linted(layer("one", "gemm"))
+
+
+def test_one_layer_is_no_plural():
+    found = linted(
+        layer("in int8", "gemm", dtypes=("int8", "float"), precision=Precision.INT8, kernel="ampere_scudnn_128x64"),
+        layer("cast", "Reformat", dtypes=("float", "half")),
+        layer("slice", "Slice", dtypes=("int8", "float")),
+        layer("x", "quantize"),
+    )
+    assert found["int8-in-float-out"].message.startswith("1 layer reads INT8 and writes floating point")
+    assert found["reformat-converts"].message.startswith("1 reformat changes the dtype")
+    assert found["qdq-not-fused"].message.startswith("1 Q/DQ node stayed a layer of its own")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import count_bounds, group_bounds, judge
 from trt_core.analysis.validation import compared
 from trt_core.domain.findings import Severity
-from trt_core.domain.validation import Measured, PairCounts, ScoreSums, Verdict
+from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums, Verdict
 
 
 def measured(samples: int, lost: int, gained: int, *, wrong: int = 0) -> Measured:
@@ -47,6 +48,41 @@ def test_the_number_of_samples_that_it_would_take_is_enough():
 
     assert again.verdict is Verdict.NOT_WORSE
     assert verdict.samples_needed > 500
+
+
+@pytest.mark.parametrize(
+    ("counts", "copies", "tolerance", "bounds", "needed"),
+    [
+        ((2044, 991, 71, 60), 0, 0.01, (-0.01118954667, 0.03331458202), 6_070_506),
+        ((121, 96, 7, 6), 0, 0.01, (-0.09033120743, 0.11238570752), 5_201_558),
+        ((1993, 1992, 1, 0), 0, 0.001, (-0.00220295393, 0.00317546841), 18_879),
+        ((11772, 521, 743, 802), 12, 0.01, (-0.36259540087, 0.22963440329), 147_316),
+        ((4080, 3900, 24, 12), 12, 0.005, (-0.01702638992, 0.02324151045), 144_502),
+    ],
+)
+def test_a_verdict_that_cannot_be_given_takes_no_time_and_names_the_samples(
+    counts: tuple[int, int, int, int], copies: int, tolerance: float, bounds: tuple[float, float], needed: int
+):
+    """The figures are those of bisecting every bound to the end, at 1.1 times the samples again and again: 17 s."""
+    samples, both, lost, gained = counts
+    grouped = None
+    if copies:
+        grouped = GroupCounts(groups=samples // copies, both=both / copies, lost=lost / copies, gained=gained / copies)
+    found = Measured(
+        metric="top1",
+        value=(both + gained) / samples,
+        baseline=(both + lost) / samples,
+        counts=PairCounts(samples=samples, both=both, lost=lost, gained=gained),
+        grouped=grouped,
+    )
+
+    began = time.process_time()
+    verdict = judge(found, tolerance)
+    seconds = time.process_time() - began
+
+    assert (verdict.low, verdict.high) == pytest.approx(bounds, rel=1e-8)
+    assert (verdict.verdict, verdict.samples_needed) == (Verdict.TOO_FEW, needed)
+    assert seconds < 0.5
 
 
 def test_a_drop_at_the_tolerance_itself_cannot_be_told_with_any_number():

@@ -195,11 +195,17 @@ def test_ops_outside_onnx_are_named_with_their_domain() -> None:
     assert "my.ops::Fancy" in found["op-outside-onnx"].message
 
 
-def test_names_that_the_library_refuses_are_told_before_a_build() -> None:
-    assert "long-names" not in findings(graph_of(("n" * 4096, "Relu", ["x"], ["y"])))
-    found = findings(graph_of(("n" * 4097, "Relu", ["x"], ["y"])))["long-names"]
-    assert found.severity is Severity.BLOCKER
-    assert "1 nodes and 0 tensors" in found.message
+@pytest.mark.parametrize(("name", "is_long"), [("n" * 4095, False), ("n" * 4096, True), ("é" * 2048, True)])
+def test_names_that_the_library_refuses_are_told_before_a_build(name: str, is_long: bool) -> None:
+    by_node = findings(graph_of((name, "Relu", ["x"], ["y"])))
+    by_tensor = findings(graph_of(("r", "Relu", ["x"], [name]), ("s", "Relu", [name], ["y"])))
+    assert ("long-node-names" in by_node, "long-names" in by_node) == (is_long, False)
+    assert ("long-node-names" in by_tensor, "long-names" in by_tensor) == (False, is_long)
+    if is_long:
+        assert by_node["long-node-names"].severity is Severity.NOTE  # a build shortens them
+        assert by_tensor["long-names"].severity is Severity.BLOCKER
+        assert by_tensor["long-names"].message.startswith("1 tensor has a name of more than 4,095 bytes")
+        assert by_tensor["long-names"].nodes == ("r",)
 
 
 def test_an_output_that_is_an_input_stops_the_flow() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit, loss_tail
+from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit, is_limit_within, loss_tail
 
 
 @pytest.mark.parametrize(("successes", "samples"), [(0, 10), (3, 50), (120, 7764), (7000, 7764), (1, 1_000_000)])
@@ -71,3 +71,13 @@ def test_more_losses_never_lower_the_limit():
     assert limits == sorted(limits)
     assert drop_limit(400, 5, 5) > 0.0
     assert drop_limit(400, 0, 40) < 0.0
+
+
+@pytest.mark.parametrize(("samples", "lost", "gained"), [(1, 0, 0), (40, 2, 0), (400, 0, 40), (7764, 103, 59)])
+def test_a_limit_is_within_itself_and_not_within_less(samples: int, lost: int, gained: int):
+    limit = drop_limit(samples, lost, gained)
+
+    assert is_limit_within(samples, lost, gained, limit + 1e-9)
+    assert is_limit_within(samples, lost, gained, 1.0)
+    assert not is_limit_within(samples, lost, gained, limit - 1e-9)
+    assert not is_limit_within(samples, lost, gained, -1.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trt_core.analysis.validation import OutputErrors, compared, top_k
+from trt_core.analysis.top_k import class_outputs, top_k
+from trt_core.analysis.validation import OutputErrors, compared
 from trt_core.errors import InvalidData
 
 LOGITS = np.array([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], np.float32)
@@ -38,6 +39,33 @@ def test_labels_that_are_no_classes_of_the_output_are_refused(labels):
 def test_an_output_without_classes_is_refused():
     with pytest.raises(InvalidData, match="samples, classes"):
         top_k(1)({"y": np.zeros((3, 1), np.float32)}, np.array([0, 0, 0]))
+
+
+def test_of_several_outputs_the_one_named_is_scored_and_the_first_otherwise():
+    heads = {"mask": np.zeros((3, 4, 2)), "y": LOGITS, "z": -LOGITS[:, :, None]}
+    truth = LOGITS.argmax(axis=1)
+
+    assert top_k(1)(heads, truth).tolist() == top_k(1, "y")(heads, truth).tolist() == [1, 1, 1]
+    assert top_k(1, "z")(heads, truth).tolist() == [0, 0, 0]
+    with pytest.raises(InvalidData, match="'mask' does not have the shape"):
+        top_k(1, "mask")(heads, truth)
+
+
+def test_outputs_without_samples_or_axes_are_no_classes():
+    outputs = {"boxes": np.zeros((0, 4, 2)), "count": np.zeros(()), "y": LOGITS[:, :, None, None]}
+
+    assert list(class_outputs(outputs)) == ["y"]
+
+
+def test_a_named_output_is_the_only_one_that_is_compared():
+    kept = {"y": LOGITS, "z": LOGITS}
+    found = []
+    for output in ("", "y"):
+        errors = OutputErrors("cosine", [kept], output)
+        errors.add({"x": LOGITS}, {"y": LOGITS, "z": -LOGITS})
+        found.append(errors.result().value)
+
+    assert found == [pytest.approx(-1.0), pytest.approx(1.0)]
 
 
 @pytest.mark.parametrize(("metric", "worst"), [("sqnr", -np.inf), ("cosine", 0.0)])

@@ -107,6 +107,20 @@ def test_overflow_beyond_65504_is_a_blocker_and_tiny_values_a_warning():
     assert "fp16-subnormal" in rules(facts([[1e-6, 1e-6, 1.0]]), Precision.FP16)
 
 
+def test_an_offset_beside_which_values_hardly_vary_is_found_though_their_sqnr_is_high():
+    varying = RNG.standard_normal((64, 16)).astype(np.float32)
+
+    assert "offset-hides-variation" in rules(facts(varying[:32] + 3e4, varying[32:] + 3e4), Precision.FP16, isolated=70)
+    assert "offset-hides-variation" not in rules(facts(varying + 50), Precision.FP16, isolated=70)
+    assert "offset-hides-variation" not in rules(facts(np.full((64, 16), 3e4)), Precision.FP16, isolated=70)
+
+
+def test_bf16_has_no_end_at_65504_but_coarser_steps():
+    assert not rules(facts([[7e4, 1e-6, 1e-6]]), Precision.BF16, isolated=50)
+    evidence = rules(facts(RNG.standard_normal((64, 4)) + 1e3), Precision.BF16)["offset-hides-variation"].evidence
+    assert "BF16 resolves 7.8 there" in evidence
+
+
 def test_a_softmax_that_loses_in_fp16_is_called_sensitive():
     softmax = Unit(node="/softmax", op_type="Softmax", indices=(0,))
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from trt_core.backends.gpu_name import first_gpu
+from trt_core.backends.gpu_name import first_gpu, first_gpu_bus_id
 
 
 def driver(*, broken: str = "") -> SimpleNamespace:
@@ -18,6 +18,10 @@ def driver(*, broken: str = "") -> SimpleNamespace:
         buffer.value = b"NVIDIA Z9"
         return answer("name")
 
+    def address(buffer, room, device) -> int:
+        buffer.value = b"0000:0f:00.0"
+        return answer("address")
+
     def attribute(number, which, device) -> int:
         ctypes.cast(number, ctypes.POINTER(ctypes.c_int))[0] = {75: 9, 76: 0}[which]
         return answer("attribute")
@@ -27,6 +31,7 @@ def driver(*, broken: str = "") -> SimpleNamespace:
         cuDeviceGet=lambda device, index: answer("get"),
         cuDeviceGetName=name,
         cuDeviceGetAttribute=attribute,
+        cuDeviceGetPCIBusId=address,
     )
 
 
@@ -47,3 +52,11 @@ def test_without_a_driver_nothing_is_named(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert first_gpu() == "CUDA device 0"
+    assert first_gpu_bus_id() == ""
+
+
+def test_the_driver_gives_the_address_by_which_nvml_knows_the_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver())
+    assert first_gpu_bus_id() == "0000:0f:00.0"
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver(broken="address"))
+    assert first_gpu_bus_id() == ""

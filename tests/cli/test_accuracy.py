@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -99,12 +100,25 @@ def test_with_nothing_chosen_the_plan_keeps_most_of_all_macs_in_int8(run: Run, t
 def test_the_lab_puts_calibration_methods_side_by_side(run: Run, few: tuple[Path, Path]):
     words = ("triage", MODEL, "--validation-data", few[0], "--metric", "sqnr", "--tolerance", 1, "--lab")
 
-    _, plain, err = run(*words, "--data", CALIBRATION, "--method", "minmax", "--max-evaluations", 3)
+    _, plain, err = run(*words, "--data", CALIBRATION, "--percentile", 99, "--max-evaluations", 3)
 
     assert plain["lab"]["best_method"] in {"minmax", "entropy", "percentile"}, err
     assert {len(item["methods"]) for item in plain["lab"]["tensors"]} == {3}
     assert plain["lab"]["calibration_samples"] == 750
-    assert run(*words, "--precision", "fp16")[0] == 2
+    assert (plain["lab"]["percentile"], plain["lab"]["precision"]) == (99.0, "int8")
+    code, _, err = run(*words, "--data", CALIBRATION, "--precision", "fp16")
+    assert (code, "fp16 has none" in err) == (2, True)
+
+
+def test_the_transformer_keeps_most_by_entropy_and_least_by_minmax(run: Run):
+    """What the hint at the calibration method says of this sample, which has attention."""
+    kept = {}
+    for method in ("entropy", "minmax", "percentile"):
+        _, made, _ = run("quantize", MODEL, "--precision", "int8", "--method", method, "--data", CALIBRATION)
+        _, plain, _ = run("validate", made["variant"]["id"], "--data", TEST, "--labels", LABELS)
+        kept[method] = plain["candidate"]
+
+    assert sorted(kept, key=kept.__getitem__) == ["minmax", "percentile", "entropy"]
 
 
 def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few: tuple[Path, Path], tmp_path: Path):
@@ -201,6 +215,96 @@ def test_a_floor_that_lets_everything_through_is_a_finding(
     assert ("floor-says-little" in [item["rule"] for item in plain["findings"]]) is is_told
 
 
+def test_a_stored_validation_is_judged_anew_without_running_anything(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    _, made, _ = run("quantize", MODEL, "--precision", "int8", "--method", "minmax", "--data", CALIBRATION)
+    np.savez(tmp_path / "grouped.npz", labels=np.load(few[1])["labels"], groups=np.arange(200) // 2)
+    _, first, _ = run("validate", made["variant"]["id"], "--data", few[0], "--labels", tmp_path / "grouped.npz")
+    jobs = len(run("jobs")[1]["jobs"])
+
+    loose_code, loose, _ = run("validate", "--rejudge", first["id"], "--tolerance", 0.4)
+    strict_code, strict, _ = run("validate", "--rejudge", first["id"], "--tolerance", 0)
+    same = run("validate", "--rejudge", first["id"])[1]
+
+    assert (loose_code, loose["verdict"], loose["tolerance"]) == (0, "not worse", 0.4)
+    assert strict_code in (1, 5)
+    assert same == first
+    assert loose["candidate"] == strict["candidate"] == first["candidate"]
+    assert loose["ci95"] == first["ci95"]
+    assert loose.keys() == first.keys()
+    (counted,) = (item for item in loose["findings"] if item["rule"] == "verdict-counts-samples")
+    assert "Counted by those it is also not worse" in counted["message"]
+    assert len(run("jobs")[1]["jobs"]) == jobs
+
+
+def test_a_stored_search_is_judged_anew_and_its_plan_written(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    words = ("--precision", "int8", "--method", "minmax", "--data", CALIBRATION, "--max-evaluations", 4)
+    _, first, err = run("triage", MODEL, *words, "--validation-data", few[0], "--labels", few[1], "--tolerance", 0.001)
+    jobs = len(run("jobs")[1]["jobs"])
+
+    code, loose, _ = run("triage", "--rejudge", first["id"], "--tolerance", 0.5, "--plan", tmp_path / "plan.json")
+
+    assert first["verdict"] == "too few samples to tell", err
+    assert (code, loose["verdict"], loose["tolerance"], loose["after"]) == (0, "not worse", 0.5, loose["before"])
+    assert [point["metric"] for point in loose["curve"]] == [point["metric"] for point in first["curve"]]
+    assert {item["precision"] for item in loose["plan"]} == {"int8"}
+    assert not plan_from_text((tmp_path / "plan.json").read_bytes()).kept
+    assert "too-few-samples" not in [item["rule"] for item in loose["findings"]]
+    assert len(run("jobs")[1]["jobs"]) == jobs
+
+
+def test_a_stored_measurement_takes_nothing_that_asks_for_another_one(run: Run, few: tuple[Path, Path]):
+    _, plain, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", few[1])
+
+    for words, said in [
+        ((MODEL,), "takes no MODEL"),
+        (("--data", few[0]), "takes no --data"),
+        (("--metric", "top5"), "takes no --metric top5"),
+        (("--tolerance", 2), "Tolerance 2.0"),
+    ]:
+        code, _, err = run("validate", "--rejudge", plain["id"], *words)
+        assert (code, said in err) == (2, True), err
+    assert run("triage", "--rejudge", plain["id"])[0] == 2
+    assert run("validate", "--rejudge", "c-0123456789ab")[0] == 2
+
+
+@pytest.fixture(scope="module")
+def two_heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The transformer with a second head that says the opposite."""
+    model = onnx.load(MODEL)
+    (logits,) = model.graph.output
+    model.graph.node.append(onnx.helper.make_node("Neg", [logits.name], ["opposite"], name="opposite"))
+    model.graph.output.append(onnx.ValueInfoProto(name="opposite", type=logits.type))
+    path = tmp_path_factory.mktemp("heads") / "two_heads.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def test_of_two_heads_the_one_to_be_scored_can_be_named(run: Run, few: tuple[Path, Path], two_heads: Path):
+    words = ("validate", two_heads, "--against", two_heads, "--data", few[0], "--labels", few[1])
+
+    _, first, _ = run(*words)
+    _, second, _ = run(*words, "--score", "opposite")
+
+    assert first["baseline"] > 0.9
+    assert second["baseline"] < 0.1
+    for plain, name in ((first, "'logits'"), (second, "'opposite'")):
+        (said,) = (item for item in plain["findings"] if item["rule"] == "output-scored")
+        assert f"{name}, one of 2" in said["message"]
+    _, alone, _ = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", few[1])
+    assert "output-scored" not in [item["rule"] for item in alone["findings"]]
+    code, _, err = run(*words, "--score", "probabilities")
+    assert (code, "no output 'probabilities'" in err) == (2, True)
+
+
+def test_a_search_goes_by_the_head_that_is_named(run: Run, few: tuple[Path, Path], two_heads: Path):
+    words = ("--precision", "fp16", "--validation-data", few[0], "--labels", few[1], "--score", "opposite")
+
+    _, plain, err = run("triage", two_heads, *words)
+
+    assert plain["baseline"] < 0.1, err
+    assert "output-scored" in [item["rule"] for item in plain["findings"]]
+
+
 def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     run: Run, few: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -216,6 +320,7 @@ def test_a_metric_of_ones_own_is_a_file_in_the_configured_folder(
     assert code in (0, 5)
     assert plain["candidate"] > 0.9
     assert run(*words, "../even")[0] == 2
+    assert "chooses by itself" in run(*words, "even", "--score", "logits")[2]
 
 
 def test_a_metric_that_ends_the_process_is_named_with_its_line(
@@ -255,6 +360,10 @@ def test_labels_in_another_order_than_the_samples_are_noticed(
         (("validate", MODEL, "--against", MODEL, "--data", CALIBRATION, "--labels", LABELS), "labels for 750 samples"),
         (("validate", MODEL, "--against", MODEL, "--data", TEST, "--labels", LABELS, "--metric", "f9"), "not known"),
         (("triage", MODEL, "--validation-data", TEST, "--labels", LABELS), "needs calibration data"),
+        (("triage", MODEL, "--labels", LABELS), "Give --validation-data"),
+        (("triage", "--validation-data", TEST), "triage was given no model"),
+        (("validate", "--data", TEST), "validate was given no model"),
+        (("validate", MODEL, "--against", MODEL), "Give --data"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[object, ...], said: str):

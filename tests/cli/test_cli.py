@@ -64,6 +64,8 @@ def test_inspect_names_every_node_and_proves_by_build(run: Run):
     assert plain["summary"] | {"fully_supported": True, "unsupported": 0} == plain["summary"]
     assert {"sha256", "opset", "ir_version", "producer", "parameters", "size_bytes"} <= plain["model"].keys()
     assert plain["model"]["inputs"][0]["shape"][0] == "batch"
+    (held,) = run("runs")[1]["models"]
+    assert [build["made_for"] for build in held["builds"]] == ["proof for Support"]
 
 
 def test_inspect_says_no_with_the_parsers_reason(run: Run):
@@ -135,6 +137,21 @@ def test_diverge_names_the_layer_where_int8_begins_to_hurt(run: Run):
     assert layer["int8"]["sqnr_db"] < 15
     assert layer["fp16"]["sqnr_db"] > 50
     assert plain["outputs"][0]["name"] == "logits"
+
+
+def test_diverge_takes_a_file_that_is_quantized_already_and_measures_its_layers_alone(run: Run, tmp_path: Path):
+    made = tmp_path / "made.onnx"
+    code, _, err = run("quantize", CNN, "--precision", "int8", "--data", CALIBRATION, "-o", made)
+    assert code == 0, err
+
+    code, plain, err = run("diverge", CNN, "--against", made, "--data", CALIBRATION, "--samples", 4)
+
+    assert code == 0, err
+    assert plain["against_file"] == "made"
+    layer = next(item for item in plain["layers"] if item["name"] == "/head/Gemm")
+    assert layer["int8"]["sqnr_db"] > 15
+    assert layer["isolated"]["int8"]["sqnr_db"] > 20
+    assert abs(layer["avoidable_db"]["int8"]) < 6
 
 
 def test_bench_keeps_every_sample_and_says_what_it_measured(run: Run):

@@ -35,6 +35,7 @@ def _json(capsys, *arguments: str) -> dict:
 
 def test_two_recordings_are_compared_by_name(workspace, capsys):
     said = _json(capsys, "compare", "r50_fp16", "r50_int8_calib", "--workspace", str(workspace))
+    assert said["aligned_by"] == "nodes"
 
     change = sum(step["delta_ms"] for step in said["steps"])
     assert said["second"]["layers_ms"] - said["first"]["layers_ms"] == pytest.approx(change)

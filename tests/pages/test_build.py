@@ -105,6 +105,7 @@ def test_calibration_begins_with_data_that_call_themselves_calibration(stock):
     app.button("build.precision.int8").click().run()
 
     assert "calibration" in bench.library.data(asked(app, "data")).name
+    assert "keeps most of its accuracy by entropy" in app.segmented_control("build.method").help
 
 
 @pytest.mark.usefixtures("_stocked")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pages.ui.divergence_charts import sqnr, sqnr_figure
-from pages.ui.divergence_run import layer_rows, run_view
+from pages.ui.divergence_run import layer_rows, origin_rows, run_title, run_view
 from tests.pages.conftest import words
+from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun, LayerDivergence, OutputDivergence, TensorError
-from trt_core.domain.precision import Precision
-from trt_core.domain.requests import DivergeSpec
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import DivergeSpec, QuantizeSpec
 from trt_core.testing import CollectingReporter
+
+_EVEN = TensorError(sqnr_db=0.0, cosine=1.0, max_abs=0.0, mean_abs=0.0, rel_l2=0.0)
 
 
 @pytest.fixture
@@ -71,6 +77,64 @@ def test_submitting_queues_the_comparison_that_the_form_holds(bench, mlp, data, 
     spec = job.request["spec"]
     assert (spec["against"], spec["samples"], spec["mode"]) == (["fp16", "int8"], 5, "isolated")
     assert (spec["data_id"], spec["calibration_id"]) == (data.id, data.id)
+
+
+def test_a_file_in_low_precision_is_offered_and_brings_its_own_settings(bench, mlp, data, open_page, tmp_path):
+    wish = QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.INT8), data_id=data.id)
+    variant = bench.variants.perform(wish, CollectingReporter())
+    path = tmp_path / "theirs.onnx"
+    path.write_bytes(bench.variants.path(variant.id).read_bytes())
+    theirs = bench.library.add_file(path, trusted=True)
+    app = open_page("divergence", model=mlp.id)
+
+    app.selectbox(f"divergence.{mlp.id}.file").set_value(theirs.id).run()
+
+    keys = [item.key for item in (*app.selectbox, *app.button_group, *app.number_input)]
+    assert "divergence.samples" in keys
+    assert not {f"divergence.{mlp.id}.against", "divergence.method", "divergence.calibration"} & set(keys)
+    app.button("divergence.submit").click().run()
+    (job,) = bench.jobs.jobs()
+    bench.jobs.cancel(job.id)
+    assert (job.request["spec"]["candidate_id"], job.request["spec"]["against"]) == (theirs.id, [])
+    assert "theirs" in job.title
+
+
+def test_a_run_of_a_file_names_it_and_the_scales_that_cost(bench, mlp, data, open_page):
+    layers = [
+        LayerDivergence(
+            index=node.index,
+            name=node.name,
+            op_type=node.op_type,
+            tensor=node.outputs[0],
+            accumulated=(),
+            isolated=(("int8", replace(_EVEN, sqnr_db=5.0 if node.index == 2 else 4.0)),),
+            avoidable_db=(("int8", 30.0 if node.index == 2 else 0.0),),
+        )
+        for node in bench.library.graph(mlp.id).nodes[:3]
+    ]
+    run = DivergenceRun(
+        id="d-" + "1" * 12,
+        model_id=mlp.id,
+        created_at=0.0,
+        baseline="fp32",
+        candidates=("int8",),
+        method="Simulated.",
+        layers=tuple(layers),
+        outputs=(),
+        origin=(),
+        samples=1,
+        seconds=1.0,
+        candidate_file="theirs",
+    )
+    files = {"run.json": json.dumps(to_plain(run)).encode()}
+    bench.divergence._context.store.put(ArtifactKind.DIVERGENCE, run.id, run, files, parents=(mlp.id,))
+
+    app = open_page("divergence", model=mlp.id, divergence=run.id)
+
+    assert "where a scale does not fit" in words(app)
+    assert "INT8 of theirs" in run_title(run)
+    (first, *_) = origin_rows(run_view(bench, run.id))
+    assert (first["layer"], first["scales cost"]) == (layers[2].name, "30.0 dB")
 
 
 def test_samples_to_compare_on_are_not_those_of_calibration_where_there_are_others(bench, open_page):
@@ -170,7 +234,7 @@ def test_an_sqnr_that_is_no_number_is_said_in_words(value, expected):
 
 def test_a_run_that_breaks_down_and_one_that_loses_nothing_are_drawn(bench, mlp, run):
     def error(value):
-        return TensorError(sqnr_db=value, cosine=1.0, max_abs=0.0, mean_abs=0.0, rel_l2=0.0)
+        return replace(_EVEN, sqnr_db=value)
 
     layers = tuple(
         LayerDivergence(

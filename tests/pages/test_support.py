@@ -3,7 +3,8 @@ from __future__ import annotations
 from tests.pages.conftest import words
 from trt_core.domain.engine import Sm
 from trt_core.domain.jobs import JobState
-from trt_core.domain.requests import InspectSpec
+from trt_core.domain.precision import Precision, Recipe
+from trt_core.domain.requests import BuildSpec, InspectSpec, QuantizeSpec
 from trt_core.testing import CollectingReporter
 
 
@@ -44,6 +45,19 @@ def test_a_proved_model_gets_its_verdict_and_a_proved_strip(open_page, bench, ml
 
     assert f"All {mlp.node_count} nodes are supported for SM 8.6: a build proved it." in words(app)
     assert app.button(key="support.check").disabled
+
+
+def test_the_engine_of_a_proof_is_called_so_and_stands_behind_those_that_were_asked_for(open_page, bench, mlp):
+    asked = BuildSpec(variant=QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.FP16)))
+    wanted = bench.builds.perform(asked, CollectingReporter()).record
+    bench.support.perform(InspectSpec(model_id=mlp.id, target=Sm(major=8, minor=6), prove=True), CollectingReporter())
+
+    first, proof = bench.builds.builds(mlp.id)
+    assert (first.id, first.made_for, proof.made_for) == (wanted.id, "", "proof for Support")
+    picker = open_page("fusion", model=mlp.id).selectbox(key="fusion.build")
+    assert picker.value == wanted.id
+    assert ["proof for Support" in option for option in picker.options] == [False, True]
+    assert [entry.title for entry in bench.engines.entries()] == ["FP16 SM 8.6", "FP32 SM 8.6, proof for Support"]
 
 
 def test_a_refused_node_is_called_out_and_the_parts_can_be_taken_out(open_page, bench):

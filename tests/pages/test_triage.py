@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -161,7 +162,9 @@ def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(be
     assert bench.validation.judgement(validation).verdict.value in said
     assert variant.id.replace("-", r"\-") in said
 
-    looser, stricter = (bench.validation.judgement(validation, share) for share in (0.4, 0.0))
+    looser, stricter = (
+        bench.validation.judgement(bench.validation.rejudged(validation, share)) for share in (0.4, 0.0)
+    )
     assert looser.verdict is not stricter.verdict
     app.number_input("triage.validation_tolerance").set_value(40.0).run()
     assert not app.exception
@@ -248,6 +251,23 @@ def test_percentile_calibration_can_be_asked_for_on_the_page(bench, sample, open
     (job,) = bench.jobs.jobs()
     recipe = job.request["spec"]["recipe"]
     assert (recipe["method"], recipe["percentile"]) == ("percentile", 99.9)
+
+
+def test_the_head_to_be_scored_is_asked_for_where_there_are_two(bench, sample, open_page):
+    assert not [item for item in open_page("triage", model=sample.id).selectbox if "output" in str(item.key)]
+    model = onnx.load(bench.library.model_path(sample.id))
+    (logits,) = model.graph.output
+    model.graph.node.append(onnx.helper.make_node("Neg", [logits.name], ["opposite"], name="opposite"))
+    model.graph.output.append(onnx.ValueInfoProto(name="opposite", type=logits.type))
+    record = bench.library.add_upload({"two_heads.onnx": io.BytesIO(model.SerializeToString())})
+    app = open_page("triage", model=record.id)
+
+    app.selectbox(f"triage.output.{record.id}").set_value("opposite").run()
+    app.button("triage.submit").click().run()
+
+    assert not app.exception
+    (job,) = bench.jobs.jobs()
+    assert job.request["spec"]["output"] == "opposite"
 
 
 def test_pictures_with_a_label_file_become_samples_and_labels(bench, sample, open_page):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
 
 from tests import models
 from trt_core.backends.onnxruntime.runner import OrtRunner
-from trt_core.domain.precision import CalibrationMethod
+from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.precision.histogram import MagnitudeHistogram
 from trt_core.precision.lab import calibration_lab, rounding_db
 from trt_core.testing import CollectingReporter
+
+INT8 = Recipe(precision=Precision.INT8)
 
 
 def seen(values):
@@ -26,10 +29,19 @@ def test_the_error_of_rounding_a_histogram_is_that_of_rounding_the_values():
     rounded = np.clip(np.rint(values / (high / 127)), -127, 127) * (high / 127)
     expected = 10 * np.log10(np.square(values).sum() / np.square(values - rounded).sum())
 
-    assert rounding_db(seen(values), high) == pytest.approx(expected, abs=0.1)
+    assert rounding_db(seen(values), high, Precision.INT8) == pytest.approx(expected, abs=0.1)
 
 
-def lab_of(folder, *, calibrated, validated):
+def test_in_fp8_the_values_are_rounded_to_e4m3_as_the_twin_rounds_them():
+    values = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
+    scale = values.max() / 448 / 2
+    rounded = np.clip(values / scale, -448, 448).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) * scale
+    expected = 10 * np.log10(np.square(values).sum() / np.square(values - rounded).sum())
+
+    assert rounding_db(seen(values), 448 * scale, Precision.FP8) == pytest.approx(expected, abs=0.1)
+
+
+def lab_of(folder, *, calibrated, validated, recipe=INT8):
     """The lab of a small net on noise of these widths."""
     model = models.mlp()
     onnx.save(model, folder / "mlp.onnx")
@@ -43,7 +55,7 @@ def lab_of(folder, *, calibrated, validated):
         return lambda: iter({only.name: data[i : i + 1]} for i in range(len(data)))
 
     return calibration_lab(
-        folder / "mlp.onnx", [only.name], batches(first), batches(second),
+        folder / "mlp.onnx", [only.name], batches(first), batches(second), recipe,
         runner=OrtRunner(), reporter=CollectingReporter(),
     )  # fmt: skip
 
@@ -65,12 +77,31 @@ def test_every_method_is_weighed_after_more_and_more_samples(lab):
     assert by_minmax[-1] > by_minmax[0]
 
 
+def of_method(lab, method):
+    return next(item for item in lab.tensors[0].methods if item.method is method)
+
+
+def test_the_percentile_is_the_recipes_and_so_is_the_precision(tmp_path):
+    half = Recipe(precision=Precision.INT8, percentile=60.0)
+
+    usual, narrow = (lab_of(tmp_path, calibrated=1, validated=1, recipe=one) for one in (INT8, half))
+    in_fp8 = lab_of(tmp_path, calibrated=1, validated=1, recipe=Recipe(precision=Precision.FP8))
+
+    assert (
+        of_method(narrow, CalibrationMethod.PERCENTILE).high < of_method(usual, CalibrationMethod.PERCENTILE).high / 2
+    )
+    assert of_method(narrow, CalibrationMethod.PERCENTILE).clipped_share == pytest.approx(0.4, abs=0.05)
+    assert (narrow.percentile, usual.precision, in_fp8.precision) == (60.0, Precision.INT8, Precision.FP8)
+    lost = [of_method(lab, CalibrationMethod.MINMAX).lost_share for lab in (usual, in_fp8)]
+    assert lost[1] < lost[0] / 10
+    assert of_method(usual, CalibrationMethod.MINMAX).sqnr_db > of_method(in_fp8, CalibrationMethod.MINMAX).sqnr_db
+
+
 def test_validation_data_that_reach_further_are_a_finding_with_the_tensor(lab):
     assert lab.tensors[0].drift > 1.25
     drift = next(item for item in lab.findings if item.rule == "calibration-drift")
     assert drift.nodes == (lab.tensors[0].tensor,)
-    minmax = next(item for item in lab.tensors[0].methods if item.method is CalibrationMethod.MINMAX)
-    assert minmax.clipped_share > 0.0
+    assert of_method(lab, CalibrationMethod.MINMAX).clipped_share > 0.0
 
 
 def test_calibration_data_on_another_scale_are_a_finding_with_the_tensor(tmp_path):

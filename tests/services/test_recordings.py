@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.trt86 import FOLDER, recorded
+from tests.analysis.trt86 import FOLDER, recorded, study
 from tests.backends.tensorrt.trex import trex_files
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import from_plain
@@ -109,6 +109,7 @@ def test_only_an_engines_id_opens_an_engine(bench):
         ("my-net.FP16", ("my-net", Precision.FP16)),
         ("engine", ("engine", Precision.UNKNOWN)),
         ("fp16", ("fp16", Precision.UNKNOWN)),
+        ("r18_fp16 (2)", ("r18", Precision.FP16)),
         ("net_int80", ("net_int80", Precision.UNKNOWN)),
     ],
 )
@@ -119,7 +120,7 @@ def test_project_and_precision_come_from_a_recordings_name(name, expected):
 def test_files_that_were_handed_over_are_read_by_a_job_and_then_let_go(tmp_path):
     bench = open_workbench(settings_from(workspace=tmp_path))
     files = {f"../{name}": file for name, file in recorded("r18_fp16").items()}  # names are labels, never paths
-    job = bench.intake.submit_files(files, device="NVIDIA H200", version="8.6.0")
+    job = bench.intake.submit_files(list(files.items()), device="NVIDIA H200", version="8.6.0")
     assert bench.recordings.recordings() == []
 
     done = bench.jobs.wait(job.id, on_look=lambda _: None)
@@ -129,9 +130,30 @@ def test_files_that_were_handed_over_are_read_by_a_job_and_then_let_go(tmp_path)
     assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
 
 
+def test_two_engines_in_files_of_one_name_are_both_kept(tmp_path):
+    """Two folders handed over at once: each file of the second one has a name that was there before."""
+    bench = open_workbench(settings_from(workspace=tmp_path))
+    both = [
+        (f"net_fp16.{name.split('.', 1)[1]}", file)
+        for engine in ("r18_fp16", "enc_fp16")
+        for name, file in recorded(engine).items()
+        if name.startswith(engine)
+    ]
+    job = bench.intake.submit_files(both)
+    bench.jobs.wait(job.id, on_look=lambda _: None)
+
+    first, second = bench.recordings.recordings()
+    assert (first.name, second.name) == ("net_fp16", "net_fp16 (2)")
+    assert first.project == second.project == "net"
+    for made, engine in ((first, "r18_fp16"), (second, "enc_fp16")):  # layers and log of one folder stay together
+        kept, alone = bench.recordings.study(made.id), study(engine)
+        assert kept.record.layers == alone.record.layers
+        assert kept.tuning == alone.tuning
+
+
 def test_files_in_which_no_engine_is_found_fail_the_job_with_the_reason(tmp_path):
     bench = open_workbench(settings_from(workspace=tmp_path))
-    job = bench.intake.submit_files({"notes.json": io.BytesIO(b"{}")})
+    job = bench.intake.submit_files([("notes.json", io.BytesIO(b"{}"))])
     with pytest.raises(UnreadableRecording, match="None of the files"):
         bench.jobs.wait(job.id, on_look=lambda _: None)
     assert bench.latency._context.store.ids(ArtifactKind.INTAKE) == []
@@ -144,7 +166,7 @@ def spec_of(job) -> IntakeSpec:
 def test_the_same_files_handed_over_twice_are_read_by_both_jobs(tmp_path, monkeypatch):
     bench = open_workbench(settings_from(workspace=tmp_path))
     monkeypatch.setattr(bench.intake._context.queue, "tend", lambda: None)  # others run: both wait
-    specs = [spec_of(bench.intake.submit_files(recorded("r18_fp16"))) for _ in range(2)]
+    specs = [spec_of(bench.intake.submit_files(list(recorded("r18_fp16").items()))) for _ in range(2)]
 
     (first,), (second,) = (bench.intake.perform(spec, CollectingReporter()) for spec in specs)
 
@@ -155,11 +177,11 @@ def test_files_of_a_job_that_never_began_are_let_go_with_a_later_hand_over(tmp_p
     bench = open_workbench(settings_from(workspace=tmp_path))
     store, now = bench.intake._context.store, time.time()
     monkeypatch.setattr(bench.intake._context.queue, "tend", lambda: None)
-    gone, waiting = (bench.intake.submit_files(recorded("r18_fp16")) for _ in range(2))
+    gone, waiting = (bench.intake.submit_files(list(recorded("r18_fp16").items())) for _ in range(2))
     bench.jobs.cancel(gone.id)
     object.__setattr__(bench.intake._context, "clock", lambda: now + 3600)
 
-    third = bench.intake.submit_files(recorded("r18_fp16"))
+    third = bench.intake.submit_files(list(recorded("r18_fp16").items()))
 
     assert set(store.ids(ArtifactKind.INTAKE)) == {spec_of(waiting).intake_id, spec_of(third).intake_id}
 
@@ -177,5 +199,5 @@ def test_an_intake_can_be_cancelled_between_two_engines(tmp_path):
 def test_too_much_or_nothing_is_refused_before_a_job_begins(tmp_path, files, said):
     bench = open_workbench(settings_from({"ENGINESCOPE_UPLOAD_MB": "1"}, workspace=tmp_path))
     with pytest.raises(InvalidData, match=said):
-        bench.intake.submit_files(files)
+        bench.intake.submit_files(list(files.items()))
     assert bench.jobs.jobs() == []

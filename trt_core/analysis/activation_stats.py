@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from trt_core.domain.precision import EDGES, Precision
 from trt_core.domain.triage import ActivationFacts
 from trt_core.protocols import Array
 
@@ -15,10 +16,9 @@ LARGEST_FP16 = 65504.0
 LARGEST_FP8 = 448.0  # E4M3
 _SMALLEST_NORMAL_FP16 = 2.0**-14
 _LEVELS = 127.0
-# In units of the scale: from where on a value is cut off, and up to where it becomes zero. Both round to even.
-_INT8_EDGE, _INT8_ZERO = 127.5, 0.5
-_FP8_EDGE, _FP8_ZERO = 464.0, 2.0**-10  # E4M3 ends at 448 after steps of 32, and begins with subnormals of 2^-9
 OUTLIER_FACTOR = 8.0  # a channel this many times as wide as the middle one is an outlier
+
+OFFSET_FACTOR = 100.0  # standard deviations from zero to a channel's mean: FP16 leaves its variation some 28 dB
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -32,9 +32,11 @@ class ActivationStats:
 
     def __init__(self, tensor: str, *, axis: int, scale: float | None, is_fp8: bool = False) -> None:
         self._tensor, self._axis, self._scale, self._is_fp8 = tensor, axis, scale, is_fp8
-        self._edge, self._zero = (_FP8_EDGE, _FP8_ZERO) if is_fp8 else (_INT8_EDGE, _INT8_ZERO)
+        self._edge, self._zero = EDGES[Precision.FP8 if is_fp8 else Precision.INT8]
         self._low, self._high = math.inf, -math.inf
         self._channels: npt.NDArray[np.float64] | None = None
+        self._sums = self._channel_squares = np.zeros(0)
+        self._each = 0  # values of one channel
         self._squares = 0.0
         self._count = self._clipped = self._lost = self._over = self._subnormal = self._broken = 0
 
@@ -56,14 +58,21 @@ class ActivationStats:
         if self._scale is not None:
             self._clipped += int(np.count_nonzero(magnitudes > self._scale * self._edge))
             self._lost += int(np.count_nonzero(nonzero & (magnitudes <= self._scale * self._zero)))
-        self._add_channels(magnitudes)
+        self._add_channels(floats, magnitudes)
 
-    def _add_channels(self, magnitudes: Floats) -> None:
+    def _add_channels(self, floats: Floats, magnitudes: Floats) -> None:
         axis = self._axis if -magnitudes.ndim <= self._axis < magnitudes.ndim else -1
         others = tuple(item for item in range(magnitudes.ndim) if item != axis % magnitudes.ndim)
         largest = magnitudes.max(axis=others).astype(np.float64).reshape(-1)
-        if self._channels is None or self._channels.shape == largest.shape:
-            self._channels = largest if self._channels is None else np.maximum(self._channels, largest)
+        if self._channels is not None and self._channels.shape != largest.shape:
+            return
+        first = self._channels is None
+        sums = floats.sum(axis=others, dtype=np.float64).reshape(-1)
+        squares = np.square(floats, dtype=np.float64).sum(axis=others).reshape(-1)
+        self._channels = largest if self._channels is None else np.maximum(self._channels, largest)
+        self._each += floats.size // max(1, sums.size)
+        self._sums = sums if first else self._sums + sums
+        self._channel_squares = squares if first else self._channel_squares + squares
 
     def result(self) -> ActivationFacts:
         """What was seen; shares are of all values."""
@@ -90,7 +99,18 @@ class ActivationStats:
             broken=self._broken,
             tensor_db=self._predicted(np.full(channels.shape, widest)),
             channel_db=self._predicted(channels),
+            offset_channels=self._offset_channels(),
         )
+
+    def _offset_channels(self) -> int:
+        """Channels whose values vary, but little beside their mean; a constant has no variation to lose."""
+        if not self._sums.size:
+            return 0
+        each = self._each
+        means = self._sums / each
+        variances = self._channel_squares / each - means**2
+        varies = variances > 1e-12 * means**2  # below it, float64 sums say nothing
+        return int(np.count_nonzero(varies & (means**2 > OFFSET_FACTOR**2 * variances)))
 
     def _predicted(self, ranges: npt.NDArray[np.float64]) -> float | None:
         """SQNR of rounding to 127 steps a side over these channel ranges: uniform error, step² / 12 a value.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from trt_core.analysis.engine_layers import LayerRow, Role
-from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.findings import Finding, Severity, counted
 from trt_core.domain.recordings import EngineStudy
 
 _PROJECTIONS = {
@@ -33,7 +33,7 @@ def attention_not_fused(rows: Sequence[LayerRow], study: EngineStudy) -> Finding
     return Finding(
         rule="attention-not-fused",
         severity=Severity.NOTE,
-        message=f"{len(fused)} fused attention kernels for {softmax} layers with a Softmax.",
+        message=f"{counted(len(fused), 'fused attention kernel')} for {counted(softmax, 'layer')} with a Softmax.",
         remedy="Look at the fusion page for the nodes between the two matrix multiplications.",
     )
 
@@ -49,8 +49,8 @@ def projections_not_fused(rows: Sequence[LayerRow]) -> Finding | None:
     return Finding(
         rule="projections-not-fused",
         severity=Severity.NOTE,
-        message=f"{len(alone)} layers compute queries, keys or values alone ({share:.0%} of the time); {together} "
-        "compute all three at once.",
+        message=f"{len(alone)} layers compute queries, keys or values alone ({share:.0%} of the time); "
+        f"{together} {'computes' if together == 1 else 'compute'} all three at once.",
         remedy="Export one product whose result is split, where the three read the same tensor.",
         nodes=tuple(row.name for row, _ in alone),
         evidence="the nodes' names",

@@ -10,6 +10,7 @@ from enum import Enum
 from functools import cached_property
 
 from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
+from trt_core.analysis.engine_places import places
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy
 
@@ -33,6 +34,15 @@ class Cause(Enum):
     REFORMATS = "reformats and casts"
     QDQ = "Q/DQ that stayed layers of their own"
     OTHER = "other"
+
+
+class Alignment(Enum):
+    """What two engines have in common, by which their layers are put side by side."""
+
+    NODES = "nodes"
+    NAMES = "names of layers"
+    PLACES = "order and shapes of layers"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +97,7 @@ class EngineComparison:
     first: EngineStudy
     second: EngineStudy
     groups: tuple[Aligned, ...]
+    alignment: Alignment = Alignment.NODES
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -102,17 +113,42 @@ def compare_engines(first: EngineStudy, second: EngineStudy) -> EngineComparison
 
     Layers that share a node, directly or over others, form one group, so that what one engine fuses and the other does
     not stays together. A reformat joins the layer that it is made for. Layers without any known node pair by name.
+    Where the engines share neither, as when nodes are only numbered, the order and shapes of layers align them.
     """
-    sides = (layer_rows(first), layer_rows(second))
-    keys = [[_keys(row, rows) for row in rows] for rows in sides]
+    rows = (layer_rows(first), layer_rows(second))
+    keys = [[_keys(row, side) for row in side] for side in rows]
     find = _joined(key for side in keys for key in side)
+    by_name = _groups(rows, [[find(key[0]) for key in side] for side in keys])
+    alignment = _alignment(by_name)
+    if alignment is not Alignment.NOTHING:
+        return EngineComparison(first=first, second=second, groups=by_name, alignment=alignment)
+    found = places(first, second, rows)
+    if found is None:
+        return EngineComparison(first=first, second=second, groups=by_name, alignment=alignment)
+    placed = [
+        [f"{number} {row.role.value if row.role in _MOVES else ''}" for row, number in zip(side, numbers, strict=True)]
+        for side, numbers in zip(rows, found, strict=True)
+    ]
+    return EngineComparison(first=first, second=second, groups=_groups(rows, placed), alignment=Alignment.PLACES)
+
+
+def _groups(rows: Sequence[Sequence[LayerRow]], keys: Sequence[Sequence[str]]) -> tuple[Aligned, ...]:
+    """Rows of both sides under one key together, in the order in which they run."""
     groups: dict[str, tuple[list[LayerRow], list[LayerRow]]] = {}
-    for place, rows in enumerate(sides):
-        for row, key in zip(rows, keys[place], strict=True):
-            groups.setdefault(find(key[0]), ([], []))[place].append(row)
+    for place, (side, own) in enumerate(zip(rows, keys, strict=True)):
+        for row, key in zip(side, own, strict=True):
+            groups.setdefault(key, ([], []))[place].append(row)
     aligned = [_aligned(a, b) for a, b in groups.values()]
-    aligned.sort(key=lambda group: min(row.position for row in (*group.first, *group.second)))
-    return EngineComparison(first=first, second=second, groups=tuple(aligned))
+    return tuple(sorted(aligned, key=lambda group: min(row.position for row in (*group.first, *group.second))))
+
+
+def _alignment(groups: Sequence[Aligned]) -> Alignment:
+    both = [group for group in groups if group.first and group.second]
+    if any(group.nodes for group in both):
+        return Alignment.NODES
+    working = [sum(row.role not in _MOVES for row in (*group.first, *group.second)) for group in both]
+    every = sum(row.role not in _MOVES for group in groups for row in (*group.first, *group.second))
+    return Alignment.NAMES if every and 2 * sum(working) >= every else Alignment.NOTHING
 
 
 def _keys(row: LayerRow, rows: Sequence[LayerRow]) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ from trt_core.analysis.attention_rules import attention_not_fused, is_attention,
 from trt_core.analysis.engine_layers import LayerRow, Role, layer_rows
 from trt_core.analysis.roofline import LAUNCH_FLOOR_MS
 from trt_core.domain.engine import EngineLayer
-from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.findings import Finding, Severity, counted
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy
 
 HOT, MODERATE = 0.10, 0.05
 _KGEN, _SHAPE, _NO_TENSOR_CORE = 0.25, 0.03, 0.05
+_SHAPE_WORK = ("shape, cast or copy layer takes", "shape, cast and copy layers take")
+_QDQ_STAYED = ("Q/DQ node stayed a layer of its own", "Q/DQ nodes stayed layers of their own")
 _TINY_LAYERS, _TINY_SHARE = 20, 0.20
 _TENSOR_CORE = re.compile(
     r"tensor\d|_(?:h|i|s)?(?:884|8816|1688|16816|16832|168128)|[hi]mma|qmma|warpgroup|cgasize|gmma|wgmma", re.IGNORECASE
@@ -35,8 +37,8 @@ def lint(study: EngineStudy) -> tuple[Finding, ...]:
     found = [
         _hot(rows),
         _tiny(rows),
-        _share(rows, "compiled-kernels", "compiled kernels", _KGEN, _is_compiled),
-        _share(rows, "shape-work", "shape, cast and copy layers", _SHAPE, _is_shape_work),
+        _share(rows, "compiled-kernels", ("compiled kernel takes", "compiled kernels take"), _KGEN, _is_compiled),
+        _share(rows, "shape-work", _SHAPE_WORK, _SHAPE, _is_shape_work),
         _no_tensor_core(rows),
         _float_out(rows, by_position),
         _alignment(rows, by_position),
@@ -67,8 +69,8 @@ def _hot(rows: Sequence[LayerRow]) -> Finding | None:
     return Finding(
         rule="hot-layers",
         severity=Severity.WARNING if most else Severity.NOTE,
-        message=f"{len(most)} layers take {HOT:.0%} or more of the time each, {len(hot) - len(most)} more take "
-        f"{MODERATE:.0%} or more.",
+        message=f"{counted(len(most), 'layer takes', 'layers take')} {HOT:.0%} or more of the time each, "
+        f"{counted(len(hot) - len(most), 'more takes', 'more take')} {MODERATE:.0%} or more.",
         remedy="Begin with these.",
         nodes=tuple(row.name for row in hot),
     )
@@ -98,7 +100,7 @@ def _is_shape_work(row: LayerRow) -> bool:
 
 
 def _share(
-    rows: Sequence[LayerRow], rule: str, what: str, limit: float, wanted: Callable[[LayerRow], bool]
+    rows: Sequence[LayerRow], rule: str, what: tuple[str, str], limit: float, wanted: Callable[[LayerRow], bool]
 ) -> Finding | None:
     chosen = [row for row in rows if wanted(row)]
     share = sum(row.share or 0.0 for row in chosen)
@@ -107,7 +109,7 @@ def _share(
     return Finding(
         rule=rule,
         severity=Severity.NOTE,
-        message=f"{len(chosen)} {what} take {share:.0%} of the time; from {limit:.0%} on that is worth a look.",
+        message=f"{counted(len(chosen), *what)} {share:.0%} of the time; from {limit:.0%} on that is worth a look.",
         nodes=tuple(row.name for row in chosen),
     )
 
@@ -121,8 +123,8 @@ def _no_tensor_core(rows: Sequence[LayerRow]) -> Finding | None:
     return Finding(
         rule="no-tensor-core",
         severity=Severity.WARNING if share >= _NO_TENSOR_CORE else Severity.NOTE,
-        message=f"{len(scalar)} convolutions or matrix layers run a tactic without Tensor Cores ({share:.0%} of the "
-        "time).",
+        message=f"{counted(len(scalar), 'convolution or matrix layer runs', 'convolutions or matrix layers run')} a "
+        f"tactic without Tensor Cores ({share:.0%} of the time).",
         remedy="Check that channels are multiples of 8 (FP16) or 16 (INT8); a first layer with few channels may "
         "have no other.",
         nodes=tuple(row.name for row in scalar),
@@ -137,7 +139,8 @@ def _float_out(rows: Sequence[LayerRow], layers: dict[int, EngineLayer]) -> Find
     return Finding(
         rule="int8-in-float-out",
         severity=Severity.NOTE,
-        message=f"{len(found)} layers read INT8 and write floating point: what follows reads twice the bytes or more.",
+        message=f"{counted(len(found), 'layer reads INT8 and writes', 'layers read INT8 and write')} floating point: "
+        "what follows reads twice the bytes or more.",
         remedy="Quantize what reads them, so that they can write INT8.",
         nodes=tuple(row.name for row in found),
     )
@@ -156,8 +159,8 @@ def _alignment(rows: Sequence[LayerRow], layers: dict[int, EngineLayer]) -> Find
     return Finding(
         rule="channels-not-aligned",
         severity=Severity.NOTE,
-        message=f"{len(found)} convolutions have channels that are no multiple of 8 (FP16) or 16 (INT8): part of each "
-        "tile is padding.",
+        message=f"{counted(len(found), 'convolution has', 'convolutions have')} channels that are no multiple of 8 "
+        "(FP16) or 16 (INT8): part of each tile is padding.",
         remedy="Choose channel counts that are multiples, where the model is still yours to change.",
         nodes=tuple(row.name for row in found),
     )
@@ -179,7 +182,8 @@ def _reformats(rows: Sequence[LayerRow]) -> Finding | None:
     return Finding(
         rule="reformats",
         severity=Severity.WARNING if share >= HOT else Severity.NOTE,
-        message=f"{len(found)} reformats and casts take {share:.0%} of the time and compute nothing.",
+        message=f"{counted(len(found), 'reformat or cast takes', 'reformats and casts take')} {share:.0%} of the time "
+        f"and {'computes' if len(found) == 1 else 'compute'} nothing.",
         remedy="Feed the engine in the format it wants, and change precision less often.",
         nodes=tuple(row.name for row in sorted(found, key=lambda row: -(row.time_ms or 0.0))),
     )
@@ -197,7 +201,8 @@ def _converting_reformats(rows: Sequence[LayerRow], layers: dict[int, EngineLaye
     return Finding(
         rule="reformat-converts",
         severity=Severity.WARNING if share >= MODERATE else Severity.NOTE,
-        message=f"{len(found)} reformats change the dtype, not only the layout ({share:.1%} of the time).",
+        message=f"{counted(len(found), 'reformat changes', 'reformats change')} the dtype, not only the layout "
+        f"({share:.1%} of the time).",
         remedy="Let neighbours run in one precision; one at the engine's input or output is usual.",
         nodes=tuple(row.name for row in sorted(found, key=lambda row: -(row.time_ms or 0.0))),
         evidence=", ".join(f"{count} {words}" for words, count in kinds.most_common()),
@@ -223,7 +228,7 @@ def _converting_slices(rows: Sequence[LayerRow], layers: dict[int, EngineLayer])
     return Finding(
         rule="slice-converts",
         severity=Severity.NOTE,
-        message=f"{len(found)} slices change the dtype on the way.",
+        message=f"{counted(len(found), 'slice changes', 'slices change')} the dtype on the way.",
         remedy="Cast before or after, where a neighbour can take it in.",
         nodes=tuple(row.name for row in found),
     )
@@ -237,7 +242,7 @@ def _unfused_qdq(rows: Sequence[LayerRow]) -> Finding | None:
     return Finding(
         rule="qdq-not-fused",
         severity=Severity.WARNING if share >= MODERATE else Severity.NOTE,
-        message=f"{len(found)} Q/DQ nodes stayed layers of their own ({share:.1%} of the time).",
+        message=f"{counted(len(found), *_QDQ_STAYED)} ({share:.1%} of the time).",
         remedy="One at the engine's input is usual; elsewhere look at where the pairs are placed.",
         nodes=tuple(row.name for row in found),
     )

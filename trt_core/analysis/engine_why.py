@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from trt_core.analysis.engine_compare import Cause, EngineComparison
+from trt_core.analysis.engine_compare import Alignment, Cause, EngineComparison
 from trt_core.analysis.engine_layers import LayerRow, Role, has_matrix_work, layer_rows
-from trt_core.domain.findings import Finding, Severity
+from trt_core.domain.findings import Finding, Severity, counted
 from trt_core.domain.precision import Precision
 from trt_core.domain.recordings import EngineStudy, RunConditions
 
@@ -42,16 +42,10 @@ def _not_alike(comparison: EngineComparison) -> list[Finding]:
     """Engines of different models, or recorded under different conditions, answer another question."""
     first, second = comparison.first, comparison.second
     found = []
-    shared = any(group.first and group.second and group.nodes for group in comparison.groups)
-    if not shared and any(group.nodes for group in comparison.groups):
-        found.append(
-            Finding(
-                rule="no-shared-nodes",
-                severity=Severity.WARNING,
-                message="The engines share no node: they seem to be of different models.",
-                remedy="Compare engines of one model.",
-            )
-        )
+    if comparison.alignment is Alignment.PLACES:
+        found.append(_by_place(comparison))
+    if comparison.alignment is Alignment.NOTHING and comparison.groups:
+        found.append(_not_aligned(comparison))
     for what, one, other in (("device", first.device, second.device), ("batch", first.batch, second.batch)):
         if one and other and one != other:
             found.append(
@@ -63,6 +57,34 @@ def _not_alike(comparison: EngineComparison) -> list[Finding]:
                 )
             )
     return [*found, *_run_otherwise(first.run, second.run)]
+
+
+def _by_place(comparison: EngineComparison) -> Finding:
+    both = sum(bool(group.first and group.second) for group in comparison.groups)
+    return Finding(
+        rule="aligned-by-place",
+        severity=Severity.WARNING,
+        message="The engines share no node's name: layers are aligned by the order in which they run and the shapes "
+        f"that they read and write, in {counted(both, 'place')}.",
+        remedy="Read it as a guess, and only for engines of one model; nodes that have names at export align exactly.",
+    )
+
+
+def _not_aligned(comparison: EngineComparison) -> Finding:
+    has_names = any(group.nodes for group in comparison.groups)
+    said = (
+        "The engines share no node, and layer after layer they write other shapes: they seem to be of different models."
+    )
+    if not has_names:
+        said = (
+            "Nothing is aligned: the records name no node, and layer after layer they write other shapes, or tell none."
+        )
+    return Finding(
+        rule="no-shared-nodes",
+        severity=Severity.WARNING,
+        message=said,
+        remedy="Compare engines of one model, exported with names and built with --profilingVerbosity=detailed.",
+    )
 
 
 _RUN = {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
 
-from trt_core.analysis.paired import ALPHA, BETA, binomial_floor, binomial_limit, drop_limit
+from trt_core.analysis.paired import BETA, binomial_floor, binomial_limit, drop_limit, is_limit_within
 from trt_core.domain.validation import (
     FLOOR_METRICS,
     GroupBounds,
@@ -27,7 +26,6 @@ _APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximati
 _FLOOR = "the figure against the floor, without a bound"
 
 
-@lru_cache(maxsize=4096)  # exact bounds take up to seconds, and a page asks for the same ones at every run
 def judge(measured: Measured, tolerance: float) -> Judgement:
     """Weigh a measurement against a tolerance: a relative drop, or the floor itself for SQNR (dB) and cosine.
 
@@ -88,15 +86,23 @@ def count_bounds(counts: PairCounts) -> tuple[float, float]:
     The drop's limit is divided by a Clopper-Pearson limit of the baseline's accuracy, at an error of BETA taken out of
     ALPHA, so that the quotient holds with 95 %, too.
     """
-    right = counts.both + counts.lost
-    accuracy = (binomial_floor(right, counts.samples, BETA), binomial_limit(right, counts.samples, BETA))
-    upper = drop_limit(counts.samples, counts.lost, counts.gained, alpha=ALPHA - BETA)
-    lower = -drop_limit(counts.samples, counts.gained, counts.lost, alpha=ALPHA - BETA)
-    # The quotient is furthest from zero with the lower accuracy, nearest with the higher.
-    return (
-        _relative(lower, accuracy[0] if lower < 0 else accuracy[1]),
-        _relative(upper, accuracy[0] if upper > 0 else accuracy[1]),
-    )
+    return _lower(counts), _upper(counts)
+
+
+def _lower(counts: PairCounts) -> float:
+    limit = -drop_limit(counts.samples, counts.gained, counts.lost)
+    return _relative(limit, _accuracy_limit(counts, from_below=limit < 0.0))
+
+
+def _upper(counts: PairCounts) -> float:
+    limit = drop_limit(counts.samples, counts.lost, counts.gained)
+    return _relative(limit, _accuracy_limit(counts, from_below=limit > 0.0))
+
+
+def _accuracy_limit(counts: PairCounts, *, from_below: bool) -> float:
+    """A quotient is furthest from zero with the lower limit of the accuracy, nearest with the upper one."""
+    limit = binomial_floor if from_below else binomial_limit
+    return limit(counts.both + counts.lost, counts.samples, BETA)
 
 
 def group_bounds(grouped: GroupCounts) -> tuple[float, float]:
@@ -105,6 +111,12 @@ def group_bounds(grouped: GroupCounts) -> tuple[float, float]:
     A group's share of losses, from 0 to 1, spreads less about its mean than a whole loss of that chance does, so that
     whole losses stand for the shares at a price in width. Sums of shares are rounded against each limit.
     """
+    least, most = _whole(grouped)
+    return _lower(least), _upper(most)
+
+
+def _whole(grouped: GroupCounts) -> tuple[PairCounts, PairCounts]:
+    """The counts of whole groups for the lower and for the upper limit."""
     down, up = math.floor, math.ceil
     both = down(grouped.both + _SHARE)
     most = PairCounts(
@@ -113,7 +125,7 @@ def group_bounds(grouped: GroupCounts) -> tuple[float, float]:
     least = PairCounts(
         samples=grouped.groups, both=both, lost=down(grouped.lost + _SHARE), gained=up(grouped.gained - _SHARE)
     )
-    return count_bounds(least)[0], count_bounds(most)[1]
+    return least, most
 
 
 def _sum_bounds(sums: ScoreSums) -> tuple[float, float]:
@@ -148,15 +160,28 @@ def _needed(measured: Measured, tolerance: float) -> int | None:
     wanted = max(counts.samples * 1.05, _NORMAL**2 * rate / gap**2 if gap > 0.0 else math.inf)
     while wanted <= _MOST_SAMPLES:
         size = round(wanted)
-        bounds = (
-            count_bounds(_scaled(counts, size))
-            if measured.grouped is None
-            else group_bounds(_scaled_groups(measured.grouped, size / counts.samples))
-        )
-        if _verdict(*bounds, tolerance) is not Verdict.TOO_FEW:
+        if measured.grouped is None:
+            least = most = _scaled(counts, size)
+        else:
+            least, most = _whole(_scaled_groups(measured.grouped, size / counts.samples))
+        if _is_told(least, most, tolerance):
             return size
         wanted *= 1.1
     return None
+
+
+def _is_told(least: PairCounts, most: PairCounts, tolerance: float) -> bool:
+    """Whether `_upper(most)` or `_lower(least)` would tell, without looking for either of them."""
+    keeps = _is_within(most, most.lost, most.gained, tolerance)
+    return keeps or _is_within(least, least.gained, least.lost, -tolerance)
+
+
+def _is_within(counts: PairCounts, lost: int, gained: int, tolerance: float) -> bool:
+    def holds(accuracy: float) -> bool:
+        return is_limit_within(counts.samples, lost, gained, tolerance * accuracy)
+
+    # The accuracy's limit only makes it harder: most counts fail at the accuracy itself and never need it.
+    return holds(counts.baseline) and holds(_accuracy_limit(counts, from_below=tolerance >= 0.0))
 
 
 def _scaled_groups(grouped: GroupCounts, factor: float) -> GroupCounts:

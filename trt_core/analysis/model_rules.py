@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from trt_core.analysis.expected_blocks import primitive_layernorm
 from trt_core.analysis.model_values import value_findings
 from trt_core.analysis.qdq_rules import qdq_findings
-from trt_core.domain.findings import Finding, Severity, most_severe_first
-from trt_core.domain.graph import Graph, Node
+from trt_core.analysis.recurrent_rules import fixed_batch_findings
+from trt_core.domain.findings import Finding, Severity, counted, most_severe_first
+from trt_core.domain.graph import LONGEST_NAME_BYTES, Graph, Node, is_long_name
 from trt_core.domain.tensors import passed_through
 
 if TYPE_CHECKING:
     import onnx
 
 _SHOWN = 50
-_LONGEST_NAME = 4096  # seen in TensorRT-RTX 1.7: "The given name exceeds the limit (4096 characters)"
 DATA_DEPENDENT = frozenset({"NonZero", "NonMaxSuppression", "Unique", "Compress", "StringSplit", "RoiAlign"})
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
 # Domains beside ONNX's own whose ops the parsers of TensorRT know, at least in part.
@@ -45,6 +45,7 @@ def model_findings(
         *_long_names(graph),
         *_identities(graph),
         *qdq_findings(graph),
+        *fixed_batch_findings(graph),
     ]
     if model is not None:
         found += value_findings(model, graph)
@@ -182,16 +183,24 @@ def _foreign_ops(graph: Graph) -> Iterator[Finding]:
 
 
 def _long_names(graph: Graph) -> Iterator[Finding]:
-    nodes = [node.name for node in graph.nodes if len(node.name) > _LONGEST_NAME]
-    tensors = {name for name in (*graph.tensors, *graph.initializers) if len(name) > _LONGEST_NAME}
-    if nodes or tensors:
+    most = f"more than {LONGEST_NAME_BYTES:,} bytes"
+    nodes = [node.name for node in graph.nodes if is_long_name(node.name)]
+    tensors = sorted({name for name in (*graph.tensors, *graph.initializers) if is_long_name(name)})
+    if nodes:
+        yield _finding(
+            "long-node-names",
+            Severity.NOTE,
+            f"{counted(len(nodes), 'node has a name', 'nodes have names')} of {most}; TensorRT refuses those.",
+            "Build with normalization, which shortens the names of nodes. The ops are judged without them.",
+            nodes,
+        )
+    if tensors:
         yield _finding(
             "long-names",
             Severity.BLOCKER,
-            f"{len(nodes)} nodes and {len(tensors)} tensors have names of more than {_LONGEST_NAME:,} characters, "
-            "which TensorRT refuses.",
+            f"{counted(len(tensors), 'tensor has a name', 'tensors have names')} of {most}, which TensorRT refuses.",
             "Shorten the names before export.",
-            nodes,
+            (graph.nodes[graph.producer_of[name]].name for name in tensors if name in graph.producer_of),
         )
 
 

@@ -24,7 +24,8 @@ class Origin:
 
     `loss_db` is against the worst of its inputs (inf where it becomes non-finite), `excess_db` the part of it that a
     healthy layer of that precision would not lose, `isolated_db` the SQNR of the layer by itself where that was
-    measured, `before_db` the worst SQNR of all layers before it in the file.
+    measured, `before_db` the worst SQNR of all layers before it in the file. `avoidable_db` is the part of its own
+    error that comes of scales that do not fit.
     """
 
     index: int
@@ -34,15 +35,23 @@ class Origin:
     excess_db: float
     before_db: float
     isolated_db: float | None = None
+    avoidable_db: float = 0.0
 
     @property
-    def guilt(self) -> tuple[float, float]:
-        """Ascending: the strongest isolated error first where it is known, the largest excess otherwise."""
-        return (math.inf if self.isolated_db is None else self.isolated_db, -self.excess_db)
+    def is_fault(self) -> bool:
+        """True where scales that do not fit cost a bit or more: to mend them needs no other precision."""
+        return self.avoidable_db >= LEAST_LOSS_DB
+
+    @property
+    def guilt(self) -> tuple[bool, float, float]:
+        """Ascending: faults, then the strongest isolated error where it is known, the largest excess otherwise."""
+        return (not self.is_fault, math.inf if self.isolated_db is None else self.isolated_db, -self.excess_db)
 
 
 def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> tuple[Origin, ...]:
     """Layers that become non-finite, or lose at least 6 dB against the worst of their inputs, most guilty first.
+
+    So do layers whose scales do not fit, whatever their inputs had lost before.
 
     An input whose tensor was not compared counts through the nearest compared tensors before it; where none of them
     has lost anything, the best that the precision can do stands for them.
@@ -60,7 +69,8 @@ def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> 
             continue
         entering = ceiling if reach[layer.index] == math.inf else reach[layer.index]
         loss = 0.0 if entering == -math.inf else entering - error.sqnr_db
-        if loss >= LEAST_LOSS_DB:
+        avoidable = _avoidable(layer, precision, ceiling)
+        if loss >= LEAST_LOSS_DB or avoidable >= LEAST_LOSS_DB:
             alone = layer.error(precision, isolated=True)
             found.append(
                 Origin(
@@ -71,6 +81,7 @@ def origins(graph: Graph, layers: Sequence[LayerDivergence], precision: str) -> 
                     excess_db=min(entering, ceiling) - error.sqnr_db,
                     before_db=lowest,
                     isolated_db=None if alone is None else alone.sqnr_db,
+                    avoidable_db=avoidable,
                 )
             )
         lowest = min(lowest, error.sqnr_db)
@@ -90,11 +101,20 @@ def _isolated_origins(layers: Sequence[LayerDivergence], precision: str) -> tupl
             excess_db=ceiling - error.sqnr_db,
             before_db=math.inf,
             isolated_db=error.sqnr_db,
+            avoidable_db=_avoidable(layer, precision, ceiling),
         )
         for layer, error in alone
         if ceiling - error.sqnr_db >= LEAST_LOSS_DB
     ]
     return tuple(sorted(found, key=lambda origin: origin.guilt))
+
+
+def _avoidable(layer: LayerDivergence, precision: str, ceiling: float) -> float:
+    """0 where the layer is healthy all the same: then nothing is to be mended."""
+    alone = layer.error(precision, isolated=True)
+    if alone is None or alone.sqnr_db > ceiling - LEAST_LOSS_DB:
+        return 0.0
+    return dict(layer.avoidable_db).get(precision, 0.0)
 
 
 def _worst_before(graph: Graph, measured: dict[int, TensorError]) -> dict[int, float]:
@@ -119,6 +139,8 @@ def verdict(precision: str, found: Sequence[Origin]) -> str:
         text = f"{title} is not finite from {first.name} on"
     else:
         text = f"{title} loses {first.loss_db:.1f} dB at {first.name}"
+    if first.is_fault:
+        text += ", where a scale does not fit"
     if first.before_db == math.inf:
         return f"{text}."
     if first.before_db == -math.inf:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from trt_core.analysis.error_sums import ErrorSums
+from trt_core.analysis.top_k import Metric, Outputs, class_outputs
 from trt_core.domain.jobs import Progress
 from trt_core.domain.tensors import FLOATING
 from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums
@@ -16,48 +17,6 @@ from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Feeds, Reporter, SampleBatches, Session
 
 _RECORDED_BYTES = 64 << 20
-Outputs = Mapping[str, Array]
-Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
-
-
-def top_k(k: int) -> Metric:
-    """1 where the label is among the k largest entries of the first two-dimensional output, else 0.
-
-    Ties count against the candidate only by their position, as argmax has it; a row that holds NaN is wrong.
-    """
-
-    def score(outputs: Outputs, labels: Array) -> npt.NDArray[np.float32]:
-        logits = _logits(outputs)
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            raise InvalidData(
-                f"The labels are {labels.dtype} with {labels.ndim} axes; class numbers are whole and one a sample.",
-                remedy="Save an integer array of shape [samples].",
-            )
-        classes = logits.shape[1]
-        if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-            raise InvalidData(
-                f"A label is outside 0..{classes - 1}, the classes of the output.",
-                remedy="Check that labels and model count classes alike.",
-            )
-        numbers = labels.astype(np.int64)
-        own = logits[np.arange(len(logits)), numbers][:, None]
-        earlier = np.arange(classes)[None, :] < numbers[:, None]
-        ahead = (logits > own) | ((logits == own) & earlier)
-        right = (ahead.sum(axis=1) < k) & ~np.isnan(logits).any(axis=1)
-        return right.astype(np.float32)
-
-    return score
-
-
-def _logits(outputs: Outputs) -> npt.NDArray[np.float32]:
-    for array in outputs.values():
-        flat = array.reshape(array.shape[0], -1) if array.ndim > 2 and array[0].size == array.shape[1] else array
-        if flat.ndim == 2 and flat.dtype.name in FLOATING and flat.shape[1] > 1:
-            return np.asarray(flat, np.float32)
-    raise InvalidData(
-        "No output has the shape [samples, classes].",
-        remedy="Use the metric sqnr or cosine, or a metric of your own.",
-    )
 
 
 class LabelScores:
@@ -65,11 +24,14 @@ class LabelScores:
 
     def __init__(self, labels: Array, metric: Metric) -> None:
         self._labels, self._metric = labels, metric
+        self.samples = len(labels)
         self._found: list[npt.NDArray[np.float32]] = []
         self.done = 0
+        self.heads: tuple[str, ...] = ()  # the outputs that hold a value a class, as the first batch has them
 
     def add(self, feeds: Feeds, outputs: Outputs) -> None:
         """Score a batch; InvalidData where labels and samples differ in number."""
+        self.heads = self.heads or tuple(class_outputs(outputs))
         size = _size(feeds)
         if self.done + size > len(self._labels):
             raise InvalidData(
@@ -90,14 +52,13 @@ class LabelScores:
 
 
 def sample_scores(
-    session: Session, batches: SampleBatches, labels: Array, metric: Metric, reporter: Reporter, *, phase: str
+    session: Session, batches: SampleBatches, scores: LabelScores, reporter: Reporter, *, phase: str
 ) -> npt.NDArray[np.float32]:
     """One score a sample, in the data's order; InvalidData where labels and samples differ in number."""
-    scores = LabelScores(labels, metric)
     for feeds, outputs in _runs(session, batches, reporter):
         scores.add(feeds, outputs)
-        fraction = min(1.0, scores.done / len(labels))
-        reporter.progress(Progress(phase=phase, fraction=fraction, step=scores.done, steps=len(labels)))
+        fraction = min(1.0, scores.done / scores.samples)
+        reporter.progress(Progress(phase=phase, fraction=fraction, step=scores.done, steps=scores.samples))
     return scores.result()
 
 
@@ -207,10 +168,13 @@ def recorded(session: Session, batches: SampleBatches, reporter: Reporter) -> li
 
 
 class OutputErrors:
-    """The error of outputs that come batch by batch; `baseline` is what `recorded` gave, or a session beside it."""
+    """The error of outputs that come batch by batch; `baseline` is what `recorded` gave, or a session beside it.
 
-    def __init__(self, metric: str, baseline: Session | list[Outputs]) -> None:
-        self._metric, self._baseline = metric, baseline
+    `output` is the only one that is held against it, "" for all.
+    """
+
+    def __init__(self, metric: str, baseline: Session | list[Outputs], output: str = "") -> None:
+        self._metric, self._baseline, self._output = metric, baseline, output
         self._sums: dict[str, ErrorSums] = {}
         self._batches = 0
         self.done = 0
@@ -220,7 +184,7 @@ class OutputErrors:
         known = self._baseline
         exact = known[self._batches] if isinstance(known, list) else _outputs(known, feeds)
         for name, array in exact.items():
-            if array.dtype.name in FLOATING:
+            if array.dtype.name in FLOATING and self._output in ("", name):
                 self._sums.setdefault(name, ErrorSums()).add(array, outputs[name])
         self._batches += 1
         self.done += _size(feeds)
@@ -238,8 +202,7 @@ class OutputErrors:
 
 
 def output_error(
-    metric: str,
-    baseline: Session | list[Outputs],
+    errors: OutputErrors,
     candidate: Session,
     batches: SampleBatches,
     reporter: Reporter,
@@ -247,7 +210,6 @@ def output_error(
     steps: int,
 ) -> Measured:
     """SQNR in dB or cosine over all samples, of the output that has the worst."""
-    errors = OutputErrors(metric, baseline)
     for feeds, found in _runs(candidate, batches, reporter):
         errors.add(feeds, found)
         fraction = min(1.0, errors.done / steps)

@@ -18,6 +18,8 @@ _GAIN_DB = 6.0
 _SOFTMAX_REACH = 50.0  # beyond it, rounding to FP16 moves probabilities by some 2 % and more
 _SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization", "Exp", "Pow"})
 
+_MOVING = frozenset({"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Slice", "Gather", "Split"})
+
 
 def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision) -> tuple[Finding, ...]:
     """Findings for units that lose more than their precision must, in order of suspicion."""
@@ -27,8 +29,8 @@ def why_findings(sensitivities: Sequence[UnitSensitivity], precision: Precision)
             continue
         if precision in (Precision.INT8, Precision.FP8) and (item.isolated_db or 0.0) < LOUD_DB:
             found += [*_quantized(item, item.facts, precision), *_halves(item)]
-        elif precision in (Precision.FP16, Precision.BF16):
-            found += _half(item, item.facts)
+        elif precision in (Precision.FP16, Precision.BF16) and item.unit.op_type not in _MOVING:  # its source says it
+            found += _half(item, item.facts, precision)
         found += _dead(item, item.facts)
     return tuple(found)
 
@@ -157,22 +159,52 @@ def _halves(item: UnitSensitivity) -> Iterator[Finding]:
     )
 
 
-def _half(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
-    node, reach = item.unit.node, max(abs(facts.low), abs(facts.high))
+def _half(item: UnitSensitivity, facts: ActivationFacts, precision: Precision) -> Iterator[Finding]:
+    if precision is Precision.FP16:
+        yield from _limits(item.unit.node, facts)
+    if facts.offset_channels > _LOST * facts.channels:
+        title, step = ("FP16", 2.0**-10) if precision is Precision.FP16 else ("BF16", 2.0**-7)
+        yield Finding(
+            rule="offset-hides-variation",
+            severity=Severity.WARNING,
+            message=f"{facts.offset_channels} of {facts.channels} channels vary by less than a hundredth of their own "
+            "mean: rounding is relative to the mean, and what varies loses its digits.",
+            remedy="Keep this node and what reads it in FP32, or take the offset out of its bias.",
+            nodes=(item.unit.node,),
+            evidence=f"Values from {facts.low:.4g} to {facts.high:.4g}; {title} resolves {_reach(facts) * step:.2g} "
+            "there.",
+        )
+    if item.unit.op_type in _SENSITIVE and (item.isolated_db or 0.0) < LOUD_DB:
+        yield Finding(
+            rule="sensitive-op",
+            severity=Severity.WARNING,
+            message=f"{item.unit.op_type} amplifies rounding of its input.",
+            remedy="Keep it in FP32; engines absorb the casts.",
+            nodes=(item.unit.node,),
+            evidence=f"Isolated SQNR {_db(item.isolated_db)}.",
+        )
+
+
+def _reach(facts: ActivationFacts) -> float:
+    return max(abs(facts.low), abs(facts.high))
+
+
+def _limits(node: str, facts: ActivationFacts) -> Iterator[Finding]:
+    """Both ends of FP16; BF16 has the range of FP32."""
     if facts.over_fp16_share > 0.0 or facts.broken:
         yield Finding(
             rule="fp16-overflow",
             severity=Severity.BLOCKER,
-            message=f"Values reach {reach:.4g}; FP16 ends at {LARGEST_FP16:.0f}.",
+            message=f"Values reach {_reach(facts):.4g}; FP16 ends at {LARGEST_FP16:.0f}.",
             remedy="Keep this node in FP32, use BF16, or scale the weights down.",
             nodes=(node,),
             evidence=f"{facts.over_fp16_share:.2%} of the values are beyond; {facts.broken} are not finite in FP32.",
         )
-    elif reach > LARGEST_FP16 / 2:
+    elif _reach(facts) > LARGEST_FP16 / 2:
         yield Finding(
             rule="fp16-near-overflow",
             severity=Severity.WARNING,
-            message=f"Values reach {reach:.4g}, near the end of FP16.",
+            message=f"Values reach {_reach(facts):.4g}, near the end of FP16.",
             remedy="Keep this node in FP32: other data may overflow.",
             nodes=(node,),
         )
@@ -183,15 +215,6 @@ def _half(item: UnitSensitivity, facts: ActivationFacts) -> Iterator[Finding]:
             message=f"{facts.subnormal_share:.0%} of the values are subnormal in FP16 and lose digits.",
             remedy="Keep this node in FP32, use BF16, or scale the weights up.",
             nodes=(node,),
-        )
-    if item.unit.op_type in _SENSITIVE and (item.isolated_db or 0.0) < LOUD_DB:
-        yield Finding(
-            rule="sensitive-op",
-            severity=Severity.WARNING,
-            message=f"{item.unit.op_type} amplifies rounding of its input.",
-            remedy="Keep it in FP32; engines absorb the casts.",
-            nodes=(node,),
-            evidence=f"Isolated SQNR {_db(item.isolated_db)}.",
         )
 
 

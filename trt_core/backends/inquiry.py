@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,10 @@ from trt_core.backends.causes import parser_reason
 from trt_core.backends.parser_errors import NativeParserError
 from trt_core.backends.remedies import remedy_for
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.graph import Graph, Node
+from trt_core.domain.graph import LONGEST_NAME_BYTES, Graph, Node
 from trt_core.domain.support import Evidence, NodeSupport
+
+_NAME_TOO_LONG = re.compile(r"given name exceeds the limit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,14 @@ def blame(inquiry: Inquiry, errors: list[NativeParserError], indices: list[int],
 
 
 def _refused(node: Node, error: NativeParserError, graph: Graph, evidence: Evidence) -> Verdict:
+    if _NAME_TOO_LONG.search(error.text):
+        return Verdict(
+            supported=None,
+            evidence=evidence,
+            reason=f"A tensor beside it has a name of more than {LONGEST_NAME_BYTES:,} bytes, which is refused before "
+            f"the parser judges {node.op_type}.",
+            remedy="Shorten the model's names, then ask again.",
+        )
     reason = parser_reason(error.text) or f"The parser has no importer for {node.op_type} in this form."
     inside = f"Inside it, {error.inner_name or 'a node'} ({error.operator}): " if error.stack else ""
     return Verdict(

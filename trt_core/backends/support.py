@@ -15,7 +15,7 @@ from trt_core.backends.names import lookup
 from trt_core.backends.native_log import NativeLog, logger_of
 from trt_core.backends.parser_errors import NativeParserError, parser_errors
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.graph import Graph
+from trt_core.domain.graph import Graph, is_long_name
 from trt_core.domain.jobs import Progress
 from trt_core.domain.support import Evidence, SupportReport
 from trt_core.errors import InvalidInput
@@ -26,6 +26,7 @@ from trt_core.protocols import Reporter
 
 MAX_PARSES = 30
 MAX_SECONDS = 10.0
+_SHORT = 200
 _NOT_ASKED = "The parser was not asked again about this node: the limit of repeated parses was reached."
 
 
@@ -50,7 +51,7 @@ def ask_parser(path: Path, graph: Graph, *, asked: Asked, reporter: Reporter) ->
     inquiry = Inquiry(path=path.resolve(), graph=graph, title=asked.title)
     reporter.check()
     reporter.progress(Progress(phase="Asking the parser", step=1))
-    accepted, errors = _ask_file(asked, inquiry.path)
+    accepted, errors = _ask_file(asked, inquiry)
     if accepted:
         inquiry.settle(inquiry.open_nodes(), Verdict(supported=True, evidence=Evidence.PARSER))
     elif blame(inquiry, errors, inquiry.open_nodes(), Evidence.PARSER):
@@ -66,7 +67,7 @@ def ask_parser(path: Path, graph: Graph, *, asked: Asked, reporter: Reporter) ->
 
 def _ask_about_the_rest(asked: Asked, inquiry: Inquiry, reporter: Reporter) -> None:
     deadline = time.monotonic() + MAX_SECONDS
-    model = load_model(inquiry.path, weights=False)
+    model = _as_it_is_built(load_model(inquiry.path, weights=False))
     inferred = infer_types(model)
     for parse in range(2, MAX_PARSES + 1):
         reporter.check()
@@ -115,6 +116,14 @@ def _rest_of(model: Any, inquiry: Inquiry, inferred: Inferred) -> tuple[Any, lis
     return None, []
 
 
+def _as_it_is_built(model: Any) -> Any:
+    """The model with the node names that a build would shorten shortened: a name says nothing of its op."""
+    for index, node in enumerate(model.graph.node):
+        if is_long_name(node.name):
+            node.name = f"{node.name[:_SHORT]}_{index}"
+    return model
+
+
 def _is_typed(value: Any) -> bool:
     return bool(value.type.tensor_type.elem_type) and value.type.tensor_type.HasField("shape")
 
@@ -127,9 +136,12 @@ def _shape_not_known(inquiry: Inquiry, tensor: str) -> int:
     return not_proved(inquiry, inquiry.graph.consumers_of.get(tensor, ()), reason)
 
 
-def _ask_file(asked: Asked, path: Path) -> tuple[bool, list[NativeParserError]]:
+def _ask_file(asked: Asked, inquiry: Inquiry) -> tuple[bool, list[NativeParserError]]:
+    path, what = inquiry.path, f"check {inquiry.path.name}"
+    if any(is_long_name(node.name) for node in inquiry.graph.nodes):
+        return _ask(asked, _as_it_is_built(load_model(path, weights=False)).SerializeToString(), path, what)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return _ask(asked, mapped, path, f"check {path.name}")
+        return _ask(asked, mapped, path, what)
 
 
 def _ask(asked: Asked, model: Any, path: Path, what: str) -> tuple[bool, list[NativeParserError]]:

@@ -1,4 +1,4 @@
-"""`triage`: what must stay high so that low precision keeps the accuracy; what every command that judges shares."""
+"""`triage`: what must stay high so that low precision keeps the accuracy; `plan`: compare and carry plans."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from pathlib import Path
 
 from trt_core.cli import present
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.judging import EXIT_OF, check_rejudge, judgement_plain, labelled, tolerance, verdict_sentence
 from trt_core.cli.outputs import copied
 from trt_core.cli.wishes import data_id, model_record, percentile, read_plan
+from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.codec import to_plain
-from trt_core.domain.images import ImageSettings
 from trt_core.domain.plans import diff_plans, diff_recipes, plan_text
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
-from trt_core.domain.validation import Judgement, Verdict, default_tolerance
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
-
-EXIT_OF = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 
 def add_attention(command: argparse.ArgumentParser) -> None:
@@ -29,38 +27,9 @@ def add_attention(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_judged(command: argparse.ArgumentParser) -> None:
-    """Labels, pictures, metric and tolerance: what every command that judges takes."""
-    command.add_argument(
-        "--labels",
-        type=Path,
-        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV with "
-        "name,class or name,class,group on each line",
-    )
-    command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
-    command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")
-    command.add_argument("--std", type=float, nargs="+", default=[1.0])
-    command.add_argument("--metric", default="top1", help="top1, top5, sqnr, cosine, or a file of ENGINESCOPE_METRICS")
-    command.add_argument(
-        "--tolerance",
-        type=float,
-        help="relative drop, default 0.005; for sqnr and cosine a floor, default 30 (dB) and 0.999",
-    )
-    command.add_argument("--samples", type=int, help="only the first ones")
-    command.add_argument(
-        "--by-groups", action="store_true", help="the verdict counts the groups of the label file, not its samples"
-    )
-
-
-def tolerance(options: argparse.Namespace) -> float:
-    """The tolerance as given, or the metric's own."""
-    return default_tolerance(options.metric) if options.tolerance is None else float(options.tolerance)
-
-
 def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """The search for a plan."""
-    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
-    run = bench.triage.run(str((job.result or {})["triage"]))
+    """The search for a plan, or a stored one judged anew."""
+    run = _searched(bench, options, console) if options.rejudge is None else _rejudged(bench, options)
     if options.plan is not None:
         options.plan.write_text(plan_text(run.plan))
     if options.output is not None:
@@ -79,14 +48,50 @@ def triage(bench: Workbench, options: argparse.Namespace, console: Console) -> A
         summary,
         verdict_sentence(after.judgement),
         *(f"  kept: {node}" for node in after.kept),
-        *([] if run.lab is None else [f"Calibration lab: {run.lab.best_method().value} leaves the least error."]),
+        *([] if run.lab is None else [_lab_sentence(run.lab)]),
     ]
     return Answer(
         plain=_triage_plain(run), lines=lines + finding_lines(run.findings), exit_code=EXIT_OF[after.judgement.verdict]
     )
 
 
+def _searched(bench: Workbench, options: argparse.Namespace, console: Console) -> TriageRun:
+    if options.model is None:
+        raise InvalidInput("triage was given no model.", remedy="Name one, or a search with --rejudge ID.")
+    if options.validation_data is None:
+        raise InvalidInput("triage was given no samples to validate on.", remedy="Give --validation-data.")
+    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
+    return bench.triage.run(str((job.result or {})["triage"]))
+
+
+def _rejudged(bench: Workbench, options: argparse.Namespace) -> TriageRun:
+    run = bench.triage.run(options.rejudge)
+    precision = run.plan.recipe.precision.value
+    measured = {
+        "MODEL": options.model,
+        "--data": options.data,
+        "--validation-data": options.validation_data,
+        "--lab": options.lab,
+        "--leave-one-out": options.leave_one_out,
+        "--attention": options.attention,
+        f"--precision {options.precision}": options.precision not in ("int8", precision),
+    }
+    check_rejudge(options, measured, run.metric)
+    return run if options.tolerance is None else bench.triage.rejudged(run, options.tolerance)
+
+
+def _lab_sentence(lab: CalibrationLab) -> str:
+    method, precision = lab.best_method().value, lab.precision.value
+    return f"Calibration lab: {method} leaves the least error in {precision} (percentile {lab.percentile:g})."
+
+
 def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
+    precision = Precision(options.precision)
+    if options.lab and not Recipe(precision=precision).needs_data:
+        raise InvalidInput(
+            f"--lab compares calibrations, and {precision.value} has none.",
+            remedy="Ask for int8 or fp8, or leave it out.",
+        )
     if options.lab and options.data is None:
         raise InvalidInput("--lab compares calibrations and was given no calibration data.", remedy="Give --data.")
     model = model_record(bench, options.model)
@@ -94,7 +99,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
     return TriageSpec(
         model_id=model.id,
         recipe=Recipe(
-            precision=Precision(options.precision),
+            precision=precision,
             rest=Precision(options.rest),
             method=CalibrationMethod(options.method),
             percentile=percentile(options.percentile),
@@ -107,6 +112,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         tolerance=tolerance(options),
         samples=options.samples,
         by_groups=options.by_groups,
+        output=options.score,
         max_evaluations=options.max_evaluations,
         leave_one_out=options.leave_one_out,
         with_lab=options.lab,
@@ -145,23 +151,12 @@ def _name(precision: Precision | None) -> str:
     return "not there" if precision is None else precision.value
 
 
-def labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
-    """Samples and labels: two .npz, or a folder of pictures with a CSV."""
-    if not path.is_dir():
-        stored = options.labels and bench.library.add_data(options.labels, name=options.labels.name)
-        return data_id(bench, path, model_id), stored.id if stored else ""
-    if options.labels is None:
-        raise InvalidInput(f"{str(path)!r} is a folder of pictures.", remedy="Give --labels FILE.csv: name,class.")
-    settings = ImageSettings(resize=options.resize, mean=tuple(options.mean), std=tuple(options.std))
-    data, labels = bench.library.add_images(path, options.labels, settings, model_id=model_id)
-    return data.id, labels.id
-
-
 def _triage_plain(run: TriageRun) -> present.Plain:
     return {
         "id": run.id,
         "method": run.method,
         "metric": run.metric,
+        "tolerance": run.tolerance,
         "plan": [{"node": entry.node, "precision": entry.precision.value} for entry in run.plan.entries],
         "curve": [_point(one) for one in run.evaluations],
         "baseline": run.after.judgement.baseline,
@@ -207,38 +202,3 @@ def _point(one: Evaluation) -> present.Plain:
         **judgement_plain(one.judgement),
         "seconds": one.seconds,
     }
-
-
-def judgement_plain(judgement: Judgement) -> present.Plain:
-    """A verdict with its numbers."""
-    bounds = None if judgement.low is None or judgement.high is None else [judgement.low, judgement.high]
-    return {
-        "baseline": judgement.baseline,
-        "candidate": judgement.candidate,
-        "relative_drop": judgement.relative_drop,
-        "ci95": bounds,
-        "tolerance": judgement.tolerance,
-        "within_tolerance": judgement.within_tolerance,
-        "verdict": judgement.verdict.value,
-        "samples_needed": judgement.samples_needed,
-        "by_groups": None if judgement.by_groups is None else to_plain(judgement.by_groups),
-    }
-
-
-def verdict_sentence(judgement: Judgement) -> str:
-    """A verdict in one line."""
-    if judgement.relative_drop is None or judgement.low is None or judgement.high is None:
-        word = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
-        return f"{judgement.candidate:.4g} is {word} the floor of {judgement.tolerance:g}."
-    needed = f" About {judgement.samples_needed:,} samples would tell." if judgement.samples_needed else ""
-    drop = f"a relative drop of {judgement.relative_drop:.2%}"
-    figures = f"{judgement.candidate:.4f} against {judgement.baseline:.4f}, {drop}"
-    bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
-    beside = judgement.by_groups
-    grouped = ""
-    if beside is not None:
-        grouped = (
-            f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({beside.low:.2%} and {beside.high:.2%})."
-        )
-    said = f"{judgement.verdict.value.capitalize()}: {figures} ({bounds}), tolerance {judgement.tolerance:.2%}."
-    return f"{said}{needed}{grouped}"

@@ -35,8 +35,13 @@ class Console:
         text = job.progress.phase
         if job.state is JobState.QUEUED and job.waits_for:
             text = f"waiting for {job.waits_for}"
-        if text and text != self._said and not self._quiet:
+        if text and text != self._said:
             self._said = text
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """One line on standard error, unless it is to be quiet."""
+        if not self._quiet:
             print(text, file=sys.stderr, flush=True)
 
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from trt_core.cli.accuracy import add_attention, add_judged
+from trt_core.cli.accuracy import add_attention
 from trt_core.cli.calibration import calibration_arguments
 from trt_core.cli.inside import inside_arguments
+from trt_core.cli.judging import add_judged, add_rejudge
 from trt_core.cli.lab import lab_arguments
 from trt_core.cli.registry import export_arguments, import_arguments, registry_arguments, retain_arguments
+from trt_core.cli.report import report_arguments
 from trt_core.cli.sensitivity import sensitivity_arguments
 from trt_core.cli.shipping import deploy_arguments
 from trt_core.cli.switches import switch_arguments
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     deploy_arguments(
         command("deploy", "Make the files that run a build in production, and say whether it loads there.")
     )
+    report_arguments(command("report", "Write a result into one HTML file that needs nothing else."))
     registry_arguments(command("registry", "Every engine with its parents and figures; `registry set ID` decides."))
     retain_arguments(command("retain", "Which engines the retention rules let go; --apply deletes them."))
     export_arguments(command("export", "Write a model with all that was made from it into one file."))
@@ -132,26 +135,34 @@ def _bench(command: argparse.ArgumentParser) -> None:
 def _diverge(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL", nargs="?")
     inside_arguments(command)
-    command.add_argument("--against", default="fp16,int8", help="precisions, separated by commas")
+    command.add_argument(
+        "--against",
+        default="fp16,int8",
+        metavar="PRECISIONS|FILE.onnx",
+        help="precisions, separated by commas, or a file that is in low precision already: Q/DQ, FP16",
+    )
     command.add_argument("--data", type=Path, help="samples, .npz with one array per input")
     command.add_argument("--calibration-data", type=Path, help="default: the same data")
     command.add_argument("--samples", type=int, default=16)
     command.add_argument("--backend", choices=("ort", "tensorrt"), default="ort")
-    command.add_argument("--mode", choices=("cumulative", "isolated", "both"), default="cumulative")
+    command.add_argument(
+        "--mode", choices=("cumulative", "isolated", "both"), help="default: cumulative; against a file both"
+    )
     command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
 
 
 def _triage(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", metavar="MODEL")
+    command.add_argument("model", metavar="MODEL", nargs="?")
+    add_rejudge(command, "search")
     command.add_argument("--precision", choices=PRECISIONS[2:], default="int8")
     command.add_argument("--rest", choices=("fp16", "fp32"), default="fp16", help="what is kept runs in this")
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), default="entropy")
     command.add_argument("--percentile", type=float, default=99.99)
     add_attention(command)
-    command.add_argument("--validation-data", type=Path, required=True, help="samples to validate on, .npz")
+    command.add_argument("--validation-data", type=Path, help="samples to validate on, .npz")
     add_judged(command)
     command.add_argument("--max-evaluations", type=int, default=20)
     command.add_argument("--leave-one-out", type=int, default=0, metavar="N", help="measure the N first-ranked alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 
 from trt_core.cli import present
@@ -13,11 +14,13 @@ from trt_core.cli.inside import across, inside
 from trt_core.cli.lab import compare, device_rates, rebuild, sweep, tactics, take_in
 from trt_core.cli.outputs import copied
 from trt_core.cli.registry import export_project, import_project, registry, retain
+from trt_core.cli.report import report
 from trt_core.cli.sensitivity import sensitivity
 from trt_core.cli.shipping import deploy
 from trt_core.cli.validation import validate
 from trt_core.cli.wishes import bench_spec, build_spec, diverge_spec, inspect_spec, model_record, quantize_spec
 from trt_core.domain.artifacts import ModelRecord
+from trt_core.domain.findings import counted
 from trt_core.errors import InvalidInput, JobError
 from trt_core.workbench import Workbench
 
@@ -36,7 +39,7 @@ def inspect(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     lines = [f"{record.name}: {len(report.nodes)} nodes, {len(report.unsupported)} refused by {report.target}."]
     lines += [f"  {node.index:4d} {node.op_type} {node.name}: {node.reason}" for node in report.unsupported]
     return Answer(
-        plain=present.inspection(record, report, rules),
+        plain={"id": bench.support.find_id(spec)} | present.inspection(record, report, rules),
         lines=lines + finding_lines((*report.findings, *rules)),
         exit_code=1 if report.unsupported or report.build_proved is False else 0,
     )
@@ -61,6 +64,9 @@ def build(bench: Workbench, options: argparse.Namespace, console: Console) -> An
     found = bench.builds.find(spec)
     cached = found is not None
     if found is None:
+        bench.builds.check(spec)
+        for line in finding_lines(bench.outlook.warnings(spec)):
+            console.say(line)
         job = finished(bench, bench.builds.submit(spec), console)
         found = bench.builds.build(str((job.result or {})["build"]))
     path = copied(bench.builds.engine_path(found.id), options.output)
@@ -131,11 +137,17 @@ def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Ans
     plain["data"] = [{"id": item.id, "name": item.name, "samples": item.samples} for item in bench.library.data_sets()]
     plain["recordings"] = [{"id": item.id, "name": item.name, "device": item.device} for item in recordings]
     lines = [
-        f"{entry['id']} {entry['name']}: {len(entry['variants'])} variants, {len(entry['builds'])} builds"
-        for entry in models
+        f"{one['id']} {one['name']}: {counted(len(one['variants']), 'variant')}, {_builds(one['builds'])}"
+        for one in models
     ]
     lines += [f"{item.id} {item.name}: recorded{f' on {item.device}' * bool(item.device)}" for item in recordings]
     return Answer(plain=plain, lines=lines or ["The workspace is empty."])
+
+
+def _builds(builds: list[present.Plain]) -> str:
+    parts = Counter(item["made_for"] for item in builds if item["made_for"])
+    said = "".join(f", {count} of them {what}" for what, count in parts.items())
+    return f"{counted(len(builds), 'build')}{said}"
 
 
 def _held(bench: Workbench, record: ModelRecord) -> present.Plain:
@@ -145,9 +157,16 @@ def _held(bench: Workbench, record: ModelRecord) -> present.Plain:
             {"id": item.id, "precision": item.recipe.precision.value} for item in bench.variants.variants(record.id)
         ],
         "builds": [
-            {"id": item.id, "precision": item.recipe.precision.value, "target": item.target, "seconds": item.seconds}
+            {
+                "id": item.id,
+                "precision": item.recipe.precision.value,
+                "target": item.target,
+                "seconds": item.seconds,
+                "made_for": item.made_for or None,
+            }
             for item in bench.builds.builds(record.id)
         ],
+        "support_reports": [{"id": item} for item in bench.support.ids(record.id)],
         "latency_runs": [{"id": item.id, "label": item.label} for item in bench.latency.heads(record.id)],
         "sweeps": [{"id": item.id, "points": len(item.spec.settings)} for item in bench.sweeps.heads(record.id)],
         "divergence_runs": [
@@ -215,6 +234,7 @@ COMMANDS: dict[str, Callable[[Workbench, argparse.Namespace, Console], Answer]] 
     "plan": plan,
     "validate": validate,
     "deploy": deploy,
+    "report": report,
     "registry": registry,
     "retain": retain,
     "export": export_project,

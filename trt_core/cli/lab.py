@@ -96,7 +96,12 @@ def compare(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     lines = [_answer(comparison.first, comparison.second)]
     lines += [f"{side['title']}: {side['layers_ms']:.4g} ms in layers" for side in sides.values()]
     lines += [f"  {step.delta_ms * 1000:+8.1f} µs  {step.cause.value}" for step in comparison.steps]
-    plain = sides | {"steps": steps, "groups": groups, "findings": _plain_findings(findings)}
+    plain = sides | {
+        "aligned_by": comparison.alignment.value,
+        "steps": steps,
+        "groups": groups,
+        "findings": _plain_findings(findings),
+    }
     return Answer(plain=plain, lines=lines + finding_lines(findings))
 
 

@@ -241,6 +241,8 @@ def divergence(run: DivergenceRun) -> Plain:
         entry.update({precision: _error(error) for precision, error in layer.accumulated})
         if layer.isolated:
             entry["isolated"] = {precision: _error(error) for precision, error in layer.isolated}
+        if layer.avoidable_db:
+            entry["avoidable_db"] = finite(dict(layer.avoidable_db))
         layers.append(entry)
     outputs = [
         {"name": output.name, "tensor": output.name, **{name: _error(error) for name, error in output.errors}}
@@ -249,6 +251,7 @@ def divergence(run: DivergenceRun) -> Plain:
     return {
         "id": run.id,
         "reference": run.baseline,
+        "against_file": run.candidate_file or None,
         "method": run.method,
         "layers": layers,
         "outputs": outputs,

@@ -62,8 +62,12 @@ def registry(bench: Workbench, options: argparse.Namespace, console: Console) ->
         entries = [bench.registry.entry(options.build_id)]
     else:
         entries = bench.registry.entries(search=options.search, states=(state,) if state else ())
-    lines = [f"{item.build.id} {item.decision.state.value:9s} {item.tag}" for item in entries]
+    lines = [f"{item.build.id} {item.decision.state.value:9s} {item.tag}{_part(item)}" for item in entries]
     return Answer(plain={"entries": [_plain(item) for item in entries]}, lines=lines or ["No engine found."])
+
+
+def _part(entry: Entry) -> str:
+    return f" ({entry.build.made_for})" if entry.build.made_for else ""
 
 
 def _plain(entry: Entry) -> present.Plain:
@@ -75,6 +79,7 @@ def _plain(entry: Entry) -> present.Plain:
         "notes": entry.decision.notes,
         "imported": entry.decision.imported,
         "created_at": build.created_at,
+        "made_for": build.made_for or None,
         "model": {"id": build.model_id, "name": entry.model_name, "sha256": entry.model_sha256},
         "variant": {"id": build.request.variant_id, "sha256": entry.variant_sha256},
         "plan_sha256": entry.plan_sha256,

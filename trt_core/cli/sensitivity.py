@@ -9,8 +9,9 @@ from pathlib import Path
 from trt_core.analysis.divergence_pictures import brackets
 from trt_core.analysis.sensitivity_map import map_rows
 from trt_core.cli import present
-from trt_core.cli.accuracy import add_attention, add_judged, labelled, tolerance, unit_plain
+from trt_core.cli.accuracy import add_attention, unit_plain
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.judging import add_judged, labelled, tolerance
 from trt_core.cli.wishes import data_id, model_record, percentile, precisions, target
 from trt_core.domain.codec import to_plain
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
@@ -69,6 +70,7 @@ def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
         percentile=percentile(options.percentile),
         attention=options.attention,
         by_groups=options.by_groups,
+        output=options.score,
         samples=options.samples,
         ranking_samples=options.layer_samples,
         leave_one_out=options.leave_one_out,

@@ -6,19 +6,29 @@ import argparse
 from pathlib import Path
 
 from trt_core.cli import present
-from trt_core.cli.accuracy import EXIT_OF, add_judged, judgement_plain, labelled, tolerance, verdict_sentence
 from trt_core.cli.answers import Answer, Console, finding_lines, finished
+from trt_core.cli.judging import (
+    EXIT_OF,
+    add_judged,
+    add_rejudge,
+    check_rejudge,
+    judgement_plain,
+    labelled,
+    tolerance,
+    verdict_sentence,
+)
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.requests import ValidateSpec
-from trt_core.domain.validation import Measured
+from trt_core.domain.validation import Measured, ValidationRun
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
 
 def validate_arguments(command: argparse.ArgumentParser) -> None:
     """The options of `validate`."""
-    command.add_argument("subject", metavar="MODEL|BUILD_ID")
+    command.add_argument("subject", metavar="MODEL|BUILD_ID", nargs="?")
+    add_rejudge(command, "validation")
     command.add_argument("--against", metavar="VARIANT.onnx|BUILD_ID", help="the candidate")
     command.add_argument(
         "--backend",
@@ -26,28 +36,13 @@ def validate_arguments(command: argparse.ArgumentParser) -> None:
         help="what runs a build: the engine itself, or the numerics twin of its variant in ONNX Runtime; default: the "
         "engine where it runs on this machine",
     )
-    command.add_argument("--data", type=Path, required=True, help="samples, .npz with one array per input")
+    command.add_argument("--data", type=Path, help="samples, .npz with one array per input")
     add_judged(command)
 
 
 def validate(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
-    """A candidate against its model."""
-    model_id, subject_id, baseline_id = _pair(bench, options.subject, options.against)
-    data, labels = labelled(bench, options, options.data, model_id)
-    spec = ValidateSpec(
-        model_id=model_id,
-        subject_id=subject_id,
-        data_id=data,
-        labels_id=labels,
-        metric=options.metric,
-        tolerance=tolerance(options),
-        samples=options.samples,
-        by_groups=options.by_groups,
-        backend=options.backend or "",
-        baseline_id=baseline_id,
-    )
-    job = finished(bench, bench.validation.submit(spec), console)
-    run = bench.validation.run(str((job.result or {})["validation"]))
+    """A candidate against its model, or a stored measurement judged anew."""
+    run = _measured(bench, options, console) if options.rejudge is None else _rejudged(bench, options)
     judgement = bench.validation.judgement(run)
     plain = {
         "id": run.id,
@@ -65,6 +60,37 @@ def validate(bench: Workbench, options: argparse.Namespace, console: Console) ->
     }
     lines = [verdict_sentence(judgement), run.method, *finding_lines(run.findings)]
     return Answer(plain=plain, lines=lines, exit_code=EXIT_OF[judgement.verdict])
+
+
+def _measured(bench: Workbench, options: argparse.Namespace, console: Console) -> ValidationRun:
+    if options.subject is None:
+        raise InvalidInput("validate was given no model.", remedy="Name one, or a validation with --rejudge ID.")
+    if options.data is None:
+        raise InvalidInput("validate was given no samples.", remedy="Give --data.")
+    model_id, subject_id, baseline_id = _pair(bench, options.subject, options.against)
+    data, labels = labelled(bench, options, options.data, model_id)
+    spec = ValidateSpec(
+        model_id=model_id,
+        subject_id=subject_id,
+        data_id=data,
+        labels_id=labels,
+        metric=options.metric,
+        tolerance=tolerance(options),
+        samples=options.samples,
+        by_groups=options.by_groups,
+        output=options.score,
+        backend=options.backend or "",
+        baseline_id=baseline_id,
+    )
+    job = finished(bench, bench.validation.submit(spec), console)
+    return bench.validation.run(str((job.result or {})["validation"]))
+
+
+def _rejudged(bench: Workbench, options: argparse.Namespace) -> ValidationRun:
+    run = bench.validation.run(options.rejudge)
+    measured = {"MODEL": options.subject, "--against": options.against, "--data": options.data}
+    check_rejudge(options, {**measured, "--backend": options.backend}, run.metric)
+    return run if options.tolerance is None else bench.validation.rejudged(run, options.tolerance)
 
 
 def _pair(bench: Workbench, subject: str, against: str | None) -> tuple[str, str, str]:

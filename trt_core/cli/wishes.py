@@ -145,14 +145,16 @@ def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
 
 
 def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> DivergeSpec:
-    """The wish of `diverge`."""
+    """The wish of `diverge`; of a file in low precision the layers alone are measured as well: they tell its faults."""
+    is_file = Path(options.against).is_file() or ARTIFACT_ID.fullmatch(options.against) is not None
     return DivergeSpec(
         model_id=model_id,
-        against=precisions(options.against),
+        against=() if is_file else precisions(options.against),
+        candidate_id=model_record(bench, options.against).id if is_file else "",
         data_id=data_id(bench, options.data, model_id),
         calibration_id=data_id(bench, options.calibration_data, model_id),
         samples=options.samples,
-        mode=options.mode,
+        mode=options.mode or ("both" if is_file else "cumulative"),
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),

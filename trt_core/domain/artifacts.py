@@ -152,6 +152,11 @@ class VariantRecord:
     findings: tuple[Finding, ...] = ()
 
 
+PROOF = "proof for Support"
+COMPARED = "part of a comparison of precisions"
+SQUARED = "part of a four-way square"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildRecord:
     """One attempt at one build request that succeeded; the engine's record and the fusion map are files beside it."""
@@ -174,3 +179,4 @@ class BuildRecord:
     host: tuple[tuple[str, str], ...] = ()  # of the machine that built it: os, gpu, driver, cuda, as far as known
     ranges: tuple[TensorRange, ...] = ()  # of implicit calibration
     findings: tuple[Finding, ...] = ()
+    made_for: str = ""  # what it was built as a part of, where nobody asked for an engine: PROOF ...

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trt_core.domain.findings import Finding
-from trt_core.domain.precision import CalibrationMethod
+from trt_core.domain.precision import CalibrationMethod, Precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodRange:
-    """The range that one method chose for one tensor; shares are of the validation values beyond and below half a step.
+    """The range that one method chose for one tensor, and what rounding the validation values over it does to them.
 
-    `sqnr_db` is that of rounding the validation values to INT8 over this range.
+    `clipped_share` of them is cut off, `lost_share` becomes zero, `sqnr_db` is left: all in the lab's precision.
     """
 
     method: CalibrationMethod
@@ -47,12 +47,17 @@ class SampleStep:
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationLab:
-    """What the lab found for one model and two data sets."""
+    """What the lab found for one model and two data sets, rounded to `precision`: INT8, or FP8 as E4M3 has it.
+
+    `percentile` is the one that the percentile method took.
+    """
 
     tensors: tuple[TensorLab, ...]
     steps: tuple[SampleStep, ...]
     calibration_samples: int
     validation_samples: int
+    precision: Precision = Precision.INT8
+    percentile: float = 99.99
     findings: tuple[Finding, ...] = ()
 
     def best_method(self) -> CalibrationMethod:

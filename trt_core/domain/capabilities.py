@@ -28,6 +28,7 @@ class Capabilities:
     has_optimization_level: bool = False
     has_version_compatibility: bool = False
     has_hardware_compatibility: bool = False
+    needs_open_recurrent_batch: bool = False  # compiles GRU and LSTM without end where their batch is exactly 1
     has_sparsity: bool = False
     has_refit: bool = False
     memory_pools: tuple[str, ...] = ()  # of `MEMORY_POOLS`, those that mean something here

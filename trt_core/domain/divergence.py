@@ -42,6 +42,7 @@ class LayerDivergence:
     """One node's first floating output, in topological order, with its error in each candidate precision.
 
     `accumulated` compares whole low-precision runs; `isolated` has exact inputs and is present only when asked for.
+    `avoidable_db` is what the isolated error of a quantized file would fall by with scales that fit these samples.
     """
 
     index: int
@@ -51,10 +52,22 @@ class LayerDivergence:
     accumulated: tuple[tuple[str, TensorError], ...]
     isolated: tuple[tuple[str, TensorError], ...] = ()
     histograms: tuple[ValueHistogram, ...] = ()
+    avoidable_db: tuple[tuple[str, float], ...] = ()
 
     def error(self, precision: str, *, isolated: bool = False) -> TensorError | None:
         """The error in that precision, or None where it was not measured."""
         return dict(self.isolated if isolated else self.accumulated).get(precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleChange:
+    """Scale and zero point of one tensor in a file, and those that fit its values; per channel, the middle ones."""
+
+    tensor: str
+    before: float
+    after: float
+    zero_before: float = 0.0
+    zero_after: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +96,4 @@ class DivergenceRun:
     findings: tuple[Finding, ...] = ()
     variants: tuple[tuple[str, str], ...] = ()  # (precision, id of the variant whose numerics twin was run)
     data: str = ""  # name of the samples; "": seeded noise
+    candidate_file: str = ""  # name of the file that was compared as it is; "": variants made here

@@ -34,3 +34,8 @@ def most_severe_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Findings with blockers first, otherwise in the order given."""
     rank = {severity: position for position, severity in enumerate(Severity)}
     return tuple(sorted(findings, key=lambda finding: rank[finding.severity]))
+
+
+def counted(value: int, noun: str, plural: str = "") -> str:
+    """`1 node`, `58 nodes`; with a verb, both are given: `1 layer takes`, `2 layers take`."""
+    return f"{value:,} {noun if value == 1 else plural or noun + 's'}"

@@ -8,6 +8,13 @@ from functools import cached_property
 
 from trt_core.domain.tensors import TensorSpec
 
+LONGEST_NAME_BYTES = 4095  # seen in TensorRT-RTX 1.7: one more, and it "exceeds the limit (4096 characters)"
+
+
+def is_long_name(name: str) -> bool:
+    """Whether TensorRT refuses a node or tensor for its name alone; it counts bytes of UTF-8."""
+    return len(name) > LONGEST_NAME_BYTES or len(name.encode("utf-8", "surrogatepass")) > LONGEST_NAME_BYTES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:

@@ -27,6 +27,11 @@ class Precision(Enum):
         return self in (Precision.INT8, Precision.FP8, Precision.INT4)
 
 
+# In units of the scale: from where on a magnitude is cut off, and up to where it becomes zero. Both round to even.
+# E4M3 ends at 448 after steps of 32, and begins with subnormals of 2^-9.
+EDGES = {Precision.INT8: (127.5, 0.5), Precision.FP8: (464.0, 2.0**-10)}
+
+
 class CalibrationMethod(Enum):
     """How a range is chosen from what calibration saw."""
 

@@ -89,15 +89,15 @@ def usual_profile(
     Of several profiles the first one counts that holds the fixed sizes; where none does, the first.
     """
     axes = free_axes(inputs)
-    known = [{axis.key: _sizes(axis, profile) for axis in axes} for profile in profiles]
+    known = [{axis.key: sizes_of(axis, profile) for axis in axes} for profile in profiles]
     holding = (one for one in known if all(one[key][0] <= size <= one[key][2] for key, size in fixed.items()))
     usual = next(holding, known[0] if known else {axis.key: first_sizes(axis) for axis in axes})
     chosen = {axis.key: fixed.get(axis.key, usual[axis.key][1]) for axis in axes}
     return profile_from_sizes(inputs, {key: (size, size, size) for key, size in chosen.items()})
 
 
-def _sizes(axis: FreeAxis, profile: OptimizationProfile) -> Sizes:
-    """What a profile allows on an axis."""
+def sizes_of(axis: FreeAxis, profile: OptimizationProfile) -> Sizes:
+    """What a profile allows on an axis: its min, opt and max."""
     tensor, place = axis.places[0]
     ranged = profile.range_of(tensor)
     if ranged is None or not ranged.opt:

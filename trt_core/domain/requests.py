@@ -87,10 +87,14 @@ class BenchSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DivergeSpec:
-    """FP32 against the precisions named, on the model's own data."""
+    """FP32 against the precisions named, on the model's own data.
+
+    `candidate_id` is a file of the library that is in low precision already; it is compared instead of variants.
+    """
 
     model_id: str
-    against: tuple[Precision, ...]
+    against: tuple[Precision, ...] = ()
+    candidate_id: str = ""
     data_id: str = ""
     samples: int = 16
     mode: str = "cumulative"
@@ -101,8 +105,12 @@ class DivergeSpec:
     backend: str = "ort"
 
     def __post_init__(self) -> None:
-        if not self.against:
+        if not self.against and not self.candidate_id:
             raise InvalidInput("No precision to compare with.", remedy="Name at least one, such as fp16,int8.")
+        if self.against and self.candidate_id:
+            raise InvalidInput(
+                "A file and precisions are compared in two runs.", remedy="Name precisions or a file, not both."
+            )
         if self.mode not in ("cumulative", "isolated", "both"):
             raise InvalidInput(f"Mode {self.mode!r}.", remedy="Use cumulative, isolated or both.")
         if self.samples < 1:
@@ -129,6 +137,7 @@ class ValidateSpec:
     by_groups: bool = False  # the verdict counts the groups of the label file, not its samples
     backend: str = ""
     baseline_id: str = ""
+    output: str = ""  # the output to be scored; "": the first that holds a value a class, for sqnr and cosine all
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -160,6 +169,7 @@ class TriageSpec:
     ranking_samples: int = 32
     leave_one_out: int = 0
     with_lab: bool = False  # compare calibration methods, too
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -208,6 +218,7 @@ class SensitivitySpec:
     ask_backends: bool = True
     with_builds: bool = False
     target: Sm | None = None
+    output: str = ""  # the output to be scored, as ValidateSpec has it
 
     def __post_init__(self) -> None:
         _check_metric(self.metric, self.tolerance, self.labels_id)
@@ -238,6 +249,13 @@ def _check_metric(metric: str, tolerance: float, labels_id: str) -> None:
         raise InvalidInput(
             f"The metric {metric} needs labels.", remedy="Give them with --labels, or use sqnr or cosine."
         )
+    check_tolerance(metric, tolerance)
+
+
+def check_tolerance(metric: str, tolerance: float) -> None:
+    """InvalidInput for a relative drop that is none; every number is a floor."""
+    if metric in FLOOR_METRICS:
+        return
     if not 0.0 <= tolerance < 1.0:
         raise InvalidInput(
             f"Tolerance {tolerance}.", remedy="Give a relative drop from 0 up to 1, such as 0.005 for 0.5 %."

@@ -40,6 +40,12 @@ class TensorSpec:
     shape: tuple[Dim, ...] | None  # None: the rank is not known
 
     @property
+    def may_hold_classes(self) -> bool:
+        """True where it may be [samples, classes] of floating values; further axes have size 1."""
+        shape = self.shape or ()
+        return self.dtype in FLOATING and len(shape) > 1 and shape[1] != 1 and all(dim == 1 for dim in shape[2:])
+
+    @property
     def is_static(self) -> bool:
         """True when every dimension is a number."""
         return self.shape is not None and all(isinstance(dim, int) for dim in self.shape)

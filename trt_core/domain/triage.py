@@ -32,7 +32,7 @@ class ActivationFacts:
     `outliers` are channel indices, the widest first. `clipped_share` lies beyond the calibrated range, `lost_share`
     becomes zero: in INT8 below half of `scale`, in FP8 below half its first subnormal. `over_fp16_share` lies beyond
     65504, `subnormal_share` below 2^-14. `tensor_db` and `channel_db` are SQNRs predicted for INT8 with one scale, and
-    with one a channel; None in FP8.
+    with one a channel; None in FP8. `offset_channels` lie more than `OFFSET_FACTOR` of their own spreads from zero.
     """
 
     tensor: str
@@ -51,6 +51,7 @@ class ActivationFacts:
     broken: int
     tensor_db: float | None
     channel_db: float | None
+    offset_channels: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,13 @@ def to_elem_type(values: npt.NDArray[Any], elem_type: int) -> npt.NDArray[Any]:
     return values.astype(np.float32, copy=False)
 
 
+def to_e4m3(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The values rounded to FP8 E4M3, which holds up to 448."""
+    import ml_dtypes
+
+    return values.astype(ml_dtypes.float8_e4m3fn).astype(np.float64)
+
+
 def symmetric_scale(amax: npt.NDArray[Any] | float, precision: Precision, elem_type: int) -> Floats:
     """Scale(s) that map a largest magnitude to the format's largest value, representable in `elem_type`.
 

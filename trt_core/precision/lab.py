@@ -11,17 +11,16 @@ import numpy as np
 from trt_core.domain.calibration_lab import CalibrationLab, MethodRange, SampleStep, TensorLab
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
-from trt_core.domain.precision import CalibrationMethod
+from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
 from trt_core.errors import InvalidData
+from trt_core.precision.formats import LARGEST, to_e4m3
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
 from trt_core.precision.thresholds import choose_threshold
 from trt_core.protocols import Reporter, Runner, SampleBatches, Session
 
-_LEVELS = 127.0
 _DRIFT = 1.25
 _IDLE = 0.5  # of the calibrated range is never reached: one of eight bits is spent on nothing
 _HELPED_DB = 0.5
-_PERCENTILE = 99.99
 Histograms = dict[str, MagnitudeHistogram]
 Thresholds = dict[CalibrationMethod, dict[str, float]]
 
@@ -31,12 +30,14 @@ def calibration_lab(
     tensors: Sequence[str],
     calibration: SampleBatches,
     validation: SampleBatches,
+    recipe: Recipe,
     *,
     runner: Runner,
     reporter: Reporter,
 ) -> CalibrationLab:
     """Choose ranges by every method after 1, 4, 16 ... and all calibration samples; weigh them on validation samples.
 
+    The recipe gives the percentile, and the precision that values are rounded to: INT8 or FP8.
     Both sets stream through once; a histogram of 2,048 bins a tensor and set is all that is kept. Errors are those of
     rounding the validation histogram, accurate to its bins.
     """
@@ -45,17 +46,18 @@ def calibration_lab(
     first, count, mark = _fresh(tensors), 0, 1
     for count in seen.through(calibration, first, phase="Calibrating"):
         if count >= mark:
-            chosen[count] = _thresholds(first)
+            chosen[count] = _thresholds(first, recipe.percentile)
             while mark <= count:
                 mark *= 4
     second = _fresh(tensors)
     checked = max(seen.through(validation, second, phase="Looking at the validation data"), default=0)
     if not count or not checked:
         raise InvalidData("There is no sample to calibrate or to validate on.", remedy="Give samples for both.")
-    chosen[count] = _thresholds(first)
-    labs = tuple(_tensor(name, first[name], second[name], chosen[count]) for name in tensors)
+    chosen[count] = _thresholds(first, recipe.percentile)
+    precision = recipe.precision
+    labs = tuple(_tensor(name, first[name], second[name], chosen[count], precision) for name in tensors)
     steps = tuple(
-        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor))
+        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
         for samples, methods in chosen.items()
         for method, by_tensor in methods.items()
     )
@@ -64,6 +66,8 @@ def calibration_lab(
         steps=steps,
         calibration_samples=count,
         validation_samples=checked,
+        precision=precision,
+        percentile=recipe.percentile,
         findings=tuple(_findings(labs, steps)),
     )
 
@@ -95,9 +99,9 @@ def _fresh(tensors: Sequence[str]) -> Histograms:
     return {name: MagnitudeHistogram() for name in tensors}
 
 
-def _thresholds(histograms: Histograms) -> Thresholds:
+def _thresholds(histograms: Histograms, percentile: float) -> Thresholds:
     return {
-        method: {name: choose_threshold(item, method, _PERCENTILE) for name, item in histograms.items()}
+        method: {name: choose_threshold(item, method, percentile) for name, item in histograms.items()}
         for method in CalibrationMethod
     }
 
@@ -107,8 +111,9 @@ def _tensor(
     first: MagnitudeHistogram,
     second: MagnitudeHistogram,
     chosen: Mapping[CalibrationMethod, Mapping[str, float]],
+    precision: Precision,
 ) -> TensorLab:
-    methods = tuple(_method(method, by_tensor[name], second) for method, by_tensor in chosen.items())
+    methods = tuple(_method(method, by_tensor[name], second, precision) for method, by_tensor in chosen.items())
     return TensorLab(
         tensor=name,
         calibration_high=first.amax,
@@ -124,33 +129,34 @@ def _drift(first: float, second: float) -> float:
     return math.inf if second > 0.0 else 1.0
 
 
-def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram) -> MethodRange:
+def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram, precision: Precision) -> MethodRange:
     centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
     total = max(1, seen.zeros + int(seen.counts.sum()))
-    step = high / _LEVELS
+    scale, (edge, zero) = high / LARGEST[precision], EDGES[precision]
     return MethodRange(
         method=method,
         high=high,
-        clipped_share=float(seen.counts[centres > high + step / 2].sum()) / total,
-        lost_share=float(seen.counts[centres < step / 2].sum()) / total,
-        sqnr_db=rounding_db(seen, high),
+        clipped_share=float(seen.counts[centres > scale * edge].sum()) / total,
+        lost_share=float(seen.counts[centres < scale * zero].sum()) / total,
+        sqnr_db=rounding_db(seen, high, precision),
     )
 
 
-def rounding_db(seen: MagnitudeHistogram, high: float) -> float | None:
-    """SQNR in dB of rounding a histogram's values to 127 steps a side up to `high`; None where it is not defined."""
+def rounding_db(seen: MagnitudeHistogram, high: float, precision: Precision) -> float | None:
+    """SQNR in dB of rounding a histogram's values to INT8 or FP8 over a range up to `high`; None where undefined."""
     if high <= 0.0 or seen.limit <= 0.0:
         return None
     centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
-    step = high / _LEVELS
-    rounded = np.minimum(np.rint(centres / step), _LEVELS) * step
+    scale = high / LARGEST[precision]
+    steps = np.minimum(centres / scale, LARGEST[precision])
+    rounded = scale * (to_e4m3(steps) if precision is Precision.FP8 else np.rint(steps))
     counts = seen.counts.astype(np.float64)
     signal, noise = float(counts @ centres**2), float(counts @ (centres - rounded) ** 2)
     return 10.0 * math.log10(signal / noise) if signal > 0.0 and noise > 0.0 else None
 
 
-def _mean_db(second: Histograms, high: Mapping[str, float]) -> float:
-    found = [value for name, item in second.items() if (value := rounding_db(item, high[name])) is not None]
+def _mean_db(second: Histograms, high: Mapping[str, float], precision: Precision) -> float:
+    found = [value for name, item in second.items() if (value := rounding_db(item, high[name], precision)) is not None]
     return sum(found) / len(found) if found else 0.0
 
 

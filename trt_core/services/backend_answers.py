@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from trt_core.domain.artifacts import COMPARED
 from trt_core.domain.engine import Sm
 from trt_core.domain.jobs import Progress
 from trt_core.domain.latency import LatencyRequest
@@ -84,7 +85,7 @@ class BackendAnswers:
             if not builds:
                 return BackendAnswer(backend=title, outcome=Outcome.NOT_ASKED, says="Not refused; not built either.")
             reporter.progress(Progress(phase=f"Building {wish.recipe.precision.value.upper()} with {title}"))
-            record = self._builds.perform(spec, reporter).record
+            record = self._builds.perform(spec, reporter, made_for=COMPARED).record
         except JobCancelled:
             raise
         except TrtCoreError as error:

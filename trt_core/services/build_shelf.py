@@ -32,6 +32,7 @@ class Made:
     variant: VariantRecord
     compiled: CompileOutput
     attempt: int
+    made_for: str = ""
 
 
 class BuildShelf:
@@ -84,6 +85,7 @@ class BuildShelf:
             host=build_host(),
             ranges=compiled.ranges,
             findings=findings,
+            made_for=made.made_for,
         )
 
     def _map(self, made: Made) -> FusionMap:
@@ -104,6 +106,7 @@ class BuildShelf:
 
     def _findings(self, made: Made, fusion: FusionMap) -> tuple[Finding, ...]:
         from trt_core.analysis.engine_rules import engine_findings
+        from trt_core.analysis.recurrent_rules import profile_findings
 
         own: tuple[Finding, ...] = ()
         profiles = made.spec.profiles
@@ -116,6 +119,8 @@ class BuildShelf:
                     remedy="Give min, opt and max for the shapes that the engine will meet.",
                 ),
             )
+        if self._context.compiler(made.spec.backend).capabilities().needs_open_recurrent_batch:
+            own += profile_findings(self._library.graph(made.variant.model_id), profiles)
         wanted = made.spec.variant.recipe.precision
         engine = engine_findings(made.compiled.record, wanted, fusion, implicit=made.spec.is_implicit)
         return (*engine, *own, *made.compiled.findings, *made.variant.findings, *fusion.findings)

@@ -6,6 +6,7 @@ import gzip
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trt_core.analysis.recurrent_rules import default_profile
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, VariantRecord, checked_id
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.codec import to_plain
@@ -13,7 +14,7 @@ from trt_core.domain.engine import BuildRequest, EngineRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.precision import Precision
-from trt_core.domain.profiles import check_profile, static_profile
+from trt_core.domain.profiles import check_profile
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.domain.tensors import passed_through
 from trt_core.errors import DependencyMissing, NotFound, UnsupportedRequest
@@ -24,13 +25,7 @@ from trt_core.services.calibration_caches import CalibrationCaches
 from trt_core.services.context import Context, Stages, content_id
 from trt_core.services.library import Library
 from trt_core.services.places import building_place
-from trt_core.services.typing_plan import (
-    built_variant,
-    calibration_for,
-    kept_nodes,
-    kept_timings,
-    rest_of,
-)
+from trt_core.services.typing_plan import built_variant, calibration_for, kept_nodes, kept_timings, rest_of
 from trt_core.services.variants import Variants
 
 
@@ -56,14 +51,15 @@ class Builds:
 
     def resolved(self, spec: BuildSpec) -> BuildSpec:
         """The same wish with everything decided that was left open; InvalidProfile for profiles that do not fit."""
-        inputs = self._library.model(spec.variant.model_id).inputs
-        profiles = spec.profiles
+        inputs, profiles = self._library.model(spec.variant.model_id).inputs, spec.profiles
+        compiler = self._context.compiler(spec.backend)
         if not profiles and not all(item.is_static for item in inputs):
-            profiles = (static_profile(inputs),)
+            widen = compiler.capabilities().needs_open_recurrent_batch
+            profiles = (default_profile(self._library.graph(spec.variant.model_id), open_batch=widen),)
         for profile in profiles:
             check_profile(profile, inputs)
-        target = spec.target or self._context.compiler(spec.backend).default_target
-        return replace(spec, variant=self._variants.resolved(spec.variant), target=target, profiles=profiles)
+        variant, target = self._variants.resolved(spec.variant), spec.target or compiler.default_target
+        return replace(spec, variant=variant, target=target, profiles=profiles)
 
     def check(self, spec: BuildSpec) -> None:
         """Refuse what cannot be built, before anything is queued.
@@ -72,9 +68,8 @@ class Builds:
         not know, InvalidProfile for shapes that the model's own nodes cannot take.
         """
         spec = self.resolved(spec)
-        compiler = self._context.compiler(spec.backend)
         capabilities = self._able(spec.backend)
-        compiler.check_target(spec.target)
+        self._context.compiler(spec.backend).check_target(spec.target)
         self._check_ends(spec)
         if spec.is_implicit:
             self.require_implicit_calibration(spec.backend)
@@ -182,9 +177,9 @@ class Builds:
         return self._context.decoded.record(BuildRecord, checked_id(build_id, ArtifactKind.BUILD))
 
     def builds(self, model_id: str = "") -> list[BuildRecord]:
-        """All builds, newest first; with a model, only its own."""
+        """All builds, newest first, what nobody asked for behind the others; with a model, only its own."""
         found = self._context.store.ids(ArtifactKind.BUILD, parent=model_id or None)
-        return [self.build(build_id) for build_id in found]
+        return sorted(map(self.build, found), key=lambda item: bool(item.made_for))
 
     def engine_path(self, build_id: str) -> Path:
         """The serialized engine."""
@@ -229,8 +224,13 @@ class Builds:
 
     # Doing -------------------------------------------------------------------------------------------------------
 
-    def perform(self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None) -> Built:
-        """Build in the calling process; the same wish again is answered from the store."""
+    def perform(
+        self, spec: BuildSpec, reporter: Reporter, *, stages: Stages | None = None, made_for: str = ""
+    ) -> Built:
+        """Build in the calling process; the same wish again is answered from the store.
+
+        `made_for` marks an engine that nobody asked for: lists name it, and have it after the others.
+        """
         stages = stages or Stages()
         spec = self.resolved(spec)
         build_id = self.id_of(spec)
@@ -247,6 +247,7 @@ class Builds:
             variant=variant,
             compiled=compiled,
             attempt=attempt,
+            made_for=made_for,
         )
         return Built(record=self._shelf.keep(made, stages), cached=False)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trt_core.domain.artifacts import ArtifactKind, checked_id
+from trt_core.domain.artifacts import ArtifactKind, ModelRecord
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.graph import Graph
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.profiles import static_profile
@@ -23,12 +21,16 @@ from trt_core.domain.requests import DivergeSpec, QuantizeSpec
 from trt_core.errors import GpuUnavailable, InvalidInput
 from trt_core.protocols import Feeds, Reporter, SampleBatches
 from trt_core.services.batching import batch_size, whole_samples
+from trt_core.services.candidate_checks import check_candidate, looks_lowered, same_inputs
 from trt_core.services.context import Context
+from trt_core.services.divergence_findings import baseline_dtypes, baseline_nan, lowered_already, sample_findings
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.library import Library
 from trt_core.services.variants import Variants
 
 if TYPE_CHECKING:
     from trt_core.analysis.divergence import Candidate, Comparison
+    from trt_core.services.candidate_files import CandidateFile
 
 _METHOD = (
     "Simulated in ONNX Runtime {version} on the CPU: every low-precision node's output is rounded to its format, "
@@ -43,11 +45,12 @@ class Divergences:
         self._context = context
         self._library = library
         self._variants = variants
+        self._kept = KeptRuns(context, ArtifactKind.DIVERGENCE, DivergenceRun, _head)
 
     def submit(self, spec: DivergeSpec) -> Job:
         """Queue a comparison."""
         self.check(spec)
-        against = ", ".join(item.value.upper() for item in spec.against)
+        against = ", ".join(item.value.upper() for item in spec.against) or self._library.model(spec.candidate_id).name
         title = f"Divergence of {self._library.model(spec.model_id).name}: {against}"
         return self._context.queue.submit(
             Job(id="", kind=JobKind.DIVERGE, title=title, request={"spec": to_plain(spec)})
@@ -60,6 +63,8 @@ class Divergences:
                 "Divergence inside a TensorRT engine needs an NVIDIA GPU, and this machine has none.",
                 remedy="Compare the numerics twins with --backend ort.",
             )
+        if spec.candidate_id:
+            check_candidate(self._library, spec)
         for precision in spec.against:
             if precision in (Precision.FP32, Precision.TF32):
                 raise InvalidInput(
@@ -80,9 +85,11 @@ class Divergences:
         graph = self._library.graph(spec.model_id)
         folder = self._context.store.scratch_folder()
         try:
+            file = self._file(spec, folder, reporter) if spec.candidate_id else None
             candidates = [
                 item for precision in spec.against for item in self._candidates(spec, precision, folder, reporter)
             ]
+            candidates += file.candidates if file else ()
             comparison = compare_runs(
                 graph,
                 self._library.model_path(spec.model_id),
@@ -94,11 +101,8 @@ class Divergences:
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        run = self._run(spec, comparison)
-        head = replace(run, layers=())
-        files = {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()}
-        self._context.store.put(ArtifactKind.DIVERGENCE, run.id, head, files, parents=(spec.model_id,))
-        return run
+        run = self._run(spec, file.told(comparison) if file else comparison, file)
+        return self._kept.keep(run, parents=(spec.model_id,))
 
     def _candidates(
         self, spec: DivergeSpec, precision: Precision, folder: Path, reporter: Reporter
@@ -145,35 +149,48 @@ class Divergences:
 
         return seeded
 
-    def _run(self, spec: DivergeSpec, comparison: Comparison) -> DivergenceRun:
+    def _file(self, spec: DivergeSpec, folder: Path, reporter: Reporter) -> CandidateFile:
+        from trt_core.services.candidate_files import read_candidate
+
+        batches = self._batches(spec)
+        return read_candidate(self._library, spec, folder, batches, runner=self._context.runner, reporter=reporter)
+
+    def files(self, model_id: str) -> list[ModelRecord]:
+        """Files of the library that look like low-precision versions of this model."""
+        others = [item for item in self._library.models() if item.id != model_id and looks_lowered(item)]
+        return [item for item in others if same_inputs(self._library, item.id, model_id)]
+
+    def _run(self, spec: DivergeSpec, comparison: Comparison, file: CandidateFile | None) -> DivergenceRun:
         from trt_core.analysis.origins import origins
+        from trt_core.analysis.scale_rules import scale_findings
 
         graph = self._library.graph(spec.model_id)
-        labels = tuple(item.value for item in spec.against)
+        labels = (file.label,) if file else tuple(item.value for item in spec.against)
+        begins = {label: origins(graph, comparison.layers, label) for label in labels}
         version = self._context.runner.capabilities().version
         return DivergenceRun(
             id=f"{ArtifactKind.DIVERGENCE.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
             created_at=self._context.clock(),
-            baseline=f"{_baseline(graph)}, the file as uploaded, ONNX Runtime without graph optimization",
+            baseline=f"{baseline_dtypes(graph)}, the file as uploaded, ONNX Runtime without graph optimization",
             candidates=labels,
             method=_METHOD.format(version=version, samples=comparison.samples),
             layers=comparison.layers,
             outputs=comparison.outputs,
-            origin=tuple(
-                (label, tuple(item.name for item in origins(graph, comparison.layers, label))) for label in labels
-            ),
+            origin=tuple((label, tuple(item.name for item in found)) for label, found in begins.items()),
             samples=comparison.samples,
             seconds=comparison.seconds,
             findings=(
                 *(self._library.data(spec.data_id).findings if spec.data_id else ()),
-                *_baseline_nan(graph, comparison),
-                *_findings(spec, comparison),
-                *_lowered_already(graph),
+                *baseline_nan(graph, comparison),
+                *sample_findings(spec, comparison),
+                *lowered_already(graph),
                 *self._variant_findings(spec),
+                *(scale_findings(begins[file.label], file.changes) if file else ()),
             ),
             variants=tuple((item.value, self._variants.id_of(self._wish(spec, item))) for item in spec.against),
             data=self._library.data(spec.data_id).name if spec.data_id else "",
+            candidate_file=self._library.model(spec.candidate_id).name if file else "",
         )
 
     def _variant_findings(self, spec: DivergeSpec) -> Iterator[Finding]:
@@ -194,77 +211,12 @@ class Divergences:
 
     def run(self, run_id: str) -> DivergenceRun:
         """One run with every layer."""
-        return self._context.decoded.file(DivergenceRun, checked_id(run_id, ArtifactKind.DIVERGENCE), "run.json")
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str = "") -> list[DivergenceRun]:
         """Runs without their layers, newest first; with a model, only its own."""
-        found = self._context.store.ids(ArtifactKind.DIVERGENCE, parent=model_id or None)
-        return [self._context.decoded.record(DivergenceRun, run_id) for run_id in found]
+        return self._kept.heads(model_id)
 
 
-_SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float64": "fp64"}
-
-
-def _baseline(graph: Graph) -> str:
-    """The floating dtypes of the file: `fp32`, or `fp16 and fp32` of one that was lowered before."""
-    dtypes = {spec.dtype for spec in graph.tensors.values() if spec.is_floating}
-    return " and ".join(sorted(_SHORT.get(name, name) for name in dtypes)) or "no floating tensor"
-
-
-def _lowered_already(graph: Graph) -> Iterator[Finding]:
-    low = sorted({spec.dtype for spec in graph.tensors.values() if spec.is_floating} - {"float32", "float64"})
-    if low:
-        yield Finding(
-            rule="baseline-not-fp32",
-            severity=Severity.WARNING,
-            message=f"The file holds {' and '.join(low)} itself: what it lost by that is in the baseline, not shown.",
-            remedy="Compare the FP32 model that it was made from.",
-        )
-
-
-def _baseline_nan(graph: Graph, comparison: Comparison) -> Iterator[Finding]:
-    """NaN that the model itself gives: there is nothing to compare with, and no error is counted there."""
-    counts = dict(comparison.baseline_nan)
-    outputs = [f"{counts[spec.name]:,} elements of {spec.name!r}" for spec in graph.outputs if spec.name in counts]
-    first = next((layer for layer in comparison.layers if layer.tensor in counts), None)
-    if outputs:
-        yield Finding(
-            rule="baseline-gives-nan",
-            severity=Severity.WARNING,
-            message=f"The model as uploaded gives NaN itself: {', '.join(outputs)}. These elements are not compared.",
-            remedy="Check the model and the data's range before its precision.",
-            nodes=(first.name,) if first else (),
-            evidence=f"{comparison.samples} samples in ONNX Runtime"
-            + (f"; the first node that gives NaN is {first.op_type} {first.name!r}" if first else ""),
-        )
-
-
-def _findings(spec: DivergeSpec, comparison: Comparison) -> tuple[Finding, ...]:
-    found = []
-    if not spec.data_id:
-        found.append(
-            Finding(
-                rule="random-input",
-                severity=Severity.WARNING,
-                message="The input is seeded noise, not data: errors on real samples differ.",
-                remedy="Give an .npz of real samples.",
-            )
-        )
-    if comparison.samples < spec.samples:
-        found.append(
-            Finding(
-                rule="fewer-samples",
-                severity=Severity.NOTE,
-                message=f"{spec.samples} samples were asked for; the data hold {comparison.samples}.",
-            )
-        )
-    if comparison.not_compared:
-        found.append(
-            Finding(
-                rule="not-compared",
-                severity=Severity.NOTE,
-                message=f"{len(comparison.not_compared)} nodes have no tensor that the variants still have.",
-                evidence="Folded nodes leave no tensor behind; their work is compared at the node that took it over.",
-            )
-        )
-    return tuple(found)
+def _head(run: DivergenceRun) -> DivergenceRun:
+    return replace(run, layers=())

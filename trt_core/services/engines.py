@@ -130,7 +130,8 @@ def _stem(build_id: str) -> str:
 
 def _title(build: BuildRecord) -> str:
     attempt = f" attempt {build.attempt}" if build.attempt > 1 else ""
-    return f"{build.recipe.precision.value.upper()} {build.target}{attempt}"
+    part = f", {build.made_for}" if build.made_for else ""
+    return f"{build.recipe.precision.value.upper()} {build.target}{attempt}{part}"
 
 
 def _is_open(spec: TensorSpec) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from trt_core.analysis.four_way import Corner, four_way
 from trt_core.analysis.session_errors import session_errors, worst
+from trt_core.domain.artifacts import SQUARED
 from trt_core.domain.engine_divergence import FourWay
 from trt_core.domain.jobs import Progress
 from trt_core.domain.precision import Precision, Recipe
@@ -54,7 +55,7 @@ def _engine_fp32(look: Look, builds: Builds) -> Corner:
     )
     look.reporter.progress(Progress(phase="Building the FP32 engine to compare with"))
     try:
-        built = builds.perform(exact, look.reporter)
+        built = builds.perform(exact, look.reporter, made_for=SQUARED)
         session = look.observer.load(builds.engine_path(built.record.id))
     except BackendError as error:
         return error.message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
@@ -15,7 +14,7 @@ from trt_core.analysis.origins import origins
 from trt_core.analysis.session_errors import Errors
 from trt_core.analysis.tensor_groups import border_tensors, comparable_tensors, is_opaque
 from trt_core.backends.tensorrt.native import BACKEND, PIP_LINE
-from trt_core.domain.artifacts import ArtifactKind, BuildRecord, checked_id
+from trt_core.domain.artifacts import ArtifactKind, BuildRecord
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import LayerDivergence, OutputDivergence
 from trt_core.domain.engine_divergence import EngineDivergence, FourWay, InsideSpec, Marking
@@ -31,13 +30,13 @@ from trt_core.services.engine_cuts import bisect
 from trt_core.services.engine_groups import Reading, read_groups
 from trt_core.services.engine_look import Look, sampling_of
 from trt_core.services.four_way import square_of
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.library import Library
 from trt_core.services.origin import check_origin
 from trt_core.services.places import GPU
 from trt_core.services.variants import Variants
 
 _TENSORRT = BACKEND
-_FILE = "look.json"
 
 
 class EngineDivergences:
@@ -48,6 +47,7 @@ class EngineDivergences:
         self._library = library
         self._variants = variants
         self._builds = builds
+        self._kept = KeptRuns(context, ArtifactKind.INSIDE, EngineDivergence, _head, filename="look.json")
 
     # Asking ------------------------------------------------------------------------------------------------------
 
@@ -102,12 +102,11 @@ class EngineDivergences:
 
     def run(self, run_id: str) -> EngineDivergence:
         """One look with every layer."""
-        return self._context.decoded.file(EngineDivergence, checked_id(run_id, ArtifactKind.INSIDE), _FILE)
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str) -> list[EngineDivergence]:
         """Looks into a model's engines without their layers, newest first."""
-        found = self._context.store.ids(ArtifactKind.INSIDE, parent=model_id)
-        return [self._context.decoded.record(EngineDivergence, run_id) for run_id in found]
+        return self._kept.heads(model_id)
 
     # Doing -------------------------------------------------------------------------------------------------------
 
@@ -118,14 +117,7 @@ class EngineDivergences:
         with self._look(spec, reporter) as look:
             run = self._looked(look)
         run = replace(run, seconds=time.perf_counter() - began)
-        self._context.store.put(
-            ArtifactKind.INSIDE,
-            run.id,
-            replace(run, layers=()),
-            {_FILE: json.dumps(to_plain(run), separators=(",", ":")).encode()},
-            parents=(run.model_id, run.build_id),
-        )
-        return run
+        return self._kept.keep(run, parents=(run.model_id, run.build_id))
 
     @contextmanager
     def _look(self, spec: InsideSpec, reporter: Reporter) -> Iterator[Look]:
@@ -263,3 +255,7 @@ def _findings(look: Look, reading: Reading) -> Iterator[Finding]:
             remedy="Raise the budget or the number of builds.",
             evidence=", ".join(name for name, _ in left[:10]),
         )
+
+
+def _head(run: EngineDivergence) -> EngineDivergence:
+    return replace(run, layers=())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from trt_core.errors import GpuUnavailable, InvalidData, UnsupportedRequest
 from trt_core.protocols import Feeds, Reporter
 from trt_core.services.baselines import check_baseline, compared_program, device_of
 from trt_core.services.context import Context
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.library import Library
 from trt_core.services.origin import check_origin
 from trt_core.services.programs import program_names, program_path
@@ -39,6 +39,7 @@ class Latencies:
         self._context = context
         self._library = library
         self._variants = variants
+        self._kept = KeptRuns(context, ArtifactKind.LATENCY, LatencyRun, _head)
 
     def model_of(self, subject_id: str) -> str:
         """The model that a model's, a variant's or a build's id leads to."""
@@ -159,14 +160,7 @@ class Latencies:
         run = self._run(spec, self.measured(spec, reporter))
         told = self._library.data(spec.data_id).findings if spec.data_id else ()
         run = replace(run, findings=(*told, *run.findings, *run_findings(run)))
-        self._context.store.put(
-            ArtifactKind.LATENCY,
-            run.id,
-            replace(run, samples_ms=(), warmup_ms=(), layers=()),
-            {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()},
-            parents=tuple(dict.fromkeys((run.model_id, run.subject_id))),
-        )
-        return run
+        return self._kept.keep(run, parents=(run.model_id, run.subject_id))
 
     def measured(self, spec: BenchSpec, reporter: Reporter) -> Measured:
         """Measure a resolved wish in the calling process, and keep nothing."""
@@ -231,12 +225,11 @@ class Latencies:
 
     def run(self, run_id: str) -> LatencyRun:
         """One run with every sample."""
-        return self._context.decoded.file(LatencyRun, checked_id(run_id, ArtifactKind.LATENCY), "run.json")
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str = "") -> list[LatencyRun]:
         """Runs without their samples, newest first; with a model, only its own."""
-        found = self._context.store.ids(ArtifactKind.LATENCY, parent=model_id or None)
-        return [self._context.decoded.record(LatencyRun, run_id) for run_id in found]
+        return self._kept.heads(model_id)
 
     def summary(self, run_id: str) -> LatencySummary:
         """The statistics of a run."""
@@ -253,3 +246,7 @@ class Latencies:
         one, other = self.run(run_id), self.run(other_id)
         differ = (*conditions_differ(one.conditions, other.conditions), *clocks_differ(one.gpu, other.gpu))
         return compare(one.samples_ms, other.samples_ms), differ
+
+
+def _head(run: LatencyRun) -> LatencyRun:
+    return replace(run, samples_ms=(), warmup_ms=(), layers=())

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _HALVES_SAMPLES = 4
 _SENSITIVE = frozenset({"Softmax", "LogSoftmax", "LayerNormalization", "InstanceNormalization"})
-LOOKED_AT = 10  # first-ranked units whose activations are looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +104,7 @@ def _shared(subject: Subject, twin: Any) -> dict[str, str]:
 
 
 class _Looks:
-    """One pass over the baseline for the values of the first-ranked units and of what sensitive nodes read."""
+    """One pass over the baseline for the values of every unit, and of what sensitive nodes read."""
 
     def __init__(self, graph: Graph, subjects: Sequence[Subject], ranked: Sequence[Sequence[UnitSensitivity]]) -> None:
         self._ranked = ranked
@@ -114,7 +113,7 @@ class _Looks:
             is_fp8 = subject.recipe.precision is Precision.FP8
             scales = {item.tensor: item.high / LARGEST_FP8 if is_fp8 else item.scale for item in subject.ranges}
             of_units = {}
-            for item in items[:LOOKED_AT]:
+            for item in items:
                 name, axis = _tensor(subject, item.unit)
                 stats = ActivationStats(name, axis=axis, scale=scales.get(name), is_fp8=is_fp8)
                 of_units[item.unit.node] = name, stats

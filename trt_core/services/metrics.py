@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.util
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trt_core.analysis.validation import Metric, top_k
+from trt_core.analysis.top_k import Metric, top_k
 from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS
 from trt_core.errors import InvalidInput
 from trt_core.protocols import Array
@@ -39,11 +39,23 @@ def check_metric(name: str, settings: Settings) -> None:
         )
 
 
-def label_metric(name: str, settings: Settings) -> Metric:
-    """The function of a metric that reads labels."""
+def check_output(output: str, metric: str, outputs: Sequence[str]) -> None:
+    """InvalidInput for an output to be scored that the model does not have, or that the metric does not ask for."""
+    if output and metric not in (*LABEL_METRICS, *FLOOR_METRICS):
+        raise InvalidInput(
+            f"The metric {metric} is given every output, and chooses by itself.", remedy="Name no output to be scored."
+        )
+    if output and output not in outputs:
+        raise InvalidInput(
+            f"The model has no output {output[:80]!r}.", remedy=f"Score one of {', '.join(outputs)[:200]}."
+        )
+
+
+def label_metric(name: str, settings: Settings, output: str = "") -> Metric:
+    """The function of a metric that reads labels; `output` is the one that top-k reads, "" for the first that fits."""
     check_metric(name, settings)
     if name in LABEL_METRICS:
-        return top_k(int(name.removeprefix("top")))
+        return top_k(int(name.removeprefix("top")), output)
     if settings.metrics is None:
         raise InvalidInput(f"The metric {name} needs no labels.", remedy="Use top1 or top5 with labels.")
     return _own(name, settings.metrics / f"{name}.py")

@@ -6,25 +6,34 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord
+from trt_core.domain.findings import Finding
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.services.builds import Builds
+from trt_core.services.context import Context
+from trt_core.services.library import Library
 from trt_core.services.variants import Variants
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOutlook:
-    """Before a build: the engine or the variant that the store has, and the seconds to expect (None: no history)."""
+    """Before a build: the engine or the variant that the store has, and the seconds to expect (None: no history).
+
+    `findings` are what is known to go wrong with what was asked for.
+    """
 
     stored: BuildRecord | None
     has_variant: bool
     expected_s: float | None
     based_on: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 class Outlooks:
     """Look ahead, from what the workspace holds."""
 
-    def __init__(self, builds: Builds, variants: Variants) -> None:
+    def __init__(self, context: Context, library: Library, builds: Builds, variants: Variants) -> None:
+        self._context = context
+        self._library = library
         self._builds = builds
         self._variants = variants
 
@@ -37,7 +46,16 @@ class Outlooks:
             has_variant=self._variants.find(resolved.variant) is not None,
             expected_s=expected,
             based_on=based_on,
+            findings=self.warnings(resolved),
         )
+
+    def warnings(self, spec: BuildSpec) -> tuple[Finding, ...]:
+        """What is known of a build before it begins: recurrent nodes whose batch is exactly 1, or was left open."""
+        from trt_core.analysis.recurrent_rules import profile_findings
+
+        if not self._context.compiler(spec.backend).capabilities().needs_open_recurrent_batch:
+            return ()
+        return profile_findings(self._library.graph(spec.variant.model_id), self._builds.resolved(spec).profiles)
 
     def counterpart(self, build_id: str) -> BuildSpec:
         """The wish of a build with normalization switched the other way, everything else alike."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -37,11 +37,17 @@ class RecordingIntake:
         self._context = context
         self._recordings = recordings
 
-    def submit_files(self, files: Mapping[str, BinaryIO], *, device: str = "", version: str = "") -> Job:
-        """Keep uploaded files aside and queue their reading; UnreadableRecording for more than an upload may hold."""
+    def submit_files(self, files: Sequence[tuple[str, BinaryIO]], *, device: str = "", version: str = "") -> Job:
+        """Keep uploaded files aside and queue their reading; the second file of one name is another engine's.
+
+        Raises UnreadableRecording for more than an upload may hold.
+        """
+        from trt_core.backends.tensorrt.recording_files import told_apart
+
         room = self._context.settings.upload_mb << 20
         contents = {}
-        for number, (name, file) in enumerate(files.items()):
+        names = told_apart([name for name, _ in files])
+        for number, (name, (_, file)) in enumerate(zip(names, files, strict=True)):
             content = file.read(room + 1)
             room -= len(content)
             if room < 0:
@@ -51,12 +57,12 @@ class RecordingIntake:
             contents[f"file-{number:04d}"] = (name[:300], content)
         if not contents:
             raise UnreadableRecording("No file was handed over.", remedy="Choose the files of one engine or more.")
-        names = {key: name for key, (name, _) in contents.items()}
+        kept = {key: name for key, (name, _) in contents.items()}
         held = {key: content for key, (_, content) in contents.items()}
         self._let_go_of_orphans()
         # Each hand-over is its own: a job lets its files go, while that of the same files again may still wait.
         intake = f"{ArtifactKind.INTAKE.value}-{uuid.uuid4().hex[:12]}"
-        self._context.store.put(ArtifactKind.INTAKE, intake, _Names(names=names), held)
+        self._context.store.put(ArtifactKind.INTAKE, intake, _Names(names=kept), held)
         spec = IntakeSpec(intake_id=intake, device=device, version=version)
         return self._submit(spec, f"Take in {len(contents)} recorded files")
 

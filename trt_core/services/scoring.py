@@ -9,24 +9,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from trt_core.analysis.top_k import Outputs
 from trt_core.analysis.validation import (
     LabelScores,
     OutputErrors,
-    Outputs,
     compared,
     output_error,
     recorded,
     run_tails,
     sample_scores,
 )
-from trt_core.domain.validation import FLOOR_METRICS, Measured
+from trt_core.domain.findings import Finding
+from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS, Measured
 from trt_core.errors import InvalidData
 from trt_core.protocols import Array, Reporter, Session
 from trt_core.services.batching import sample_batches, whole_samples
 from trt_core.services.context import Context
 from trt_core.services.engine_batches import Sampled
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric, label_metric
+from trt_core.services.metrics import check_metric, check_output, label_metric
+from trt_core.services.validation_words import output_scored
 
 GROUPS = "groups"  # the array of a label file that says which samples depend on each other
 Scores = npt.NDArray[np.float32]
@@ -36,7 +38,7 @@ class Scoring:
     """Measures candidates against a model; the baseline is scored once, when it is first needed.
 
     `sampled` are the samples in batches that engines take, in place of the model's; `baseline` is a session that stands
-    for the model.
+    for the model. `output` is the one to be scored; "" leaves it to the metric.
     """
 
     def __init__(
@@ -50,16 +52,18 @@ class Scoring:
         metric: str,
         samples: int | None,
         by_groups: bool = False,
+        output: str = "",
         sampled: Sampled | None = None,
         baseline: Session | None = None,
     ) -> None:
         self._context, self._library = context, library
         check_metric(metric, context.settings)
-        self.metric, self._by_groups = metric, by_groups
+        self.metric, self._by_groups, self._output = metric, by_groups, output
         self._path = library.model_path(model_id)
         graph = library.graph(model_id)
         self._inputs = tuple(spec.name for spec in graph.inputs)
         self._outputs = tuple(spec.name for spec in graph.outputs)
+        check_output(output, metric, self._outputs)
         count = library.data(data_id).samples
         if sampled is None:
             self.samples = whole_samples(library.model(model_id), library.data(data_id), samples or None)
@@ -74,6 +78,7 @@ class Scoring:
         self._exact: Session | list[Outputs] | None = None
         self.baseline: Scores | None = None
         self.candidate: Scores | None = None  # of the last candidate
+        self._heads: tuple[str, ...] = ()
 
     def _read_labels(self, labels_id: str, samples: int) -> tuple[Array, Array | None]:
         """Labels, and the groups that samples belong to where the file tells them."""
@@ -114,11 +119,10 @@ class Scoring:
         cuts = sorted({name for _, inputs in tails for name in inputs} - set(self._inputs))
         session = runner.load(trunk, extra_outputs=cuts, optimize=False)
         if isinstance(exact, np.ndarray):
-            metric = label_metric(self.metric, self._context.settings)
-            scores = [LabelScores(self._labels, metric) for _ in tails]
+            scores = [self._scores() for _ in tails]
             run_tails(session, self._outputs, list(zip(sessions, scores, strict=True)), self._batches, reporter)
             return [self._compared(exact, one.result()) for one in scores]
-        errors = [OutputErrors(self.metric, exact) for _ in tails]
+        errors = [self._errors(exact) for _ in tails]
         run_tails(session, self._outputs, list(zip(sessions, errors, strict=True)), self._batches, reporter)
         return [one.result() for one in errors]
 
@@ -130,9 +134,8 @@ class Scoring:
         """The same of a candidate that is loaded already."""
         exact = self._baseline(reporter)
         if not isinstance(exact, np.ndarray):
-            return output_error(self.metric, exact, session, self._batches, reporter, steps=self.samples)
-        metric = label_metric(self.metric, self._context.settings)
-        self.candidate = sample_scores(session, self._batches, self._labels, metric, reporter, phase=phase)
+            return output_error(self._errors(exact), session, self._batches, reporter, steps=self.samples)
+        self.candidate = sample_scores(session, self._batches, self._scores(), reporter, phase=phase)
         return self._compared(exact, self.candidate)
 
     def _compared(self, exact: Scores, found: Scores) -> Measured:
@@ -141,6 +144,12 @@ class Scoring:
             return measured
         _, numbers = np.unique(self._labels, return_counts=True)
         return replace(measured, majority=float(numbers.max() / self._labels.size))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Which of several outputs was scored; known once a baseline was."""
+        told = self._outputs if self.metric in FLOOR_METRICS else self._heads
+        scored = self._output or (self._heads[0] if self.metric in LABEL_METRICS and self._heads else "")
+        return (output_scored(self.metric, scored, told),) if scored and len(told) > 1 else ()
 
     def _baseline(self, reporter: Reporter) -> Scores | Session | list[Outputs]:
         """What candidates are held against: scores, recorded outputs, or a session where those would be too large."""
@@ -151,11 +160,16 @@ class Scoring:
             return self._exact
         if self.baseline is None:
             session = self._exact_session()
-            metric = label_metric(self.metric, self._context.settings)
-            self.baseline = sample_scores(
-                session, self._batches, self._labels, metric, reporter, phase="Scoring the baseline"
-            )
+            scores = self._scores()
+            self.baseline = sample_scores(session, self._batches, scores, reporter, phase="Scoring the baseline")
+            self._heads = scores.heads
         return self.baseline
+
+    def _scores(self) -> LabelScores:
+        return LabelScores(self._labels, label_metric(self.metric, self._context.settings, self._output))
+
+    def _errors(self, exact: Session | list[Outputs]) -> OutputErrors:
+        return OutputErrors(self.metric, exact, self._output)
 
     def _exact_session(self) -> Session:
         return self._stand_in or self._context.runner.load(self._path, optimize=False)

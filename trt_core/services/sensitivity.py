@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
-from trt_core.domain.artifacts import ArtifactKind, checked_id
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import Job, JobKind, Progress
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import QuantizeSpec, SensitivitySpec
@@ -26,9 +25,10 @@ from trt_core.services.batching import sample_batches, whole_samples
 from trt_core.services.builds import Builds
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.layer_errors import Ranked, Ranking
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.places import building_place
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
@@ -58,6 +58,7 @@ class Sensitivities:
         self._variants = variants
         self._calibrations = calibrations
         self._answers = BackendAnswers(context, library, variants, builds)
+        self._kept = KeptRuns(context, ArtifactKind.SENSITIVITY, SensitivityRun, _head)
 
     def submit(self, spec: SensitivitySpec) -> Job:
         """Queue a run; it has the GPU alone where one of its builds times tactics there."""
@@ -74,6 +75,7 @@ class Sensitivities:
     def check(self, spec: SensitivitySpec) -> None:
         """Refuse what cannot be measured, before a job is made."""
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
             if data_id:
                 self._library.data(data_id)
@@ -95,10 +97,7 @@ class Sensitivities:
             shutil.rmtree(folder, ignore_errors=True)
         parts = [self._answered(spec, part, reporter) for part in parts]
         run = replace(self._run(spec, found, parts), seconds=time.perf_counter() - began)
-        head = replace(run, layers=(), precisions=tuple(replace(item, units=()) for item in run.precisions))
-        files = {"run.json": json.dumps(to_plain(run), separators=(",", ":")).encode()}
-        self._context.store.put(ArtifactKind.SENSITIVITY, run.id, head, files, parents=(spec.model_id,))
-        return run
+        return self._kept.keep(run, parents=(spec.model_id,))
 
     def _subjects(
         self, spec: SensitivitySpec, folder: Path, reporter: Reporter
@@ -135,6 +134,7 @@ class Sensitivities:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
         )
         parts = []
         for (subject, trunk), ranked in zip(measured, found.units, strict=True):
@@ -142,7 +142,8 @@ class Sensitivities:
             trial = Trial(subject, scoring, folder, reporter, trunk=trunk, tolerance=spec.tolerance, most=most)
             plain = trial.evaluate((), "plain")
             units = trial.leave_one_out(ranked, plain, spec.leave_one_out)
-            parts.append(_part(subject, units, plain, found))
+            part = _part(subject, units, plain, found)
+            parts.append(replace(part, findings=(*scoring.findings(), *part.findings)))
         return parts
 
     def _refused(self, spec: SensitivitySpec, precision: Precision, reason: str) -> PrecisionSensitivity:
@@ -184,13 +185,15 @@ class Sensitivities:
 
     def run(self, run_id: str) -> SensitivityRun:
         """One run with every layer."""
-        path = self._context.store.path(checked_id(run_id, ArtifactKind.SENSITIVITY), "run.json")
-        return from_plain(SensitivityRun, json.loads(path.read_bytes()))
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str) -> list[SensitivityRun]:
         """The runs of a model without their layers and units, newest first."""
-        found = self._context.store.ids(ArtifactKind.SENSITIVITY, parent=model_id)
-        return [from_plain(SensitivityRun, self._context.store.record(item)) for item in found]
+        return self._kept.heads(model_id)
+
+
+def _head(run: SensitivityRun) -> SensitivityRun:
+    return replace(run, layers=(), precisions=tuple(replace(item, units=()) for item in run.precisions))
 
 
 def _wish(spec: SensitivitySpec, precision: Precision) -> QuantizeSpec:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.artifacts import PROOF, ArtifactKind, checked_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.engine import Sm
 from trt_core.domain.findings import Finding
@@ -47,12 +48,22 @@ class Support:
 
     def find(self, spec: InspectSpec) -> SupportReport | None:
         """The stored answer; one that a build has proved answers the plain question, too."""
-        for prove in (True, spec.prove):
-            asked = InspectSpec(model_id=spec.model_id, backend=spec.backend, target=spec.target, prove=prove)
-            found = self.id_of(asked)
-            if self._context.store.has(found):
-                return self._context.decoded.record(SupportReport, found)
-        return None
+        found = self.find_id(spec)
+        return self._context.decoded.record(SupportReport, found) if found else None
+
+    def find_id(self, spec: InspectSpec) -> str:
+        """The id of that answer, "" where there is none."""
+        wishes = (replace(spec, prove=True), spec)
+        return next((found for found in map(self.id_of, wishes) if self._context.store.has(found)), "")
+
+    def stored(self, report_id: str) -> tuple[str, SupportReport]:
+        """One answer by its id, and the model that it is about."""
+        found = self._context.store.artifact(checked_id(report_id, ArtifactKind.SUPPORT))
+        return found.parents[0], self._context.decoded.record(SupportReport, report_id)
+
+    def ids(self, model_id: str) -> list[str]:
+        """Ids of the answers about a model, newest first."""
+        return self._context.store.ids(ArtifactKind.SUPPORT, parent=model_id)
 
     def extract(self, model_id: str, nodes: Sequence[int]) -> bytes:
         """Those nodes as an ONNX file of their own, weights inside; UnsupportedRequest where it passes 2 GB."""
@@ -117,7 +128,7 @@ class Support:
         variant = QuantizeSpec(model_id=spec.model_id, recipe=Recipe(precision=Precision.FP32))
         wish = BuildSpec(variant=variant, backend=spec.backend, target=spec.target)
         try:
-            self._builds.perform(wish, reporter, stages=stages)
+            self._builds.perform(wish, reporter, stages=stages, made_for=PROOF)
         except BackendError as error:
             return prove_by_build(report, error)
         return prove_by_build(report, None)

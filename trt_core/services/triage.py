@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
@@ -13,22 +12,23 @@ from typing import TYPE_CHECKING
 from trt_core.analysis.sensitivity import at_point, rejudged, search_plan
 from trt_core.analysis.triage_rules import search_findings, told_again
 from trt_core.analysis.why_rules import first_broken, sensitive_inputs, why_findings
-from trt_core.domain.artifacts import ArtifactKind, VariantRecord, checked_id
+from trt_core.domain.artifacts import ArtifactKind, VariantRecord
 from trt_core.domain.calibration_lab import CalibrationLab
-from trt_core.domain.codec import from_plain, to_plain
+from trt_core.domain.codec import to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind
 from trt_core.domain.plans import AppliedPlan, Plan, apply_plan, kept_precision, make_plan
 from trt_core.domain.precision import Precision
-from trt_core.domain.requests import QuantizeSpec, TriageSpec
+from trt_core.domain.requests import QuantizeSpec, TriageSpec, check_tolerance
 from trt_core.domain.triage import Evaluation, TriageRun, UnitSensitivity
 from trt_core.protocols import Reporter
 from trt_core.services.batching import sample_batches
 from trt_core.services.calibrations import Calibrations
 from trt_core.services.context import Context
+from trt_core.services.kept_runs import KeptRuns
 from trt_core.services.layer_errors import Ranking
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.scoring import Scoring
 from trt_core.services.subject import Subject, read_subject
 from trt_core.services.trials import Trial
@@ -52,6 +52,7 @@ class Triages:
         self._library = library
         self._variants = variants
         self._calibrations = calibrations
+        self._kept = KeptRuns(context, ArtifactKind.TRIAGE, TriageRun, _head)
 
     def submit(self, spec: TriageSpec) -> Job:
         """Queue a search."""
@@ -63,6 +64,7 @@ class Triages:
     def check(self, spec: TriageSpec) -> None:
         """Refuse what cannot be searched, before a job is made."""
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         for data_id in (spec.validation_id, spec.labels_id, spec.data_id):
             if data_id:
                 self._library.data(data_id)
@@ -78,18 +80,15 @@ class Triages:
             run = self._searched(spec, subject, folder, reporter)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        run = replace(run, seconds=time.perf_counter() - began)
-        head = replace(run, sensitivities=(), lab=None)
-        files: dict[str, Path | bytes | memoryview] = {"run.json": json.dumps(to_plain(run)).encode()}
-        self._context.store.put(ArtifactKind.TRIAGE, run.id, head, files, parents=(spec.model_id,))
-        return run
+        return self._kept.keep(replace(run, seconds=time.perf_counter() - began), parents=(spec.model_id,))
 
     def _searched(self, spec: TriageSpec, subject: Subject, folder: Path, reporter: Reporter) -> TriageRun:
         trunk = subject.trunk(folder, "plain", self._context.runner)
         ranked, about = self._ranked(spec, subject, trunk, reporter)
+        scoring = self._scoring(spec)
         trial = Trial(
             subject,
-            self._scoring(spec),
+            scoring,
             folder,
             reporter,
             trunk=trunk,
@@ -98,11 +97,12 @@ class Triages:
         )
         order = [item.unit for item in ranked]
         evaluations, chosen = search_plan(order, trial.evaluate, budget=spec.max_evaluations)
-        lab = self._lab(spec, subject, reporter) if spec.with_lab and spec.data_id else None
+        lab = self._lab(spec, subject, reporter) if spec.with_lab and subject.recipe.needs_data else None
         ranked = trial.leave_one_out(ranked, evaluations[0], spec.leave_one_out)
         run = self._run(spec, subject, evaluations, chosen)
         found = (
             *run.findings,
+            *scoring.findings(),
             *subject.findings,
             *about,
             *why_findings(ranked, subject.recipe.precision),
@@ -137,6 +137,7 @@ class Triages:
             [item.tensor for item in subject.ranges],
             sample_batches(self._library, spec.model_id, spec.data_id, most=8),
             sample_batches(self._library, spec.model_id, spec.validation_id, limit=_LAB_SAMPLES),
+            spec.recipe,  # the resolved one has no percentile of its own where it takes another method
             runner=self._context.runner,
             reporter=reporter,
         )
@@ -151,6 +152,7 @@ class Triages:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
         )
 
     def _run(self, spec: TriageSpec, subject: Subject, evaluations: tuple[Evaluation, ...], chosen: int) -> TriageRun:
@@ -192,16 +194,15 @@ class Triages:
 
     def run(self, run_id: str) -> TriageRun:
         """One search with every layer."""
-        path = self._context.store.path(checked_id(run_id, ArtifactKind.TRIAGE), "run.json")
-        return from_plain(TriageRun, json.loads(path.read_bytes()))
+        return self._kept.run(run_id)
 
     def heads(self, model_id: str) -> list[TriageRun]:
         """The searches of a model without their layers, newest first."""
-        found = self._context.store.ids(ArtifactKind.TRIAGE, parent=model_id)
-        return [from_plain(TriageRun, self._context.store.record(item)) for item in found]
+        return self._kept.heads(model_id)
 
     def rejudged(self, run: TriageRun, tolerance: float) -> TriageRun:
         """The run as another tolerance would have it: the same evaluations, perhaps another choice."""
+        check_tolerance(run.metric, tolerance)
         return told_again(run, rejudged(run, tolerance))
 
     def chosen(self, run: TriageRun, place: int) -> TriageRun:
@@ -238,6 +239,10 @@ class Triages:
     def make_variant(self, run: TriageRun, reporter: Reporter) -> VariantRecord:
         """The variant of the chosen plan."""
         return self._variants.perform(self.variant_wish(run), reporter)
+
+
+def _head(run: TriageRun) -> TriageRun:
+    return replace(run, sensitivities=(), lab=None)
 
 
 def _wish(spec: TriageSpec) -> QuantizeSpec:

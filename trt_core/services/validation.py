@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import judge
-from trt_core.analysis.score_rules import score_findings
 from trt_core.backends.tensorrt.native import BACKEND
 from trt_core.domain.artifacts import ArtifactKind, checked_id
 from trt_core.domain.codec import from_plain, to_plain
 from trt_core.domain.findings import Finding
 from trt_core.domain.jobs import Job, JobKind, Progress, Use
 from trt_core.domain.precision import Precision, Recipe
-from trt_core.domain.requests import ValidateSpec
+from trt_core.domain.requests import ValidateSpec, check_tolerance
 from trt_core.domain.validation import Judgement, Measured, ValidationRun
 from trt_core.protocols import Array, Reporter, Session
 from trt_core.services.batching import whole_samples
@@ -31,10 +29,10 @@ from trt_core.services.context import Context
 from trt_core.services.engine_choice import ChosenEngines, EngineChoice
 from trt_core.services.engine_runs import EngineRuns
 from trt_core.services.library import Library
-from trt_core.services.metrics import check_metric
+from trt_core.services.metrics import check_metric, check_output
 from trt_core.services.places import CPU, GPU
 from trt_core.services.scoring import Scores, Scoring
-from trt_core.services.validation_words import engine_words, findings, method, twin_words
+from trt_core.services.validation_words import engine_words, findings, method, outcome_findings, twin_words
 from trt_core.services.variants import Variants
 
 if TYPE_CHECKING:
@@ -84,6 +82,7 @@ class Validations:
 
     def _checked(self, spec: ValidateSpec) -> ValidateSpec:
         check_metric(spec.metric, self._context.settings)
+        check_output(spec.output, spec.metric, [item.name for item in self._library.graph(spec.model_id).outputs])
         self._library.data(spec.data_id)
         if spec.labels_id:
             self._library.data(spec.labels_id)
@@ -136,7 +135,8 @@ class Validations:
             else:
                 measured = scoring.measure_session(engine, reporter, phase="Scoring the engine")
             run = self._told(self._run(spec, candidate, scoring, measured), engines, engine or baseline)
-        run = replace(run, findings=(*self._findings(spec, run), *run.findings), seconds=time.perf_counter() - began)
+        told = (*self._findings(spec, run), *run.findings, *outcome_findings(run, self.judgement(run)))
+        run = replace(run, findings=told, seconds=time.perf_counter() - began)
         parents = [item for item in (spec.model_id, run.variant_id, run.build_id, run.baseline_id) if item]
         files: Mapping[str, Path | bytes | memoryview] = _scores_file(scoring.baseline, scoring.candidate)
         self._context.store.put(ArtifactKind.VALIDATION, run.id, run, files, parents=tuple(dict.fromkeys(parents)))
@@ -152,6 +152,7 @@ class Validations:
             metric=spec.metric,
             samples=spec.samples,
             by_groups=spec.by_groups,
+            output=spec.output,
             sampled=engines.sampled,
             baseline=baseline,
         )
@@ -179,7 +180,6 @@ class Validations:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _run(self, spec: ValidateSpec, candidate: _Candidate, scoring: Scoring, measured: Measured) -> ValidationRun:
-        judged = judge(measured, spec.tolerance)
         return ValidationRun(
             id=f"{ArtifactKind.VALIDATION.value}-{uuid.uuid4().hex[:12]}",
             model_id=spec.model_id,
@@ -195,8 +195,7 @@ class Validations:
             build_id=candidate.build_id,
             findings=(
                 *self._library.data(spec.data_id).findings,
-                *dependence_findings(measured, judged),
-                *score_findings(measured, judged),
+                *scoring.findings(),
             ),
         )
 
@@ -237,9 +236,17 @@ class Validations:
         """The validations of a model, newest first."""
         return [self.run(item) for item in self._context.store.ids(ArtifactKind.VALIDATION, parent=model_id)]
 
-    def judgement(self, run: ValidationRun, tolerance: float | None = None) -> Judgement:
-        """The verdict of a run, or with another tolerance; nothing is run again."""
-        return judge(run.measured, run.tolerance if tolerance is None else tolerance)
+    def judgement(self, run: ValidationRun) -> Judgement:
+        """The verdict of a run at its tolerance."""
+        return judge(run.measured, run.tolerance)
+
+    def rejudged(self, run: ValidationRun, tolerance: float) -> ValidationRun:
+        """The run as another tolerance would have it, with what is to be said of that verdict; nothing is run again."""
+        check_tolerance(run.metric, tolerance)
+        stale = outcome_findings(run, self.judgement(run))
+        anew = replace(run, tolerance=tolerance)
+        kept = (item for item in run.findings if item not in stale)
+        return replace(anew, findings=(*kept, *outcome_findings(anew, self.judgement(anew))))
 
     def flipped(self, run: ValidationRun) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Positions of the samples that the candidate lost and gained; empty for metrics without right and wrong."""

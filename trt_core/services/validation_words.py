@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from trt_core.analysis.dependence import dependence_findings
+from trt_core.analysis.score_rules import score_findings
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.validation import ValidationRun
+from trt_core.domain.validation import Judgement, ValidationRun
 
 _TWIN = (
     "ONNX Runtime {ort} on the CPU, without graph optimization: {reference} against {subject}, in which "
@@ -70,15 +72,6 @@ def findings(
                 remedy="Validate on the machine that built it, with its GPU.",
             )
         )
-    if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
-        found.append(
-            Finding(
-                rule="floor-says-little",
-                severity=Severity.WARNING,
-                message=f"The floor of {run.tolerance:g} for {run.metric} lets nearly every candidate through.",
-                remedy="For sqnr give a floor in dB, such as --tolerance 20, for cosine one such as --tolerance 0.99.",
-            )
-        )
     if left_out > 0:
         found.append(
             Finding(
@@ -89,6 +82,33 @@ def findings(
             )
         )
     return tuple(found)
+
+
+def outcome_findings(run: ValidationRun, judgement: Judgement) -> tuple[Finding, ...]:
+    """What a reader must know of a verdict at the run's tolerance."""
+    found = [*dependence_findings(run.measured, judgement), *score_findings(run.measured, judgement)]
+    if run.tolerance < _LEAST_FLOORS.get(run.metric, 0.0):
+        found.append(
+            Finding(
+                rule="floor-says-little",
+                severity=Severity.WARNING,
+                message=f"The floor of {run.tolerance:g} for {run.metric} lets nearly every candidate through.",
+                remedy="For sqnr give a floor in dB, such as --tolerance 20, for cosine one such as --tolerance 0.99.",
+            )
+        )
+    return tuple(found)
+
+
+def output_scored(metric: str, name: str, outputs: Sequence[str]) -> Finding:
+    """Which of several outputs the metric was computed from."""
+    others = ", ".join(item for item in outputs if item != name)
+    return Finding(
+        rule="output-scored",
+        severity=Severity.NOTE,
+        message=f"{metric} was computed from the output {name!r}, one of {len(outputs)} that it could be of.",
+        remedy="Name another one to have it scored; on the command line with --score.",
+        evidence=f"The others: {others}.",
+    )
 
 
 def _not_run(build: BuildRecord, reason: str) -> Finding:

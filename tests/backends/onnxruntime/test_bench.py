@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.fake_nvml import FaultyDriver
 from trt_core.backends.onnxruntime import runner
 from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.meter import OrtMeter
@@ -155,6 +156,8 @@ def test_on_a_gpu_no_time_of_the_hosts_passes_for_a_nodes(path: Path, monkeypatc
         session.on_gpu, session.bound = True, lambda feeds, with_copies: lambda: None
         return session
 
+    driver = FaultyDriver(reasons=0x4)
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
     monkeypatch.setattr(OrtRunner, "load", on_gpu)
     found = OrtMeter(OrtRunner("cuda")).measure(
         path, FEEDS, LatencyRequest(iterations=5), reporter=CollectingReporter()
@@ -162,6 +165,13 @@ def test_on_a_gpu_no_time_of_the_hosts_passes_for_a_nodes(path: Path, monkeypatc
     assert found.layers == ()
     assert [item.rule for item in found.findings] == ["no-node-times"]
     assert "TF32" in found.conditions.method
+    assert {(sample.sm_mhz, sample.held_back_by) for sample in found.gpu} == {(1980, ("power limit",))}
+
+
+def test_a_run_on_the_processor_asks_no_gpu_for_its_clocks(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", FaultyDriver())
+    found = OrtMeter(OrtRunner()).measure(path, FEEDS, LatencyRequest(iterations=5), reporter=CollectingReporter())
+    assert found.gpu == ()
 
 
 def test_progress_is_told_at_most_five_times_a_second(path: Path) -> None:

@@ -15,6 +15,8 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.fake_nvml import FaultyDriver
+from trt_core.backends.pytorch import meter
 from trt_core.backends.pytorch.meter import TorchMeter, program_outputs
 from trt_core.domain.latency import LatencyRequest
 from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData
@@ -79,7 +81,7 @@ def test_every_sample_is_kept_with_its_conditions(stand: Stand, program: Path) -
     assert "net.pt2 (sha256 " in known.method
     assert "no TensorRT latency" in known.method
     assert not known.includes_transfers
-    assert found.findings == ()
+    assert (found.gpu, found.findings) == ((), ())  # a processor has no clocks to sample
 
 
 def test_inputs_go_by_name_where_names_agree_and_in_order_otherwise(stand: Stand, program: Path) -> None:
@@ -218,6 +220,18 @@ def test_copies_go_through_pinned_memory_both_ways(cuda: Cuda, program: Path, st
     assert found.conditions.includes_transfers
     assert stand.given[0].asked == ("cuda", True)
     assert "copies from and to pinned memory" in found.conditions.method
+
+
+def test_the_gpus_clocks_are_sampled_beside_a_run(cuda: Cuda, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FaultyDriver(reasons=0x4)
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    monkeypatch.setattr(meter, "first_gpu_bus_id", lambda: "0000:0F:00.0")
+    found = measured(program, device="cuda")
+    assert {(sample.sm_mhz, sample.held_back_by) for sample in found.gpu} == {(1980, ("power limit",))}
+    assert driver.asked_for == b"0000:0F:00.0"
+    assert found.findings == ()
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert [item.rule for item in measured(program, device="cuda").findings] == ["gpu-not-sampled"]
 
 
 @pytest.mark.parametrize("room", [0, 5])  # in the first run, and while samples are taken

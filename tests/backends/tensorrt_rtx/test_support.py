@@ -74,6 +74,22 @@ def test_nodes_beside_a_refused_one_are_proved_by_asking_again(tmp_path):
     assert "provide a TensorRT plugin named Nowhere" in report.nodes[1].remedy
 
 
+@pytest.mark.parametrize("name", ["n" * 5000, "é" * 2048])
+def test_a_node_is_not_refused_for_a_name_that_a_build_shortens(tmp_path, name):
+    report = asked(network(relu("x", "a", name), relu("a", "y", "r2")), tmp_path)
+    assert report.fully_supported
+    assert report.nodes[0].name == name
+    beside = asked(network(relu("x", "a", name), custom("a", "y", "c1")), tmp_path)
+    assert answers(beside) == {name: True, "c1": False}
+
+
+def test_a_tensor_s_name_that_is_refused_leaves_its_node_open_and_says_so(tmp_path):
+    report = asked(network(relu("x", "t" * 4096, "r1"), relu("t" * 4096, "y", "r2")), tmp_path)
+    assert answers(report) == {"r1": True, "r2": None}
+    assert "more than 4,095 bytes" in report.nodes[1].reason
+    assert report.nodes[1].remedy.startswith("Shorten")
+
+
 def test_what_follows_an_unknown_op_is_open_because_its_shapes_are(tmp_path):
     report = asked(network(relu("x", "a", "r1"), custom("a", "b", "c1"), relu("b", "y", "r2")), tmp_path)
     assert answers(report) == {"r1": True, "c1": False, "r2": None}

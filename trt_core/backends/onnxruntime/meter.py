@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trt_core.backends.gpu_name import first_gpu_bus_id
+from trt_core.backends.nvml import watched
 from trt_core.backends.onnxruntime.bench import conditions_of, measure
 from trt_core.backends.onnxruntime.profile import profile_ops
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
-from trt_core.domain.latency import LatencyRequest, Measured
+from trt_core.domain.latency import GpuSample, LatencyRequest, Measured
 from trt_core.protocols import Feeds, Reporter
 
 _NO_NODES = Finding(
@@ -39,7 +41,14 @@ class OrtMeter:
         reporter.progress(Progress(phase="Loading"))
         session = self._runner.load(path, threads=request.threads)
         conditions = conditions_of(session, feeds, request, backend=self.name)
-        measurement = measure(session, feeds, request, reporter)
+        gpu: tuple[GpuSample, ...] = ()
+        notes: tuple[Finding, ...] = ()
+        if session.on_gpu:
+            measurement, gpu, notes = watched(
+                lambda: measure(session, feeds, request, reporter), bus_id=first_gpu_bus_id()
+            )
+        else:
+            measurement = measure(session, feeds, request, reporter)
         layers: tuple[tuple[str, str, float], ...] = ()
         if request.profile_layers and not session.on_gpu:
             layers = profile_ops(self._runner, path, feeds, reporter, threads=request.threads).layers
@@ -49,5 +58,6 @@ class OrtMeter:
             wall_s=measurement.wall_s,
             conditions=conditions,
             layers=layers,
-            findings=(_NO_NODES,) if request.profile_layers and session.on_gpu else (),
+            gpu=gpu,
+            findings=(_NO_NODES, *notes) if request.profile_layers and session.on_gpu else notes,
         )

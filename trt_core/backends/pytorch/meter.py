@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trt_core.backends.gpu_name import gpu_title
+from trt_core.backends.gpu_name import first_gpu_bus_id, gpu_title
 from trt_core.backends.host_clock import clocked, processor_text
+from trt_core.backends.nvml import watched
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
-from trt_core.domain.latency import LatencyConditions, LatencyRequest, Measured
+from trt_core.domain.latency import GpuSample, LatencyConditions, LatencyRequest, Measured
 from trt_core.errors import BackendError, DependencyMissing, GpuUnavailable, InvalidData, TrtCoreError
 from trt_core.hashing import file_sha256
 from trt_core.protocols import Array, Feeds, Reporter
@@ -67,14 +68,20 @@ class TorchMeter:
         calls = [self._call(torch, run, arrays, request) for _ in range(request.streams)]
         for call in calls:
             _first(call)
+        gpu: tuple[GpuSample, ...] = ()
+        notes: tuple[Finding, ...] = ()
         with _running():
-            found = clocked(calls, request, reporter)
+            if self._device == "cuda":
+                found, gpu, notes = watched(lambda: clocked(calls, request, reporter), bus_id=first_gpu_bus_id())
+            else:
+                found = clocked(calls, request, reporter)
         return Measured(
             samples_ms=found.samples_ms,
             warmup_ms=found.warmup_ms,
             wall_s=found.wall_s,
             conditions=self._conditions(torch, path, feeds, request),
-            findings=() if by_name else (_by_order(),),
+            gpu=gpu,
+            findings=notes if by_name else (_by_order(), *notes),
         )
 
     def _call(

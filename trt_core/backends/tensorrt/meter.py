@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from trt_core.backends.gpu_name import gpu_title
+from trt_core.backends.nvml import watched
 from trt_core.backends.tensorrt.device import Gpu, this_gpu
 from trt_core.backends.tensorrt.engines import load_engine
 from trt_core.backends.tensorrt.inspection import engine_json
 from trt_core.backends.tensorrt.inspector import engine_record_from_json
 from trt_core.backends.tensorrt.layer_profile import profile_layers
 from trt_core.backends.tensorrt.native import BACKEND, library, load_plugins
-from trt_core.backends.tensorrt.nvml import GpuSampler
 from trt_core.backends.tensorrt.plugins import plugin_libraries
 from trt_core.backends.tensorrt.session import TrtSession
 from trt_core.backends.tensorrt.timed_loop import Timed, time_inferences, time_transfers
@@ -51,9 +51,7 @@ class TrtMeter:
         with ExitStack() as stack:
             sessions = self._sessions(engine, gpu, feeds, request, stack)
             h2d_ms, d2h_ms = self._first_runs(sessions)
-            sampler = GpuSampler(gpu.bus_id)
-            with sampler.running():
-                timed = time_inferences(sessions, request, reporter)
+            timed, samples, unwatched = watched(lambda: time_inferences(sessions, request, reporter), bus_id=gpu.bus_id)
             layers, notes = self._layers(engine, sessions[0], request, timed)
             conditions = _conditions(gpu, sessions[0], feeds, request, timed)
         return Measured(
@@ -65,8 +63,8 @@ class TrtMeter:
             enqueue_ms=float(np.median(timed.enqueue)),
             h2d_ms=h2d_ms,
             d2h_ms=d2h_ms,
-            gpu=tuple(sampler.samples),
-            findings=(*notes, *_unwatched(sampler)),
+            gpu=samples,
+            findings=(*notes, *unwatched),
         )
 
     def _sessions(
@@ -98,19 +96,6 @@ class TrtMeter:
         kinds = {layer.name: layer.kind for layer in record.layers}
         rows, overhead = profile_layers(session, kinds, median_ms=float(np.median(timed.compute)))
         return rows, (*notes, overhead)
-
-
-def _unwatched(sampler: GpuSampler) -> tuple[Finding, ...]:
-    if sampler.samples:
-        return ()
-    return (
-        Finding(
-            rule="gpu-not-sampled",
-            severity=Severity.NOTE,
-            message="Clocks, temperature and neighbours of the GPU were not sampled: NVML does not answer.",
-            remedy="Install nvidia-ml-py, and let the driver's libnvidia-ml be found.",
-        ),
-    )
 
 
 def _graph_notes(timed: Timed) -> tuple[Finding, ...]:

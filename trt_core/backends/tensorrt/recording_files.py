@@ -13,6 +13,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -224,6 +225,25 @@ def stem_of(name: str) -> str:
     for _ in range(3):
         base = _ROLE.sub("", base)
     return _ENDING.sub("", base).removesuffix(".onnx")[:200] or "engine"
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """The same names in their order, with a number at the stem of those that came before: `r18 (2).layers.json`.
+
+    The second file of each name belongs to a second engine, as when two folders are handed over at once.
+    """
+    given: Counter[str] = Counter()
+    apart = []
+    for name in names:
+        given[name] += 1
+        apart.append(name if given[name] == 1 else _numbered(name, given[name]))
+    return apart
+
+
+def _numbered(name: str, number: int) -> str:
+    stem = stem_of(name)
+    before, found, after = name.rpartition(stem)
+    return f"{before}{stem} ({number}){after}" if found else f"{stem} ({number}).{name}"
 
 
 def _joined(found: dict[str, Raw]) -> list[Raw]:

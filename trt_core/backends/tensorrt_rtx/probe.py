@@ -52,6 +52,7 @@ def _capabilities(answer: dict[str, object]) -> Capabilities:
         targets=tuple(Sm(major=major, minor=minor) for major, minor in targets),
         precisions=_PRECISIONS,
         has_progress=True,
+        needs_open_recurrent_batch=True,
         missing=(("run", _NO_RUN),),
     )
 

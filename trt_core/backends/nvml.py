@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, TypeVar
 
+from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.latency import GpuSample
 
 _PERIOD_S = 0.1
@@ -23,7 +24,21 @@ _HELD_BACK = (
     (0x40, "temperature, by the hardware"),
     (0x80, "power brake"),
 )
+_UNWATCHED = Finding(
+    rule="gpu-not-sampled",
+    severity=Severity.NOTE,
+    message="Clocks, temperature and neighbours of the GPU were not sampled: NVML does not answer.",
+    remedy="Install nvidia-ml-py, and let the driver's libnvidia-ml be found.",
+)
 T = TypeVar("T")
+
+
+def watched(run: Callable[[], T], *, bus_id: str) -> tuple[T, tuple[GpuSample, ...], tuple[Finding, ...]]:
+    """What `run` gives, the samples taken beside it, and a note where there are none; "" is the driver's first GPU."""
+    sampler = GpuSampler(bus_id)
+    with sampler.running():
+        result = run()
+    return result, tuple(sampler.samples), () if sampler.samples else (_UNWATCHED,)
 
 
 class GpuSampler:

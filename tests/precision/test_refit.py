@@ -1,0 +1,133 @@
+"""Scales that are taken anew, and what a file says of its own precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from trt_core.backends.onnxruntime.runner import OrtRunner
+from trt_core.domain.precision import Precision, Recipe, TensorRange
+from trt_core.precision.own_precision import own_precision
+from trt_core.precision.refit import refitted, scale_changes, scaled_activations
+from trt_core.precision.variant import make_variant
+
+WEIGHT = np.linspace(-2.0, 2.0, 32, dtype=np.float32).reshape(8, 4)
+RANGE = TensorRange(tensor="x", low=-1.0, high=3.0, scale=3.0 / 127)
+
+
+def matmul() -> onnx.ModelProto:
+    """y = x W."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])],
+        [numpy_helper.from_array(WEIGHT, "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def quantized(
+    *, scale: float, zero: int, dtype: type[np.integer], stored: bool, weight_scale: float = 2.0 / 127
+) -> onnx.ModelProto:
+    """The same with a pair at x, and at W either a pair or the stored steps with a DequantizeLinear."""
+    made = matmul()
+    graph = made.graph
+    del graph.node[:]
+    steps = np.clip(np.round(WEIGHT / np.float32(2.0 / 127)), -127, 127).astype(np.int8)
+    arrays = {
+        "s": np.float32(scale),
+        "z": np.asarray(zero, dtype),
+        "ws": np.float32(weight_scale),
+        "wz": np.int8(0),
+        "wq": steps,
+    }
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in arrays.items())
+    nodes = [("QuantizeLinear", ["x", "s", "z"], "xq"), ("DequantizeLinear", ["xq", "s", "z"], "xd")]
+    if stored:
+        nodes += [("DequantizeLinear", ["wq", "ws"], "wd")]
+    else:
+        nodes += [("QuantizeLinear", ["w", "ws", "wz"], "wp"), ("DequantizeLinear", ["wp", "ws", "wz"], "wd")]
+    graph.node.extend(helper.make_node(op, names, [out], name=out) for op, names, out in nodes)
+    graph.node.append(helper.make_node("MatMul", ["xd", "wd"], ["y"], name="product"))
+    return made
+
+
+def answers(model: onnx.ModelProto, tmp_path) -> np.ndarray:
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    feeds = {"x": np.linspace(-1.0, 3.0, 64, dtype=np.float32).reshape(8, 8)}
+    return OrtRunner().load(path, optimize=False).run(feeds)[0]
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["pair", "stored steps"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"scale": 1.0, "zero": 0, "dtype": np.int8},
+        {"scale": 0.0005, "zero": 0, "dtype": np.int8},
+        {"scale": 4.0 / 255, "zero": 255, "dtype": np.uint8},
+        {"scale": 3.0 / 127, "zero": 0, "dtype": np.int8, "weight_scale": 0.5},
+    ],
+    ids=["coarse", "clips", "zero point", "weights"],
+)
+def test_fitting_scales_give_back_what_a_corrupt_one_lost(fault, stored, tmp_path):
+    exact = answers(matmul(), tmp_path)
+    corrupt = quantized(**fault, stored=stored)
+
+    fitting = refitted(corrupt, matmul(), [RANGE])
+
+    assert scaled_activations(corrupt, ["x", "y"]) == ("x",)
+    before, after = (np.abs(answers(model, tmp_path) - exact).max() for model in (corrupt, fitting))
+    assert after < 0.12  # eight products, each half a step of x or W away
+    assert before > 5 * after
+
+
+def test_what_fits_already_stays_and_a_change_is_told_with_its_tensor():
+    corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True, weight_scale=0.5)
+
+    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), [RANGE]))["y"]
+
+    assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
+    assert (weight.tensor, weight.before, weight.after) == ("wq", 0.5, pytest.approx(2.0 / 127))
+    assert onnx.checker.check_model(refitted(corrupt, matmul(), [RANGE])) is None
+
+
+def test_an_activation_without_a_range_keeps_its_scale():
+    corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=False)
+
+    (x, _) = scale_changes(corrupt, refitted(corrupt, matmul(), []))["y"]
+
+    assert x.before == x.after == 1.0
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16, Precision.FP8, Precision.INT8])
+def test_a_variant_made_here_is_in_the_precision_that_was_asked_for(precision):
+    ranges = [RANGE] if precision.is_quantized else []
+
+    variant = make_variant(matmul(), Recipe(precision=precision, normalize=False), ranges)
+
+    assert own_precision(variant.model) is precision
+
+
+def test_weights_in_int4_make_a_file_int4():
+    made = matmul()
+    made.graph.node[0].input[1] = "wd"
+    made.graph.node.insert(0, helper.make_node("DequantizeLinear", ["w4", "s"], ["wd"], name="weights"))
+    made.graph.initializer.extend(
+        [helper.make_tensor("w4", TensorProto.INT4, [8, 4], [1] * 32), helper.make_tensor("s", 1, [], [0.1])]
+    )
+
+    assert own_precision(made) is Precision.INT4
+
+
+def test_a_file_in_fp32_and_one_in_uint8_without_zero_points():
+    model = quantized(scale=1.0, zero=0, dtype=np.uint8, stored=True)
+    for node in model.graph.node:
+        if node.output[0] in ("xq", "xd"):
+            del node.input[2:]
+
+    assert own_precision(model) is Precision.INT8
+    assert own_precision(matmul()) is None
