@@ -17,7 +17,11 @@ def upload_pictures(bench: Workbench, model: ModelRecord, *, key: str) -> None:
     """A folded uploader; pictures become samples and labels that can be chosen at once."""
     with st.expander("Upload a folder of pictures", icon=":material/photo_library:"):
         pictures = st.file_uploader("The folder", type=_KINDS, accept_multiple_files="directory", key=f"{key}.pictures")
-        labels = st.file_uploader("A CSV with name,class on each line", type=["csv"], key=f"{key}.picture_labels")
+        labels = st.file_uploader(
+            "A CSV with name,class on each line; pictures of one original: name,class,group",
+            type=["csv"],
+            key=f"{key}.picture_labels",
+        )
         with st.container(horizontal=True):
             resize = st.number_input(
                 "Shorter side, pixels",

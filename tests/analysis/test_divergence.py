@@ -157,6 +157,7 @@ def test_progress_ends_at_the_whole(model, tmp_path: Path) -> None:
     compare(model, tmp_path, {"fp16": twins.fp16_twin(model)}, reporter=reporter, samples=3)
     assert reporter.reported[-1].fraction == 1.0
     assert reporter.reported[-1].steps == 3
+    assert all(item.phase[0].isupper() and " " in item.phase for item in reporter.reported), "phases are read by people"
 
 
 def test_histograms_have_common_edges_and_count_the_strided_sample(model, tmp_path: Path) -> None:

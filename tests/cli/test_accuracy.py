@@ -403,12 +403,13 @@ def test_a_folder_of_pictures_with_a_csv_is_labelled_data(run: Run, tmp_path: Pa
     images, labels = np.load(TEST)["image"][:40], np.load(LABELS)["labels"][:40]
     for number, image in enumerate(images):
         Image.fromarray(np.rint(image[0] * 255).astype(np.uint8)).save(folder / f"{number}.png")
-    lines = [f"{number}.png,{label}" for number, label in enumerate(labels)]
+    lines = [f"{number}.png,{label},{number // 2}" for number, label in enumerate(labels)]
     (tmp_path / "labels.csv").write_text("\n".join(lines))
 
     _, plain, err = run("validate", MODEL, "--against", MODEL, "--data", folder, "--labels", tmp_path / "labels.csv")
 
     assert plain["samples"] == 40, err
+    assert plain["by_groups"]["groups"] == 20
     assert plain["baseline"] > 0.85
 
 

@@ -27,13 +27,13 @@ def folder(tmp_path):
 
 
 def test_pictures_are_resized_normalized_and_in_the_order_of_the_label_file(folder, tmp_path):
-    files, labels = read_label_file(tmp_path / "labels.csv", folder)
+    listed = read_label_file(tmp_path / "labels.csv", folder)
 
-    write_images(files, RGB, ImageSettings(mean=(0.5,), std=(0.25,)), tmp_path / "x.npz")
+    write_images(listed.files, RGB, ImageSettings(mean=(0.5,), std=(0.25,)), tmp_path / "x.npz")
 
     with np.load(tmp_path / "x.npz") as stored:
         values = stored["x"]
-    assert labels == (3, 7)
+    assert (listed.classes, listed.groups) == ((3, 7), ())
     assert values.shape == (2, 3, 4, 6)
     assert values[0, :, 0, 0] == pytest.approx([2.0, -2.0, -2.0])
     assert values[1, 1, 0, 0] == pytest.approx((0.2 - 0.5) / 0.25)
@@ -109,7 +109,24 @@ def test_pixels_of_unknown_white_are_refused(tmp_path, dtype):
 def test_a_mark_that_spreadsheets_put_first_is_no_part_of_a_name(folder, tmp_path):
     (tmp_path / "labels.csv").write_text("0.png,3\n1.png,7\n", encoding="utf-8-sig")
 
-    assert read_label_file(tmp_path / "labels.csv", folder)[1] == (3, 7)
+    assert read_label_file(tmp_path / "labels.csv", folder).classes == (3, 7)
+
+
+@pytest.mark.parametrize("first", ["", "file,label,original\n"])
+def test_a_third_column_tells_groups(folder, tmp_path, first):
+    (tmp_path / "labels.csv").write_text(f"{first}0.png,3,17\n1.png,7,17\n")
+
+    listed = read_label_file(tmp_path / "labels.csv", folder)
+
+    assert (listed.classes, listed.groups) == ((3, 7), (17, 17))
+
+
+@pytest.mark.parametrize("lines", ["0.png,3\n1.png,7,1\n", "0.png,3,1\n1.png,7\n", "0.png,3,1\n1.png,7,test\n"])
+def test_groups_on_some_lines_only_or_in_words_are_refused(folder, tmp_path, lines):
+    (tmp_path / "labels.csv").write_text(lines)
+
+    with pytest.raises(InvalidData, match="Line 2"):
+        read_label_file(tmp_path / "labels.csv", folder)
 
 
 def test_a_picture_that_is_named_twice_is_refused(folder, tmp_path):

@@ -27,8 +27,8 @@ def dependence_findings(measured: Measured, judgement: Judgement) -> tuple[Findi
             severity=Severity.NOTE,
             message="The bounds take the samples for independent. Copies, crops or frames of one original are not, and "
             "with them the true bounds are wider.",
-            remedy="Where there are such samples, add an array groups to the label file: one whole number a sample, "
-            "the same for all of one original.",
+            remedy="Where there are such samples, add an array groups to the label file, or a third column to that of "
+            "pictures: one whole number a sample, the same for all of one original.",
         ),
     )
 

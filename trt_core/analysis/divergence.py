@@ -19,6 +19,7 @@ from trt_core.protocols import Array, Clock, Feeds, Reporter, Runner, SampleBatc
 BASELINE = "fp32"
 HISTOGRAM_SAMPLES = 4
 _PROGRESS_SECONDS = 0.2
+_COMPARING = "Comparing the tensors of every layer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def compare_runs(
     """
     began = clock()
     watched = _watched(graph, candidates)
-    reporter.progress(Progress(phase="load", fraction=0.0))
+    reporter.progress(Progress(phase="Loading the model and its twins", fraction=0.0))
     run = _Run(watched, candidates, histogram_samples)
     reference = runner.load(baseline, extra_outputs=run.asked, optimize=False, threads=threads)
     sessions = [
@@ -97,7 +98,7 @@ def _told(
         done += size
         if clock() - told >= _PROGRESS_SECONDS or done >= samples:
             told = clock()
-            reporter.progress(Progress(phase="compare", fraction=min(1.0, done / samples), step=done, steps=samples))
+            reporter.progress(Progress(phase=_COMPARING, fraction=min(1.0, done / samples), step=done, steps=samples))
 
 
 def watched_tensor(graph: Graph, node: Node) -> str | None:

@@ -22,7 +22,8 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--labels",
         type=Path,
-        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV",
+        help=".npz with the array labels, and groups where samples depend on each other; for pictures a CSV with "
+        "name,class or name,class,group on each line",
     )
     command.add_argument("--resize", type=int, default=0, help="pictures: pixels of the shorter side before the cut")
     command.add_argument("--mean", type=float, nargs="+", default=[0.0], help="pictures: of values from 0 to 1")

@@ -23,7 +23,7 @@ class PictureNames:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenPictures:
-    """Two files: the samples, and one class number a sample."""
+    """Two files: the samples, and one class number a sample, with its group where there are any."""
 
     samples: Path
     labels: Path
@@ -38,17 +38,18 @@ def written_pictures(
     scratch: Path,
     names: PictureNames,
 ) -> WrittenPictures:
-    """Write a folder of pictures with its label file (name,class) for a model of one input."""
+    """Write a folder of pictures with its label file (name,class or name,class,group) for a model of one input."""
     import numpy as np
 
     from trt_core.store.images import read_label_file, write_images
 
     if len(inputs) != 1:
         raise InvalidData(f"The model has {len(inputs)} inputs.", remedy="Give the samples as .npz.")
-    files, classes = read_label_file(labels, folder)
+    listed = read_label_file(labels, folder)
     found = WrittenPictures(samples=scratch / "images.npz", labels=scratch / "labels.npz")
-    write_images(files, inputs[0], settings, found.samples, shown_as=names.shown_as)
-    np.savez(found.labels, labels=np.asarray(classes, np.int64))
+    write_images(listed.files, inputs[0], settings, found.samples, shown_as=names.shown_as)
+    groups = {"groups": np.asarray(listed.groups, np.int64)} if listed.groups else {}
+    np.savez(found.labels, allow_pickle=False, labels=np.asarray(listed.classes, np.int64), **groups)
     return found
 
 

@@ -21,25 +21,35 @@ from trt_core.errors import DependencyMissing, InvalidData
 _MOST_PIXELS = 200_000_000  # of one picture: beyond it, a small file may hold a large picture on purpose
 _LABEL_BYTES = 64 << 20
 _MOST_DIGITS = 9  # of a class
+_LINES = "Write name.jpg,3 on each line; with groups name.jpg,3,17 on all of them."
 
 
-def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[int, ...]]:
-    """Pictures and class numbers of a CSV with a name and a number a line; a first line of words is skipped.
+@dataclass(frozen=True, kw_only=True)
+class LabelledPictures:
+    """Pictures in the order of their label file, the class of each, and its group where the file tells groups."""
 
-    Raises InvalidData for lines that cannot be read, pictures that are missing or named twice, or names that leave the
-    folder.
+    files: tuple[Path, ...]
+    classes: tuple[int, ...]
+    groups: tuple[int, ...] = ()
+
+
+def read_label_file(path: Path, folder: Path) -> LabelledPictures:
+    """What a CSV says, a name, a class number and perhaps a group number a line; a first line of words is skipped.
+
+    Raises InvalidData for lines that cannot be read, groups on some lines only, pictures that are missing or named
+    twice, and names that leave the folder.
     """
     if not path.is_file() or path.stat().st_size > _LABEL_BYTES:
         raise InvalidData(
             f"There is no label file {path.name!r}, or it is too large.", remedy="Give a CSV: name,label."
         )
-    root, files, labels = folder.resolve(), dict[Path, int](), list[int]()
+    root, files, numbers = folder.resolve(), dict[Path, int](), list[list[int]]()
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         for number, row in _rows(lines, path.name):
-            if len(row) != 2 or not row[1].strip().isdecimal() or len(row[1]) > _MOST_DIGITS:
-                raise InvalidData(
-                    f"Line {number} of {path.name} is no picture and class.", remedy="Write name.jpg,3 on each line."
-                )
+            told = [word.strip() for word in row[1:]]
+            fits = len(told) == len(numbers[0]) if numbers else len(told) in (1, 2)
+            if not (fits and all(map(_is_number, told))):
+                raise InvalidData(f"Line {number} of {path.name} is no picture and class.", remedy=_LINES)
             file = _inside(root, row[0].strip())
             if file is None:
                 raise InvalidData(
@@ -49,10 +59,15 @@ def read_label_file(path: Path, folder: Path) -> tuple[tuple[Path, ...], tuple[i
             if file in files:
                 raise _named_twice(row[0], files[file], number)
             files[file] = number
-            labels.append(int(row[1]))
+            numbers.append([int(word) for word in told])
     if not files:
-        raise InvalidData(f"{path.name} names no picture.", remedy="Write name.jpg,3 on each line.")
-    return tuple(files), tuple(labels)
+        raise InvalidData(f"{path.name} names no picture.", remedy=_LINES)
+    classes, *groups = zip(*numbers, strict=True)
+    return LabelledPictures(files=tuple(files), classes=classes, groups=groups[0] if groups else ())
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and len(word) <= _MOST_DIGITS
 
 
 def _named_twice(name: str, first: int, second: int) -> InvalidData:
@@ -69,12 +84,10 @@ def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(rows, None)
         except csv.Error as error:
-            raise InvalidData(
-                f"Line {number} of {name} cannot be read: {error}.", remedy="Write name.jpg,3 on each line."
-            ) from error
+            raise InvalidData(f"Line {number} of {name} cannot be read: {error}.", remedy=_LINES) from error
         if row is None:
             return
-        if row and not (number == 1 and not row[-1].strip().lstrip("-").isdigit()):
+        if row and not (number == 1 and not row[1 % len(row)].strip().lstrip("-").isdigit()):
             yield number, row
 
 
