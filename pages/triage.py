@@ -17,7 +17,7 @@ from pages.ui.sensitivity_view import choose_sensitivity, sensitivity_view, show
 from pages.ui.state import selected
 from pages.ui.triage_form import triage_form
 from pages.ui.triage_plans import plan_upload
-from pages.ui.triage_view import choose_run, show_run
+from pages.ui.triage_view import choose_run, show_run, stored_run
 from pages.ui.validation_card import show_validations
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.jobs import Job, JobKind
@@ -67,7 +67,7 @@ def _plan(bench: Workbench, model: ModelRecord) -> None:
     else:
         chosen = selected("triage") or heads[0].id
         choose_run(heads, chosen)
-        run = bench.triage.run(chosen)
+        run = stored_run(bench, chosen)
         shown = show_run(bench, run)
         report_button(lambda: triage_report(bench, shown), page="triage", name=run.id)
     plan_upload(bench, model, run)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
+from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label, room
 from trt_core.domain.precision import Precision
@@ -18,6 +19,7 @@ _CHOSEN = "#C2185B"
 _LETTERED = 80  # cells of a strip that have room for a letter
 
 
+@once(16)
 def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
     """Every evaluated plan as a point, the tolerance as a line, the chosen plan marked, latencies where measured."""
     import plotly.graph_objects as go
@@ -153,6 +155,7 @@ def _limit(figure: Any, run: TriageRun) -> None:
         )
 
 
+@once(16)
 def strip_figure(run: TriageRun) -> Any:
     """The plan in the order of the file: one cell a node, its colour and letter the precision it gets."""
     import plotly.graph_objects as go
