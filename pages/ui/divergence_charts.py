@@ -210,7 +210,9 @@ def _origins(figure: Any, run: DivergenceRun, loss: Loss) -> None:
 
 
 def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) -> None:
+    middle = max(place.values(), default=0) / 2
     for number, item in enumerate(loss.guilty[:_NAMED_ORIGINS]):
+        is_late = place[item.index] > middle  # its name has its room on the left
         # The guiltiest is named in full; the others by number, since they often stand close together.
         figure.add_annotation(
             x=place[item.index],
@@ -219,9 +221,9 @@ def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) 
             showarrow=True,
             arrowhead=0,
             arrowcolor=_GREY,
-            ax=14,
+            ax=-14 if is_late else 14,
             ay=34 if not number else 24,
-            xanchor="left",
+            xanchor="right" if is_late else "left",
             font={"size": 11},
             row=1,
             col=1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 
 from pages.ui.report import render
 from pages.ui.report_triage import triage_report
+from pages.ui.theme import PRECISION_COLOURS
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
@@ -144,6 +146,22 @@ def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_wer
     marks = [row["Gain is"] for row in layer_rows(run)]
     assert marks[0] == "measured"
     assert set(marks[1:]) == {"estimated"}
+
+
+def test_a_plan_of_many_nodes_is_one_picture_with_a_legend_and_a_word_for_each_cell(run):
+    first, *others = run.plan.entries
+    kept = replace(first, precision=Precision.FP16)
+    copies = [replace(entry, node=f"{entry.node}_{number}") for number in range(10) for entry in others]
+    many = replace(run, plan=replace(run.plan, entries=(kept, *copies)))
+
+    cells, *legend = strip_figure(many).data
+
+    assert cells.type == "heatmap"
+    assert len(cells.text[0]) == len(cells.z[0]) == 191
+    assert list(cells.customdata[0][:2]) == ["FP16 (H)", "INT8 (I)"]
+    assert first.node.rpartition("/")[2] in cells.text[0][0]
+    assert [trace.name for trace in legend] == ["FP16 (H)", "INT8 (I)"]
+    assert legend[0].marker.color == PRECISION_COLOURS[Precision.FP16]
 
 
 def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(bench, sample, run, open_page):
