@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
+from pages.ui import narrowing
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import log_rows
 from pages.ui.text import milliseconds
@@ -94,6 +95,22 @@ def test_the_chosen_layer_and_node_are_in_the_address_and_the_link_opens_them_ag
 
     again.selectbox("fusion.layer").set_value(None).run()
     assert "layer" not in again.query_params
+
+
+def test_among_many_nodes_the_list_holds_what_was_searched_for_and_what_is_chosen(app, monkeypatch):
+    monkeypatch.setattr(narrowing, "_FEW", 3)
+    monkeypatch.setattr(narrowing, "_MOST", 2)
+    app.run()
+    assert len(app.selectbox("fusion.node").options) == 2
+
+    app.text_input("fusion.node.find").set_value("RELU").run()
+    (first, _) = app.selectbox("fusion.node").options
+    app.selectbox("fusion.node").select(first).run()
+    app.text_input("fusion.node.find").set_value("no such node").run()
+
+    assert "relu" in first.lower()
+    assert app.selectbox("fusion.node").options == [first]
+    assert f"**Node {first.partition(' ')[0]}**" in words(app)
 
 
 @pytest.mark.parametrize("layer", ["99999", "-1", "one", "1" * 5000])
