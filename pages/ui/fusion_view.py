@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -18,6 +19,7 @@ from pages.ui.graph_component import graph_panel
 from pages.ui.narrowing import narrowed
 from pages.ui.once import once
 from pages.ui.pickers import chosen_position
+from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
@@ -227,6 +229,10 @@ def _both_ways(fusion: FusionMap) -> None:
         st.caption(
             f"{text.counted(len(fusion.nodes), 'node')}: too many lines to read, so that ops are drawn as groups."
         )
+    show_when_seen(partial(_flows, fusion), key="fusion.ends", height=500)
+
+
+def _flows(fusion: FusionMap) -> None:
     st.markdown("**Where the ops end**")
     st.plotly_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", config=plot_config(f"{fusion.build_id}-flows"))
 
