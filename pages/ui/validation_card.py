@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
 from pages.ui.validation_form import validation_form
@@ -72,9 +74,16 @@ def _card(bench: Workbench, run: ValidationRun, tolerance: float | None) -> None
         st.caption(text.plain(run.method))
         lost, gained = bench.validation.flipped(run)
         if lost or gained:
-            with st.expander(f"{len(lost)} samples lost, {len(gained)} gained"):
-                rows = [{"Sample": item, "Became": "wrong"} for item in lost]
-                rows += [{"Sample": item, "Became": "right"} for item in gained]
-                show_table(rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240)
+            show_expander(
+                f"{len(lost)} samples lost, {len(gained)} gained",
+                partial(_flipped, run, lost, gained),
+                key=f"triage.flips.{run.id}",
+            )
         if run.findings:
             show_findings(run.findings)
+
+
+def _flipped(run: ValidationRun, lost: Sequence[int], gained: Sequence[int]) -> None:
+    rows = [{"Sample": item, "Became": "wrong"} for item in lost]
+    rows += [{"Sample": item, "Became": "right"} for item in gained]
+    show_table(rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240)

@@ -13,7 +13,7 @@ from pages.ui.report_triage import triage_report
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
-from tests.pages.conftest import words
+from tests.pages.conftest import open_expanders, words
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.plans import plan_text
@@ -194,6 +194,7 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
 
     app = open_page("triage", model=sample.id, triage=run.id)
     renamed = plan_text(run.plan).replace("/encoder/layer0/ffn/up/MatMul", "/elsewhere/MatMul").encode()
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_file").upload("plan.json", renamed, "application/json").run()
 
     assert not app.exception
@@ -206,6 +207,7 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
 
 def test_a_plan_from_outside_becomes_a_variant_with_the_data_that_it_was_found_with(bench, sample, run, open_page):
     app = open_page("triage", model=sample.id, triage=run.id)
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_file").upload("plan.json", plan_text(run.plan).encode(), "application/json").run()
 
     assert app.selectbox("triage.plan_data").value == data_of(bench, "calibration").id
@@ -219,6 +221,7 @@ def test_a_plan_from_outside_becomes_a_variant_with_the_data_that_it_was_found_w
 def test_two_plans_from_outside_are_held_against_each_other(bench, sample, run, open_page):
     other = bench.triage.chosen(run, 0)
     app = open_page("triage", model=sample.id, triage=run.id)
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_other").upload("b.json", plan_text(other.plan).encode(), "application/json").run()
     app.file_uploader("triage.plan_file").upload("a.json", plan_text(other.plan).encode(), "application/json").run()
 
