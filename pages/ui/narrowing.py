@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Generic, Literal, TypeVar
 
 import streamlit as st
@@ -39,7 +38,7 @@ def narrowed(labels: Mapping[Name, str], *, key: str, find: str, chosen: Collect
     if wanted:
         more = f"; the list holds the first {_MOST}" if len(found) > _MOST else ""
         st.caption(f"{text.counted(len(found), 'match', 'matches')}{more}.")
-    return Offer(options=list(dict.fromkeys((*chosen, *islice(found, _MOST)))), filter_mode=None)
+    return Offer(options=list(dict.fromkeys([*chosen, *found[:_MOST]])), filter_mode=None)
 
 
 def matches(labels: Mapping[Name, str], wanted: str) -> list[Name]:
