@@ -5,7 +5,7 @@ A browser builds every option of a list at each visit, whether it is opened or n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -15,7 +15,7 @@ from pages.ui import text
 
 _FEW = 300  # names that a list holds without a search
 _MOST = 100  # matches that it holds
-Name = TypeVar("Name", int, str)
+Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
