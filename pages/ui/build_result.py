@@ -43,7 +43,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         show_findings(pressing)
     if cached:
         st.caption("Answered from the store: this request was built before.")
-    show_when_seen(partial(_details, bench, record, variant), key="build.details", height=720)
+    show_when_seen(partial(_details, bench, record, variant), key="build.details", height=1200)
 
 
 def _details(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:

@@ -14,19 +14,31 @@ import streamlit as st
 from pages.ui.errors import boundary
 from pages.ui.tabs import opened_under
 
-# While the page is built, what stands above is not as high yet: only what stays in the window is seen.
+# While the page is built, what stands above is not as high yet: only what stays in the window is seen. Of two that are
+# seen at one moment Streamlit hears one: each says it at a moment of its own, and again until it is drawn.
 _STAYS = """
-export default function ({ parentElement, setStateValue }) {
-  let wait;
+export default function ({ data, parentElement, setStateValue }) {
+  const place = parentElement.querySelector("div");
+  place.style.height = `${data.height}px`;
+  place.rest?.();
+  if (!data.height) return undefined;
+  let next;
+  const tell = (after) => {
+    next = setTimeout(() => {
+      setStateValue("seen", Date.now());
+      tell(1500);
+    }, after * (1 + Math.random()));
+  };
   const watch = new IntersectionObserver(([entry]) => {
-    clearTimeout(wait);
-    if (entry.isIntersecting) wait = setTimeout(() => setStateValue("seen", true), 250);
+    clearTimeout(next);
+    if (entry.isIntersecting) tell(200);
   });
-  watch.observe(parentElement.host ?? parentElement);
-  return () => {
-    clearTimeout(wait);
+  watch.observe(place);
+  place.rest = () => {
+    clearTimeout(next);
     watch.disconnect();
   };
+  return place.rest;
 }
 """
 
@@ -49,7 +61,8 @@ def _seen(draw: Callable[[], object], key: str, height: int) -> None:
     if (st.session_state.get(key) or {}).get("seen"):
         opened.add(key)
     with st.container(gap=None):
-        _component()(key=key, default={"seen": False}, height=1 if opened else height, on_seen_change=_nothing)
+        place = {"height": 0 if opened else height}
+        _component()(key=key, data=place, default={"seen": 0}, height="content", on_seen_change=_nothing)
         if opened:
             with st.container(), boundary():
                 draw()
