@@ -33,6 +33,18 @@ def show_expander(
     st.fragment(_expander)(place, draw, key=key, expanded=expanded, carried=travelling())
 
 
+def folded_box(label: str, *, key: str, icon: str | None = None) -> ExpanderContainer | None:
+    """A folded box to draw in; None while it has not been opened since the reader came to the page.
+
+    No fragment: for what decides what the rest of the page says.
+    """
+    opened = opened_under(key)
+    box = st.expander(label, icon=icon, key=key, on_change="rerun")
+    if box.open:
+        opened.add(key)
+    return box if opened else None
+
+
 def _expander(
     place: Callable[[], ExpanderContainer],
     draw: Callable[[], object],
