@@ -62,6 +62,7 @@ def option_fields(options: BuilderOptions) -> dict[str, Any]:
         "build.hardware": options.hardware_compatibility,
         "build.timings": options.timing_cache if options.timing_cache in _TIMINGS else "",
         "build.rebuild": False,
+        "build.options": options != BuilderOptions(),  # a folded box would leave them out
     } | switch_fields(options)
 
 
