@@ -54,7 +54,8 @@ def show_run(bench: Workbench, view: RunView) -> None:
     for loss in view.losses:
         metrics(_cards(view, loss))
     st.fragment(_layers)(bench, view)
-    show_when_seen(partial(_details, view), key="divergence.details", height=460)
+    details = partial(_details, view)
+    show_when_seen(details, key="divergence.details", height=460, at_once="tab" in st.query_params)
 
 
 def _layers(bench: Workbench, view: RunView) -> None:

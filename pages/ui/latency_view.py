@@ -132,7 +132,8 @@ def show_runs(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> No
     )
     show_when_seen(partial(_spread, views, name), key="latency.spread", height=380)
     _measured_how(views)
-    show_when_seen(partial(_details, views, comparisons, name), key="latency.details", height=420)
+    details = partial(_details, views, comparisons, name)
+    show_when_seen(details, key="latency.details", height=420, at_once="tab" in st.query_params)
 
 
 def _spread(views: Sequence[RunView], name: str) -> None:
