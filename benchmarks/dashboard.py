@@ -34,10 +34,10 @@ _GO = """([title, at]) => {
     const begin = performance.now();
     [...document.querySelectorAll('[data-testid="stSidebar"] a')].find(a => a.innerText.trim().endsWith(title)).click();
     const look = () => {
-      const stands = document.querySelector('h1')?.innerText === title;
+      const stands = document.querySelector('h1')?.textContent === title;  // innerText would lay the page out each time
       if (stands && document.querySelector('[data-test-script-state="notRunning"]')) {
         window.took = (performance.now() - begin) / 1000;
-      } else setTimeout(look, 20);  // a frame would never come in a tab that is not in front
+      } else setTimeout(look, 50);  // a frame would never come in a tab that is not in front
     };
     look();
   }, at - Date.now());
