@@ -15,6 +15,7 @@ from trt_core.precision.variant import make_variant
 
 WEIGHT = np.linspace(-2.0, 2.0, 32, dtype=np.float32).reshape(8, 4)
 RANGE = TensorRange(tensor="x", low=-1.0, high=3.0, scale=3.0 / 127)
+SEEN = {"x": (-1.0, 3.0)}
 
 
 def matmul() -> onnx.ModelProto:
@@ -77,7 +78,7 @@ def test_fitting_scales_give_back_what_a_corrupt_one_lost(fault, stored, tmp_pat
     exact = answers(matmul(), tmp_path)
     corrupt = quantized(**fault, stored=stored)
 
-    fitting = refitted(corrupt, matmul(), [RANGE])
+    fitting = refitted(corrupt, matmul(), SEEN)
 
     assert scaled_activations(corrupt, ["x", "y"]) == ("x",)
     before, after = (np.abs(answers(model, tmp_path) - exact).max() for model in (corrupt, fitting))
@@ -88,17 +89,66 @@ def test_fitting_scales_give_back_what_a_corrupt_one_lost(fault, stored, tmp_pat
 def test_what_fits_already_stays_and_a_change_is_told_with_its_tensor():
     corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True, weight_scale=0.5)
 
-    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), [RANGE]))["y"]
+    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), SEEN))["y"]
 
     assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
     assert (weight.tensor, weight.before, weight.after) == ("wq", 0.5, pytest.approx(2.0 / 127))
-    assert onnx.checker.check_model(refitted(corrupt, matmul(), [RANGE])) is None
+    assert onnx.checker.check_model(refitted(corrupt, matmul(), SEEN)) is None
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [(np.uint8, 64), (np.int8, -64)])
+def test_a_good_scale_with_a_zero_point_is_what_fits(dtype, zero):
+    """Files of ONNX Runtime's quantizer spend all 256 steps from end to end, in INT8 as well."""
+    good = quantized(scale=4.0 / 255, zero=zero, dtype=dtype, stored=True)
+
+    (x, _) = scale_changes(good, refitted(good, matmul(), SEEN))["y"]
+
+    assert x.after == pytest.approx(x.before)
+    assert x.zero_after == x.zero_before == zero
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["pair", "stored steps"])
+def test_scales_in_constant_nodes_and_behind_identities_are_taken_anew(stored):
+    """So PyTorch writes them."""
+    corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=stored, weight_scale=0.5)
+    graph = corrupt.graph
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = [helper.make_node("Constant", [], [name], value=held[name]) for name in ("s", "z", "w")]
+    nodes.append(helper.make_node("Identity", ["first"], ["ws"]))
+    nodes += graph.node
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for name in ("s", "z", "w"):
+        graph.initializer.remove(held[name])
+    held["ws"].name = "first"
+
+    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), SEEN))["y"]
+
+    assert (x.after, weight.after) == (pytest.approx(3.0 / 127), pytest.approx(2.0 / 127))
+
+
+def test_what_was_zero_on_all_samples_keeps_its_scale_and_zero_point():
+    good = quantized(scale=0.1, zero=7, dtype=np.uint8, stored=True)
+
+    (x, _) = scale_changes(good, refitted(good, matmul(), {"x": (0.0, 0.0)}))["y"]
+
+    assert (x.before, x.zero_before) == (x.after, x.zero_after)
+
+
+def test_as_many_scales_as_no_axis_has_stay_as_they_are():
+    odd = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True)
+    scale = next(tensor for tensor in odd.graph.initializer if tensor.name == "ws")
+    scale.CopyFrom(numpy_helper.from_array(np.full(3, 0.5, np.float32), "ws"))
+
+    (_, weight) = scale_changes(odd, refitted(odd, matmul(), SEEN))["y"]
+
+    assert weight.before == weight.after == 0.5
 
 
 def test_an_activation_without_a_range_keeps_its_scale():
     corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=False)
 
-    (x, _) = scale_changes(corrupt, refitted(corrupt, matmul(), []))["y"]
+    (x, _) = scale_changes(corrupt, refitted(corrupt, matmul(), {}))["y"]
 
     assert x.before == x.after == 1.0
 

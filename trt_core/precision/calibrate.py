@@ -30,9 +30,10 @@ PHASE = "Calibrating"
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Ranges, and what was noticed on the way."""
+    """Ranges, and what was noticed on the way; `extremes` are the least and greatest finite value of each tensor."""
 
     ranges: tuple[TensorRange, ...]
+    extremes: Mapping[str, tuple[float, float]]
     findings: tuple[Finding, ...]
     samples: int
 
@@ -84,7 +85,8 @@ def calibrate(
     if seen == 0:
         raise InvalidData("The calibration data hold no samples.", remedy="Give at least one sample, better 500.")
     ranges = tuple(_range(name, histograms[name], method, percentile) for name in tensors)
-    return Calibration(ranges=ranges, findings=tuple(_findings(histograms, seen)), samples=seen)
+    extremes = {name: (found.low, found.high) for name, found in histograms.items() if found.high >= found.low}
+    return Calibration(ranges=ranges, extremes=extremes, findings=tuple(_findings(histograms, seen)), samples=seen)
 
 
 def _observe(histogram: MagnitudeHistogram, name: str, values: Array, *, nan_is_left_out: bool) -> None:

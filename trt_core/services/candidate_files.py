@@ -117,7 +117,7 @@ class _Reader:
         measured = calibrate(
             self._path, tensors, batches, method=CalibrationMethod.MINMAX, runner=runner, reporter=reporter
         )
-        return refitted(self._twin, self._original, measured.ranges)
+        return refitted(self._twin, self._original, measured.extremes)
 
     def changes(self, fitting: Any) -> dict[int, Sequence[ScaleChange]]:
         from trt_core.precision.refit import scale_changes
