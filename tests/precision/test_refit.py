@@ -127,6 +127,17 @@ def test_scales_in_constant_nodes_and_behind_identities_are_taken_anew(stored):
     assert (x.after, weight.after) == (pytest.approx(3.0 / 127), pytest.approx(2.0 / 127))
 
 
+@pytest.mark.parametrize(("first", "second"), [(1.0, 3.0 / 127), (3.0 / 127, 1.0)], ids=["quantizes", "dequantizes"])
+def test_of_a_pair_with_two_scales_the_one_that_does_not_fit_is_told(first, second):
+    torn = quantized(scale=first, zero=0, dtype=np.int8, stored=True)
+    torn.graph.initializer.append(numpy_helper.from_array(np.float32(second), "other"))
+    next(node for node in torn.graph.node if node.output[0] == "xd").input[1] = "other"
+
+    (x, _) = scale_changes(torn, refitted(torn, matmul(), SEEN))["y"]
+
+    assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
+
+
 def test_what_was_zero_on_all_samples_keeps_its_scale_and_zero_point():
     good = quantized(scale=0.1, zero=7, dtype=np.uint8, stored=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -130,30 +131,46 @@ class _Parts:
 
 def scale_changes(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, tuple[ScaleChange, ...]]:
     """For the first output of each node that reads Q/DQ pairs, their scales in two files that differ in scales only."""
-    old, new = _Parts(before), _Parts(after)
-    source = {node.output[0]: node.input[0] for node in before.graph.node if node.op_type == "QuantizeLinear"}
-    pairs = {node.output[0]: node for node in before.graph.node if node.op_type == "DequantizeLinear"}
-    twins = {node.output[0]: node for node in after.graph.node if node.op_type == "DequantizeLinear"}
+    old, new = _Pairs(before), _Pairs(after)
     found: dict[str, tuple[ScaleChange, ...]] = {}
     for node in before.graph.node:
-        changes = []
-        for name in node.input:
-            if name in pairs and name in twins:
-                was, became = old.array(pairs[name].input[1]), new.array(twins[name].input[1])
-                if was is not None and became is not None and was.size and became.size:
-                    tensor = source.get(pairs[name].input[0], pairs[name].input[0])
-                    changes.append(
-                        ScaleChange(
-                            tensor=tensor,
-                            before=_middle(was),
-                            after=_middle(became),
-                            zero_before=_middle(old.zero(pairs[name])),
-                            zero_after=_middle(new.zero(twins[name])),
-                        )
-                    )
-        if changes and node.output:
-            found[node.output[0]] = tuple(changes)
+        changes = [_change(name, old, new) for name in node.input if name in old.second and name in new.second]
+        told = tuple(item for item in changes if item is not None)
+        if told and node.output:
+            found[node.output[0]] = told
     return found
+
+
+class _Pairs(_Parts):
+    """The constants of a model, and the nodes of its Q/DQ pairs by what they write."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        super().__init__(model)
+        self.first = {node.output[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
+        self.second = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
+
+    def scale(self, node: onnx.NodeProto) -> float | None:
+        held = self.array(node.input[1])
+        return None if held is None or not held.size else _middle(held)
+
+
+def _change(name: str, old: _Pairs, new: _Pairs) -> ScaleChange | None:
+    """Of a pair whose two scales differ in the file, the one that is further away from what fits."""
+    last, twin = old.second[name], new.second[name]
+    first = old.first.get(last.input[0])
+    was = [(old.scale(node), node) for node in (last, first) if node is not None]
+    known = [(scale, node) for scale, node in was if scale is not None]
+    became = new.scale(twin)
+    if not known or became is None:
+        return None
+    before, node = max(known, key=lambda pair: abs(math.log(pair[0] / became)) if pair[0] * became > 0.0 else math.inf)
+    return ScaleChange(
+        tensor=first.input[0] if first is not None else last.input[0],
+        before=before,
+        after=became,
+        zero_before=_middle(old.zero(node)),
+        zero_after=_middle(new.zero(twin)),
+    )
 
 
 def _middle(values: Array | None) -> float:
