@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui.divergence_form import divergence_form
 from pages.ui.divergence_run import run_view
 from pages.ui.divergence_view import choose_run, show_run
+from pages.ui.expanders import show_expander
 from pages.ui.frame import frame
 from pages.ui.inside_view import inside_section
 from pages.ui.jobs import is_under_way, job_panel, show_result
@@ -23,8 +26,8 @@ with frame("Divergence", page="divergence") as bench:
     model = model_or_sample(bench, page="divergence", promise=_PROMISE, sample="digits_transformer")
     if model is not None:
         heads = bench.divergence.heads(model.id)
-        with st.expander("New comparison", icon=":material/ssid_chart:", expanded=not heads):
-            divergence_form(bench, model)
+        form = partial(divergence_form, bench, model)
+        show_expander("New comparison", form, key="divergence.new", icon=":material/ssid_chart:", expanded=not heads)
         job_panel(bench, selected("job"), on_success=show_result)
         if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Compare.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
+from pages.ui.expanders import show_expander
 from pages.ui.frame import frame
 from pages.ui.jobs import is_under_way, job_panel, result_query
 from pages.ui.latency_form import latency_form
@@ -33,8 +36,8 @@ with frame("Latency", page="latency") as bench:
     model = model_or_sample(bench, page="latency", promise=_PROMISE)
     if model is not None:
         heads = bench.latency.heads(model.id)
-        with st.expander("New measurement", icon=":material/timer:", expanded=not heads):
-            latency_form(bench, model)
+        form = partial(latency_form, bench, model)
+        show_expander("New measurement", form, key="latency.new", icon=":material/timer:", expanded=not heads)
         job_panel(bench, selected("job"), on_success=_finished)
         if not heads and not is_under_way(bench, selected("job")):
             st.info(f"{_PROMISE} There is no run of this model yet: press Measure.")

@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import show_expander
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, show_result
 from pages.ui.report import report_button
@@ -23,8 +24,8 @@ with frame("Sweeps", page="sweeps") as bench:
     model = model_or_sample(bench, page="sweeps", promise=_PROMISE)
     if model is not None:
         heads = {head.id: head for head in bench.sweeps.heads(model.id)}
-        with st.expander("New sweep", icon=":material/grid_on:", expanded=not heads):
-            sweep_form(bench, model)
+        form = partial(sweep_form, bench, model)
+        show_expander("New sweep", form, key="sweeps.new", icon=":material/grid_on:", expanded=not heads)
         job_panel(bench, selected("job"), on_success=show_result)
         if not heads:
             st.info(f"{_PROMISE} There is no sweep of this model yet: press Sweep.")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
+from pages.ui.expanders import show_expander
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, show_result
 from pages.ui.report import report_button
@@ -14,7 +17,7 @@ from pages.ui.sensitivity_view import choose_sensitivity, sensitivity_view, show
 from pages.ui.state import selected
 from pages.ui.triage_form import triage_form
 from pages.ui.triage_plans import plan_upload
-from pages.ui.triage_view import choose_run, show_run
+from pages.ui.triage_view import choose_run, show_run, stored_run
 from pages.ui.validation_card import show_validations
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.jobs import Job, JobKind
@@ -42,8 +45,8 @@ def _chosen_view() -> str:
 
 def _beside(bench: Workbench, model: ModelRecord) -> None:
     heads = bench.sensitivity.heads(model.id)
-    with st.expander("New measurement", icon=":material/view_column:", expanded=not heads):
-        sensitivity_form(bench, model)
+    form = partial(sensitivity_form, bench, model)
+    show_expander("New measurement", form, key="sensitivity.new", icon=":material/view_column:", expanded=not heads)
     job_panel(bench, selected("job"), on_success=_finished)
     if not heads:
         st.info(f"{_BESIDE} There is no measurement of this model yet: press Measure side by side.")
@@ -55,8 +58,8 @@ def _beside(bench: Workbench, model: ModelRecord) -> None:
 
 def _plan(bench: Workbench, model: ModelRecord) -> None:
     heads = bench.triage.heads(model.id)
-    with st.expander("New search", icon=":material/troubleshoot:", expanded=not heads):
-        triage_form(bench, model)
+    form = partial(triage_form, bench, model)
+    show_expander("New search", form, key="triage.new", icon=":material/troubleshoot:", expanded=not heads)
     job_panel(bench, selected("job"), on_success=_finished)
     run = None
     if not heads:
@@ -64,7 +67,7 @@ def _plan(bench: Workbench, model: ModelRecord) -> None:
     else:
         chosen = selected("triage") or heads[0].id
         choose_run(heads, chosen)
-        run = bench.triage.run(chosen)
+        run = stored_run(bench, chosen)
         shown = show_run(bench, run)
         report_button(lambda: triage_report(bench, shown), page="triage", name=run.id)
     plan_upload(bench, model, run)

@@ -174,10 +174,11 @@ def main() -> None:
 
 
 def _grow(page: Page, width: int) -> None:
-    """Make the window as high as the page: the app scrolls inside of it."""
-    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
-    page.set_viewport_size({"width": width, "height": min(int(height) + 40, 8000)})
-    page.wait_for_timeout(1500)
+    """Make the window as high as the page: the app scrolls inside of it; what is drawn when it is seen adds to it."""
+    for _ in range(2):
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(int(height) + 40, 8000)})
+        page.wait_for_timeout(3000)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -15,8 +16,9 @@ from pages.ui.links import link_to
 from pages.ui.notices import announce
 from pages.ui.once import once
 from pages.ui.pickers import build_title
+from pages.ui.seen import show_when_seen
 from pages.ui.state import select
-from pages.ui.tables import show_table
+from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
@@ -41,6 +43,10 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         show_findings(pressing)
     if cached:
         st.caption("Answered from the store: this request was built before.")
+    show_when_seen(partial(_details, bench, record, variant), key="build.details", height=1200)
+
+
+def _details(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:
     metrics(_cards(record))
     figure = precision_figure(record)
     st.plotly_chart(figure, key="build.precision_chart", config=plot_config("requested-against-actual"))
@@ -189,6 +195,11 @@ def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
         }
         for item in records
     ]
+    height = min(400, 36 * len(rows) + 100)
+    show_when_seen(partial(_history, records, rows, current), key="build.builds", height=height)
+
+
+def _history(records: Sequence[BuildRecord], rows: Sequence[Row], current: str) -> None:
     row = show_table(rows, key="build.history", filename="builds.csv", selectable=True)
     st.caption("Select a row to see that build here. Its fusion map is one click further.")
     if row != st.session_state.get(_ROW):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import PurePath
 
 import streamlit as st
@@ -11,8 +12,9 @@ from pages.ui.build_charts import profile_figure
 from pages.ui.build_form import BuildWish
 from pages.ui.findings import show_findings
 from pages.ui.links import link_to
+from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
-from trt_core.deploy.command_words import FileNames
+from trt_core.deploy.command_words import CommandLine, FileNames
 from trt_core.deploy.commands import command_lines
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.precision import Recipe
@@ -97,13 +99,15 @@ def _expect(outlook: BuildOutlook) -> None:
 
 def _commands(model: ModelRecord, spec: BuildSpec, wish: BuildWish) -> None:
     lines = command_lines(spec, _names(model, spec, wish))
-    for tab, line in zip(st.tabs([line.tool for line in lines]), lines, strict=True):
-        with tab:
-            if line.refused:
-                st.info(text.plain(line.refused))
-            else:
-                st.code(text.cell(line.text), language="bash", wrap_lines=True)
-                st.caption(line.note)
+    show_tabs({line.tool: partial(_command, line) for line in lines}, key="build.tool", name="tool")
+
+
+def _command(line: CommandLine) -> None:
+    if line.refused:
+        st.info(text.plain(line.refused))
+    else:
+        st.code(text.cell(line.text), language="bash", wrap_lines=True)
+        st.caption(line.note)
 
 
 def _names(model: ModelRecord, spec: BuildSpec, wish: BuildWish) -> FileNames:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
 from trt_core.deploy.command_words import FileNames
@@ -62,26 +64,40 @@ def pick_cache(bench: Workbench, model: ModelRecord) -> tuple[CacheRecord | None
     if chosen != _CACHE:
         return None, False
     record = _choose(bench, model)
-    with st.expander("Upload a calibration cache", icon=":material/upload:"):
-        _upload(bench, model)
+    show_expander(
+        "Upload a calibration cache",
+        partial(_upload, bench, model),
+        key="build.cache_file",
+        icon=":material/upload:",
+    )
     if record is not None:
         if record.findings:
             show_findings(record.findings)
-        with st.expander("Its ranges", icon=":material/table_rows:"):
-            show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
+        ranges = partial(_show_ranges, bench, record)
+        show_expander("Its ranges", ranges, key="build.cache_ranges", icon=":material/table_rows:")
     return record, True
 
 
 def cache_shelf(bench: Workbench, model: ModelRecord, recipe: Recipe) -> None:
     """The model's calibration caches where no backend calibrates: looked at, brought in, and the line that uses one."""
-    found = bench.caches.caches(model.id)
-    with st.expander(f"Calibration caches of this model ({len(found)})", icon=":material/table_rows:"):
-        record = _choose(bench, model)
-        if record is not None:
-            show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
-            st.caption("On a GPU host with TensorRT 8.6 or 10:")
-            st.code(text.cell(_line(model, record, recipe)), language="bash", wrap_lines=True)
-        _upload(bench, model)
+    if found := bench.caches.caches(model.id):
+        st.caption(f"{text.counted(len(found), 'calibration cache')} of this model: not for this backend.")
+    shelf = partial(_shelf, bench, model, recipe)
+    # No count in the label: with another label it is another box, and folded.
+    show_expander("Calibration caches of this model", shelf, key="build.caches", icon=":material/table_rows:")
+
+
+def _shelf(bench: Workbench, model: ModelRecord, recipe: Recipe) -> None:
+    record = _choose(bench, model)
+    if record is not None:
+        _show_ranges(bench, record)
+        st.caption("On a GPU host with TensorRT 8.6 or 10:")
+        st.code(text.cell(_line(model, record, recipe)), language="bash", wrap_lines=True)
+    _upload(bench, model)
+
+
+def _show_ranges(bench: Workbench, record: CacheRecord) -> None:
+    show_cache(bench.caches.view(record.id), key="build.cache", filename=record.id)
 
 
 def _line(model: ModelRecord, record: CacheRecord, recipe: Recipe) -> str:

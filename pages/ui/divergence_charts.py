@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pages.ui import text
 from pages.ui.once import once
 from pages.ui.stamp import stamp
-from pages.ui.theme import plot_layout, precision_colour, precision_label
+from pages.ui.theme import plot_layout, precision_colour, precision_label, room
 from trt_core.analysis.divergence_pictures import (
     BANDS,
     FLOORS_DB,
@@ -26,7 +28,7 @@ BAND_COLOURS: dict[str, str] = dict(
 _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
-_MOST_MARKS = 250  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
+_MOST_MARKS = 120  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
 _NAMED_ORIGINS = 3
 
 
@@ -55,8 +57,14 @@ def sqnr_figure(
         _origins(figure, run, loss)
     if levels:
         draw_brackets(figure, spans, levels, row=2)
-    figure.update_layout(**plot_layout(height=470 + 26 * levels, clickmode="event+select", hovermode="closest"))
-    figure.update_layout(margin_r=48)
+    figure.update_layout(
+        **plot_layout(
+            height=470 + 26 * levels,
+            clickmode="event+select",
+            hovermode="closest",
+            margin=room(legend=52, right=48),
+        )
+    )
     figure.update_xaxes(range=[-0.8, len(run.layers) - 0.2], showgrid=False, zeroline=False)
     figure.update_xaxes(title="compared layer, in topological order", row=len(heights), col=1)
     figure.update_yaxes(title="SQNR, dB: higher is better", range=[low, high], zeroline=False, row=1, col=1)
@@ -73,14 +81,15 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
     kind = "isolated" if curve.isolated else "accumulated"
     name = f"{precision_label(curve.precision)} {kind}"
     size = (5 if curve.isolated else 6) if len(run.layers) <= _FEW else 3
-    # What all points share is sent once: there may be thousands of them.
+    # What all points share is sent once, and numbers as bytes: there may be thousands of them.
+    positions = np.array(curve.positions, np.int32)
     common = {"legendgroup": name, "hovertemplate": f"<b>%{{customdata}} · %{{hovertext}}<extra>{name}</extra>"}
     figure.add_scatter(
-        x=curve.positions,
-        y=curve.sqnr_db,
+        x=positions,
+        y=np.array(curve.sqnr_db, np.float32),
         mode="lines+markers",
         name=name,
-        customdata=curve.positions,
+        customdata=positions,
         line={
             "color": faint(colour) if curve.isolated else colour,
             "width": 1.2 if curve.isolated else 2,
@@ -201,7 +210,9 @@ def _origins(figure: Any, run: DivergenceRun, loss: Loss) -> None:
 
 
 def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) -> None:
+    middle = max(place.values(), default=0) / 2
     for number, item in enumerate(loss.guilty[:_NAMED_ORIGINS]):
+        is_late = place[item.index] > middle  # its name has its room on the left
         # The guiltiest is named in full; the others by number, since they often stand close together.
         figure.add_annotation(
             x=place[item.index],
@@ -210,9 +221,9 @@ def _name_guilty(figure: Any, loss: Loss, place: Mapping[int, int], low: float) 
             showarrow=True,
             arrowhead=0,
             arrowcolor=_GREY,
-            ax=14,
+            ax=-14 if is_late else 14,
             ay=34 if not number else 24,
-            xanchor="left",
+            xanchor="right" if is_late else "left",
             font={"size": 11},
             row=1,
             col=1,

@@ -9,7 +9,7 @@ from typing import Any
 from pages.ui import text
 from pages.ui.divergence_charts import faint, stamp_of
 from pages.ui.stamp import HALF, stamp
-from pages.ui.theme import plot_layout, precision_colour, precision_label
+from pages.ui.theme import plot_layout, precision_colour, precision_label, room
 from trt_core.analysis.divergence import BASELINE
 from trt_core.analysis.divergence_pictures import FormatLimit
 from trt_core.domain.divergence import DivergenceRun, LayerDivergence, ValueHistogram
@@ -34,7 +34,7 @@ def values_figure(run: DivergenceRun, layer: LayerDivergence, limits: Sequence[F
                     annotation={"text": f"{limit.precision.upper()} ends", "font": {"size": 10}},
                     annotation_position="top left" if edge > 0 else "top right",
                 )
-    figure.update_layout(**plot_layout(height=330, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=330, hovermode="closest", margin=room()))
     figure.update_xaxes(title=f"value of {text.chart(layer.tensor, 40)}", zeroline=False)
     figure.update_yaxes(
         title="values (logarithmic)", type="log", dtick=1, exponentformat="power", range=_decades(layer)

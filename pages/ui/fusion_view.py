@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -15,7 +16,10 @@ from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import layer_rows, layer_sentence, node_rows, show_patterns, show_steps
 from pages.ui.fusion_times import HEAT_COLOURS
 from pages.ui.graph_component import graph_panel
+from pages.ui.narrowing import narrowed
+from pages.ui.once import once
 from pages.ui.pickers import chosen_position
+from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
@@ -97,37 +101,41 @@ def show_layers(fusion: FusionMap, times_ms: Mapping[int, float] | None = None) 
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.session_state[LAYER] = chosen
-        st.selectbox(
-            "Engine layer, or click a block",
-            list(names),
-            index=None,
-            key=LAYER,
-            format_func=lambda index: f"{index} · {text.clean(names[index], 60)}",
-            placeholder="Choose a layer to see its nodes",
-            on_change=lambda: _choose("layer", st.session_state[LAYER]),
-        )
+        _pick("layer", names, chosen, label="Engine layer, or click a block", sees="nodes")
         if chosen is not None:
             _show_layer(fusion, chosen)
     with right:
-        nodes = {node.index: f"{node.name} · {node.op_type}" for node in fusion.nodes}
+        nodes = _node_labels(fusion)
         node = chosen_position("node", nodes, "this model")
-        st.session_state[NODE] = node
-        st.selectbox(
-            "ONNX node",
-            list(nodes),
-            index=None,
-            key=NODE,
-            format_func=lambda index: f"{index} · {text.clean(nodes[index], 60)}",
-            placeholder="Choose a node to see its fate",
-            on_change=lambda: _choose("node", st.session_state[NODE]),
-        )
+        _pick("node", nodes, node, label="ONNX node", sees="fate")
         if node is not None:
             _show_node(fusion, node)
 
 
+def _pick(name: str, labels: Mapping[int, str], chosen: int | None, *, label: str, sees: str) -> None:
+    """A list of layers or of nodes; the address is the memory of the choice, so that the link shows it."""
+    key = f"fusion.{name}"
+    numbered = {index: f"{index} · {label}" for index, label in labels.items()}
+    offer = narrowed(numbered, key=f"{key}.find", find=f"Find {name}s", chosen=() if chosen is None else (chosen,))
+    st.session_state[key] = chosen
+    st.selectbox(
+        label,
+        offer.options,
+        index=None,
+        key=key,
+        format_func=lambda index: f"{index} · {text.clean(labels[index], 60)}",
+        filter_mode=offer.filter_mode,
+        placeholder=f"Choose a {name} to see its {sees}",
+        on_change=lambda: _choose(name, st.session_state[key]),
+    )
+
+
+@once(8)
+def _node_labels(fusion: FusionMap) -> Mapping[int, str]:
+    return {node.index: f"{node.name} · {node.op_type}" for node in fusion.nodes}
+
+
 def _choose(name: str, position: int | None) -> None:
-    """The address is the memory of the choice, so that the link shows it."""
     select({name: "" if position is None else str(position)})
 
 
@@ -221,6 +229,10 @@ def _both_ways(fusion: FusionMap) -> None:
         st.caption(
             f"{text.counted(len(fusion.nodes), 'node')}: too many lines to read, so that ops are drawn as groups."
         )
+    show_when_seen(partial(_flows, fusion), key="fusion.ends", height=500)
+
+
+def _flows(fusion: FusionMap) -> None:
     st.markdown("**Where the ops end**")
     st.plotly_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", config=plot_config(f"{fusion.build_id}-flows"))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
+from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.inside_charts import look_figure
@@ -37,8 +39,12 @@ def inside_section(bench: Workbench, model: ModelRecord, run: DivergenceRun | No
     heads = bench.inside.heads(model.id)
     if missing:
         st.info(text.plain(missing))
-    with st.expander("New look into an engine", icon=":material/troubleshoot:", expanded=False):
-        inside_form(bench, model, missing)
+    show_expander(
+        "New look into an engine",
+        partial(inside_form, bench, model, missing),
+        key="inside.new",
+        icon=":material/troubleshoot:",
+    )
     if heads:
         chosen = selected("inside") or heads[0].id
         _choose(heads, chosen)

@@ -22,7 +22,7 @@ from trt_core.jobs.queue import error_of
 from trt_core.workbench import Workbench
 
 TICK_S = 1.0  # of the panel of one job
-_FRAME_TICK_S = 2.0  # of the menu of every page: a look costs each browser that is open a twentieth of a second
+_FRAME_TICK_S = 3.0  # of the menu of every page: a look costs each browser that is open a twentieth of a second
 _IDLE_TICK_S = 5.0  # jobs that the command line or another browser starts show up this soon
 STATE_SIGNS = {
     JobState.QUEUED: "◌ queued",
@@ -72,9 +72,11 @@ def _live(bench: Workbench, job_id: str) -> None:
             st.rerun()
         with st.container(border=True):
             draw_progress(job)
-            log = bench.jobs.log(job_id, last_bytes=1 << 13)
-            with st.expander("Log", expanded=False):
-                st.code(text.cell(log) or "Nothing yet.", language=None, height=220)
+            # Drawn every second, so not while it is folded.
+            folded = st.expander("Log", key=f"job.log.{job_id}", on_change="rerun")
+            if folded.open:
+                log = bench.jobs.log(job_id, last_bytes=1 << 13)
+                folded.code(text.cell(log) or "Nothing yet.", language=None, height=220)
             cancel_button(bench, job)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pages.ui import text
 from pages.ui.latency_runs import RunView, stamp_of
 from pages.ui.stamp import HALF, stamp
-from pages.ui.theme import NEUTRAL, plot_layout
+from pages.ui.theme import NEUTRAL, plot_layout, room
 from trt_core.analysis.latency import ecdf
 from trt_core.analysis.latency_pictures import NodeTime, TimeAxis, over_time, shared_histogram, time_axis
 
@@ -40,7 +40,7 @@ def ecdf_figure(views: Sequence[RunView]) -> Any:
             line={"color": view.colour, "dash": view.dash, "width": 2.4, "shape": "hv"},
             hovertemplate=f"{view.name}<br>%{{y:.1%}} of samples take at most %{{x:.4g}} ms<extra></extra>",
         )
-    figure.update_layout(**plot_layout(height=430, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=430, hovermode="closest", margin=room()))
     _time(figure, time_axis([view.run.samples_ms for view in views]))
     figure.update_yaxes(
         title="share of samples", range=[-0.01, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 0.9, 0.99], tickformat=".0%"
@@ -65,7 +65,7 @@ def histogram_figure(views: Sequence[RunView]) -> Any:
             line={"color": view.colour, "dash": view.dash, "width": 1.6, "shape": "hv"},
             hovertemplate=f"{view.name}<br>%{{y:.1%}} of samples from %{{x:.4g}} ms<extra></extra>",
         )
-    figure.update_layout(**plot_layout(height=300, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=300, hovermode="closest", margin=_room(views)))
     _time(figure, found.axis)
     figure.update_yaxes(title="share of samples", rangemode="tozero", tickformat=".0%")
     return stamp(figure, stamp_of(views), line=HALF)
@@ -110,7 +110,7 @@ def time_figure(views: Sequence[RunView]) -> Any:
             else None,
             hovertemplate=f"{view.name}<br>sample %{{x:,.0f}}: %{{y:.4g}} ms<extra></extra>",
         )
-    figure.update_layout(**plot_layout(height=300, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=300, hovermode="closest", margin=_room(views)))
     figure.update_xaxes(title="sample, in the order taken")
     _time(figure, time_axis([view.run.samples_ms for view in views]), upright=True)
     return stamp(figure, stamp_of(views), line=HALF)
@@ -131,7 +131,7 @@ def warmup_figure(views: Sequence[RunView]) -> Any:
             marker={"symbol": view.symbol, "size": 6},
             hovertemplate=f"{view.name}<br>warm-up %{{x}}: %{{y:.4g}} ms<extra></extra>",
         )
-    figure.update_layout(**plot_layout(height=260, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=260, hovermode="closest", margin=_room(views)))
     figure.update_xaxes(title="warm-up inference", rangemode="tozero")
     _time(figure, time_axis([view.run.warmup_ms for view in views]), upright=True)
     figure.update_yaxes(autorange=True)
@@ -159,6 +159,10 @@ def node_figure(nodes: Sequence[NodeTime], view: RunView) -> Any:
     figure.update_xaxes(title="mean time, ms", rangemode="tozero")
     figure.update_yaxes(autorange="reversed")
     return stamp(figure, ["A separate profiled run, slower than the samples: read the shares.", *stamp_of([view])])
+
+
+def _room(views: Sequence[RunView]) -> dict[str, int]:
+    return room() if len(views) > 1 else room(legend=32)  # one run has no legend
 
 
 def _time(figure: Any, axis: TimeAxis, *, upright: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pages.ui.latency_runs import RunView, stamp_of
 from pages.ui.stamp import HALF, stamp
-from pages.ui.theme import plot_layout
+from pages.ui.theme import plot_layout, room
 from trt_core.analysis.violin import violin
 
 
@@ -18,7 +18,7 @@ def violin_figure(views: Sequence[RunView]) -> Any:
     figure = go.Figure()
     for place, view in enumerate(views):
         _add_run(figure, place, view)
-    figure.update_layout(**plot_layout(height=360))
+    figure.update_layout(**plot_layout(height=360, margin=room()))
     figure.update_xaxes(tickvals=list(range(len(views))), ticktext=[view.name for view in views], showgrid=False)
     figure.update_yaxes(title="ms")
     return stamp(figure, stamp_of(views), line=HALF)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui import text
@@ -10,6 +12,7 @@ from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.grouping import by_scope
 from pages.ui.links import link_to
+from pages.ui.seen import show_when_seen
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
 from trt_core.domain.artifacts import ModelRecord
@@ -96,7 +99,14 @@ def _histogram(model: ModelRecord) -> None:
 
 
 def _tabs(bench: Workbench, model: ModelRecord, graph: Graph) -> None:
-    show_tabs({"Nodes": lambda: _nodes(bench, model), "File": lambda: _file(model, graph)}, key="models.tab")
+    nodes = partial(_nodes, bench, model)
+    show_tabs(
+        {
+            "Nodes": lambda: show_when_seen(nodes, key="models.table", height=440),
+            "File": lambda: _file(model, graph),
+        },
+        key="models.tab",
+    )
 
 
 def _nodes(bench: Workbench, model: ModelRecord) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
+from pages.ui.expanders import show_expander
 from pages.ui.notices import announce
 from pages.ui.state import select
 from trt_core.domain.artifacts import ModelRecord
@@ -21,14 +23,17 @@ def bring_in(bench: Workbench, *, expanded: bool) -> None:
     """Three tabs; what comes in becomes the selected model."""
     # A key of its own after every intake: an expander that the reader opened would stay so, before what came in.
     key = f"models.add_box.{st.session_state.get('models.taken', 0)}"
-    with st.expander("Add a model", expanded=expanded, icon=":material/add:", key=key):
-        gallery, upload, server = st.tabs(["Samples", "Upload", "File on the server"])
-        with gallery:
-            _samples(bench)
-        with upload:
-            _upload(bench)
-        with server:
-            _server_file(bench)
+    show_expander("Add a model", partial(_ways, bench), key=key, icon=":material/add:", expanded=expanded)
+
+
+def _ways(bench: Workbench) -> None:
+    gallery, upload, server = st.tabs(["Samples", "Upload", "File on the server"])
+    with gallery:
+        _samples(bench)
+    with upload:
+        _upload(bench)
+    with server:
+        _server_file(bench)
 
 
 def _samples(bench: Workbench) -> None:

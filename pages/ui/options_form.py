@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import folded_box
 from pages.ui.switches_form import lacking, switch_fields, switches_form
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import BuilderOptions
@@ -21,7 +22,10 @@ _DRAWN = ("optimization_level", "version_compatible", "hardware_compatibility", 
 
 def options_form(capabilities: Capabilities, precision: Precision) -> tuple[BuilderOptions, bool]:
     """Draw the options; the second value asks for another attempt at an engine that the store has."""
-    with st.expander("Builder options", icon=":material/tune:"):
+    box = folded_box("Builder options", key="build.options", icon=":material/tune:")
+    if box is None:
+        return BuilderOptions(), False
+    with box:
         level = _level(capabilities)
         workspace_mb = st.number_input(
             "Workspace limit, MiB", 1, 1 << 20, None, key="build.workspace", placeholder="No limit", step=64
@@ -58,6 +62,7 @@ def option_fields(options: BuilderOptions) -> dict[str, Any]:
         "build.hardware": options.hardware_compatibility,
         "build.timings": options.timing_cache if options.timing_cache in _TIMINGS else "",
         "build.rebuild": False,
+        "build.options": options != BuilderOptions(),  # a folded box would leave them out
     } | switch_fields(options)
 
 

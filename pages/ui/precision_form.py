@@ -11,6 +11,7 @@ from pages.ui import text
 from pages.ui.calibration_form import cache_shelf, pick_cache, wants_implicit
 from pages.ui.data_upload import upload_data
 from pages.ui.findings import show_findings
+from pages.ui.narrowing import narrowed
 from pages.ui.pickers import pick_data
 from pages.ui.state import select, selected
 from pages.ui.theme import PRECISION_LABELS
@@ -209,14 +210,17 @@ def _judge(data: DataRecord) -> None:
 def _kept(bench: Workbench, model: ModelRecord, precision: Precision) -> tuple[KeepRule, ...]:
     if precision in (Precision.FP32, Precision.TF32):
         return ()
-    graph = bench.library.graph(model.id)
-    ops = {node.name: node.op_type for node in graph.nodes}
+    ops = {node.name: node.op_type for node in bench.library.graph(model.id).nodes}
+    key = f"build.{model.id}.keep"
+    labels = {name: f"{name} · {op}" for name, op in ops.items()}
+    offer = narrowed(labels, key=f"{key}.find", find="Find nodes to keep", chosen=st.session_state.get(key, ()))
     names = st.multiselect(
         "Nodes to keep in higher precision",
-        list(ops),
-        key=f"build.{model.id}.keep",
+        offer.options,
+        key=key,
+        filter_mode=offer.filter_mode,
         format_func=lambda name: f"{text.clean(name, 48)} · {text.clean(ops[name], 24)}",
-        placeholder="None: type to search by name or op",
+        placeholder="None: type to search by name or op" if offer.filter_mode else "None: choose among what was found",
         help="Choose the nodes that lose most on the Divergence page.",
     )
     if not names:

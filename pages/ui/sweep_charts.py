@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pages.ui import text
-from pages.ui.theme import CELL_INK, CELL_SCALE, plot_layout
+from pages.ui.theme import CELL_INK, CELL_SCALE, plot_layout, room
 from trt_core.analysis.sweeps import latency_at
 from trt_core.domain.sweeps import SweepPoint
 
@@ -58,7 +58,7 @@ def matrix_figure(points: Sequence[SweepPoint], best: SweepPoint | None, limit: 
         figure.add_shape(
             type="rect", x0=x - 0.49, x1=x + 0.49, y0=y - 0.49, y1=y + 0.49, line={"color": _BEST, "width": 4}
         )
-    figure.update_layout(**plot_layout(height=140 + 74 * len(streams)))
+    figure.update_layout(**plot_layout(height=140 + 74 * len(streams), margin=room(legend=32)))
     figure.update_xaxes(title="batch" if not points[0].setting.shapes else "input shapes", type="category")
     figure.update_yaxes(title="streams", type="category")
     return figure
@@ -105,7 +105,7 @@ def throughput_figure(points: Sequence[SweepPoint], best: SweepPoint | None, lim
             name="sweet spot",
             hoverinfo="skip",
         )
-    figure.update_layout(**plot_layout(height=380))
+    figure.update_layout(**plot_layout(height=380, margin=room()))
     figure.update_xaxes(title=f"{limit.percentile}, ms", rangemode="tozero")
     figure.update_yaxes(title="inferences/s", rangemode="tozero")
     return figure

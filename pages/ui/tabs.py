@@ -1,8 +1,8 @@
-"""Tabs and folded boxes that are drawn when a reader opens them, and not before.
+"""Tabs that are drawn when a reader opens them, and not before.
 
-Streamlit sends what every tab and every folded box holds, and the browser draws it all: on a page of thousands of
-nodes most of its work is for what nobody looks at. What was opened once stays drawn while the reader is on the page,
-so that nothing typed, zoomed or scrolled there is lost.
+Streamlit sends what every tab holds, and the browser draws it all: on a page of thousands of nodes most of its work is
+for what nobody looks at. What was opened once stays drawn while the reader is on the page, so that nothing typed,
+zoomed or scrolled there is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def show_tabs(tabs: Mapping[str, Callable[[], object]], *, key: str, name: str =
 
 def _tabs(tabs: Mapping[str, Callable[[], object]], key: str, name: str) -> None:
     with boundary():
-        opened = _opened(key)
+        opened = opened_under(key)
         by_slug = {_slug(label): label for label in tabs}
         # The address is the memory of the choice; a word in it that means no tab here opens the first.
         st.session_state[key] = by_slug.get(str(st.query_params.get(name, "")), next(iter(tabs)))
@@ -39,7 +39,7 @@ def _tabs(tabs: Mapping[str, Callable[[], object]], key: str, name: str) -> None
                     draw()
 
 
-def _opened(key: str) -> set[str]:
+def opened_under(key: str) -> set[str]:
     """What was opened under a key since the reader came to the page: Streamlit forgets a widget that is left."""
     opened: set[str] = st.session_state.setdefault(f"{key}.opened", set())
     if key not in st.session_state:

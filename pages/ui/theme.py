@@ -100,7 +100,10 @@ def plot_config(filename: str) -> dict[str, Any]:
 
 
 def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
-    """The layout that every chart starts from; colours of axes and text come from Streamlit's theme."""
+    """The layout that every chart starts from; colours of axes and text come from Streamlit's theme.
+
+    One with axes takes `margin=room()`: what does not fit, Plotly makes room for, but by drawing the whole chart again.
+    """
     layout: dict[str, Any] = {
         "height": height,
         "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
@@ -108,3 +111,8 @@ def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     }
     return layout | changes
+
+
+def room(*, ticks: int = 74, legend: int = 46, right: int = 8) -> dict[str, int]:
+    """Margins that hold the labels and titles of both axes, and a legend of one line above; in pixels."""
+    return {"l": ticks, "r": right, "t": legend, "b": 68}

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
+from pages.ui.once import once
 from pages.ui.stamp import stamp
-from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label
+from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label, room
+from trt_core.domain.precision import Precision
 from trt_core.domain.triage import Evaluation, TriageRun
 from trt_core.domain.validation import FLOOR_METRICS, Verdict
 from trt_core.services.plan_latency import PlanLatency
 
 _SYMBOLS = {Verdict.NOT_WORSE: "circle", Verdict.WORSE: "x", Verdict.TOO_FEW: "diamond-open"}
 _CHOSEN = "#C2185B"
+_LETTERED = 80  # cells of a strip that have room for a letter
 
 
+@once(16)
 def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
     """Every evaluated plan as a point, the tolerance as a line, the chosen plan marked, latencies where measured."""
     import plotly.graph_objects as go
@@ -39,7 +43,7 @@ def curve_figure(run: TriageRun, latencies: Sequence[PlanLatency] = ()) -> Any:
     name = run.plan.recipe.precision.value.upper()
     figure.update_xaxes(title=f"MACs in {name}, % of those that can be", range=[-4, 104], zeroline=False)
     figure.update_yaxes(title=f"{run.metric}: higher is better", zeroline=False)
-    figure.update_layout(**plot_layout(height=430, hovermode="closest"))
+    figure.update_layout(**plot_layout(height=430, hovermode="closest", margin=room()))
     said = [run.method, f"Data: {run.data}. Bars: one-sided 95 % bounds on the loss, {_units(run)}."]
     if latencies:
         how = latencies[0].conditions
@@ -151,29 +155,64 @@ def _limit(figure: Any, run: TriageRun) -> None:
         )
 
 
+@once(16)
 def strip_figure(run: TriageRun) -> Any:
     """The plan in the order of the file: one cell a node, its colour and letter the precision it gets."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    letters = len(run.plan.entries) <= 80
-    isolated = {item.unit.node: item.isolated_db for item in run.sensitivities}
-    for precision in dict.fromkeys(entry.precision for entry in run.plan.entries):
+    kinds = list(dict.fromkeys(entry.precision for entry in run.plan.entries))
+    (_lettered if len(run.plan.entries) <= _LETTERED else _band)(figure, run, kinds)
+    figure.update_layout(
+        **plot_layout(height=140, bargap=0, barmode="overlay", margin=room(ticks=12, legend=32) | {"b": 52})
+    )
+    figure.update_yaxes(visible=False, fixedrange=True)
+    figure.update_xaxes(title="nodes that can be lowered, in the order of the file", showgrid=False, fixedrange=True)
+    return figure
+
+
+def _lettered(figure: Any, run: TriageRun, kinds: Sequence[Precision]) -> None:
+    said = _cells(run)
+    for precision in kinds:
         places = [place for place, entry in enumerate(run.plan.entries) if entry.precision is precision]
-        names = [run.plan.entries[place].node for place in places]
         figure.add_bar(
             x=places,
             y=[1] * len(places),
             width=0.92,
             marker={"color": precision_colour(precision), "line": {"width": 0}},
             name=precision_label(precision),
-            text=[PRECISION_LETTERS[precision]] * len(places) if letters else None,
+            text=[PRECISION_LETTERS[precision]] * len(places),
             textposition="inside",
             textangle=0,
-            hovertext=[f"{text.chart(name, 80)}<br>isolated {text.decibels(isolated.get(name))}" for name in names],
-            hovertemplate="%{hovertext}<extra></extra>",
+            hovertext=[said[place] for place in places],
+            hovertemplate="%{hovertext}",
         )
-    figure.update_layout(**plot_layout(height=140, bargap=0, barmode="overlay"))
-    figure.update_yaxes(visible=False, fixedrange=True)
-    figure.update_xaxes(title="nodes that can be lowered, in the order of the file", showgrid=False, fixedrange=True)
-    return figure
+
+
+def _band(figure: Any, run: TriageRun, kinds: Sequence[Precision]) -> None:
+    """Too many cells for letters are one picture; as bars, each would be an element that the browser lays out."""
+    steps = len(kinds)
+    scale = [((number + end) / steps, precision_colour(kinds[number])) for number in range(steps) for end in (0, 1)]
+    figure.add_heatmap(
+        z=[[kinds.index(entry.precision) for entry in run.plan.entries]],
+        zmin=-0.5,
+        zmax=steps - 0.5,
+        colorscale=scale,
+        showscale=False,
+        text=[_cells(run)],
+        customdata=[[precision_label(entry.precision) for entry in run.plan.entries]],
+        hovertemplate="%{text}<extra>%{customdata}</extra>",
+    )
+    if steps > 1:  # the legend, which the cells of a picture do not have
+        for precision in kinds:
+            marker = {"color": precision_colour(precision), "symbol": "square", "size": 11}
+            figure.add_scatter(x=[None], y=[None], mode="markers", marker=marker, name=precision_label(precision))
+
+
+def _cells(run: TriageRun) -> list[str]:
+    """What is said of each cell when the pointer is over it."""
+    isolated = {item.unit.node: item.isolated_db for item in run.sensitivities}
+    return [
+        f"{text.chart(entry.node, 80)}<br>isolated {text.decibels(isolated.get(entry.node))}"
+        for entry in run.plan.entries
+    ]

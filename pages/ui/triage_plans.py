@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import show_expander
 from pages.ui.links import link_to
 from pages.ui.pickers import data_title
 from pages.ui.state import select
@@ -19,20 +22,28 @@ from trt_core.workbench import Workbench
 
 def plan_upload(bench: Workbench, model: ModelRecord, run: TriageRun | None) -> None:
     """An upload, and what the plan in it means for this model; nothing is run."""
-    with st.expander("Bring a saved plan", icon=":material/upload_file:"):
-        left, right = st.columns(2)
-        with left:
-            file = st.file_uploader("A plan, as saved here or by triage --plan", type=["json"], key="triage.plan_file")
-        with right:
-            other = st.file_uploader("Hold it against another plan", type=["json"], key="triage.plan_other")
-        if file is not None:
-            try:
-                against = plan_from_text(other.getvalue()) if other is not None else run.plan if run else None
-            except TrtCoreError as error:
-                st.error(text.plain(f"{error.message} {error.remedy}".strip()))
-                return
-            name = "the other plan" if other is not None else "the plan on screen"
-            show_uploaded(bench, model, file.getvalue(), against=against, name=name)
+    show_expander(
+        "Bring a saved plan",
+        partial(_upload, bench, model, run),
+        key="triage.bring",
+        icon=":material/upload_file:",
+    )
+
+
+def _upload(bench: Workbench, model: ModelRecord, run: TriageRun | None) -> None:
+    left, right = st.columns(2)
+    with left:
+        file = st.file_uploader("A plan, as saved here or by triage --plan", type=["json"], key="triage.plan_file")
+    with right:
+        other = st.file_uploader("Hold it against another plan", type=["json"], key="triage.plan_other")
+    if file is not None:
+        try:
+            against = plan_from_text(other.getvalue()) if other is not None else run.plan if run else None
+        except TrtCoreError as error:
+            st.error(text.plain(f"{error.message} {error.remedy}".strip()))
+            return
+        name = "the other plan" if other is not None else "the plan on screen"
+        show_uploaded(bench, model, file.getvalue(), against=against, name=name)
 
 
 def show_uploaded(

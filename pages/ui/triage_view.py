@@ -13,6 +13,7 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.inside_square import show_blame
 from pages.ui.lab_view import show_lab
 from pages.ui.links import link_to
+from pages.ui.once import once
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
@@ -30,6 +31,12 @@ _LOSS = {
     Verdict.WORSE: "is proven to be more than {}",
     Verdict.TOO_FEW: "cannot be held against {} with these samples",
 }
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def stored_run(_bench: Workbench, run_id: str) -> TriageRun:
+    """One search with every layer; searches do not change, so that each is read once."""
+    return _bench.triage.run(run_id)
 
 
 def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
@@ -166,7 +173,7 @@ def _actions(bench: Workbench, run: TriageRun) -> None:
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "Save the plan",
-            data=plan_text(run.plan),
+            data=lambda: plan_text(run.plan),
             file_name=f"{run.id}.plan.json",
             mime="application/json",
             key="triage.save",
@@ -211,6 +218,7 @@ def _evaluations(run: TriageRun) -> None:
     show_table(evaluation_rows(run), key="triage.tried", filename=f"{run.id}-evaluations.csv")
 
 
+@once(8)
 def layer_rows(run: TriageRun) -> list[Row]:
     """One row a unit, most suspicious first."""
     kept = frozenset(run.after.kept)

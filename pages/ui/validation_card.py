@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
 from pages.ui.tables import show_table
 from pages.ui.validation_form import validation_form
@@ -85,7 +87,10 @@ def _card(bench: Workbench, run: ValidationRun, tolerance: float | None) -> None
         st.caption(text.plain(run.method))
         if rows := flipped_rows(bench, run):
             lost = sum(row["Became"] == "wrong" for row in rows)
-            with st.expander(f"{lost} samples lost, {len(rows) - lost} gained"):
-                show_table(rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240)
+            show_expander(
+                f"{lost} samples lost, {len(rows) - lost} gained",
+                partial(show_table, rows, key=f"triage.flipped.{run.id}", filename=f"{run.id}-flipped.csv", height=240),
+                key=f"triage.flips.{run.id}",
+            )
         if run.findings:
             show_findings(run.findings)

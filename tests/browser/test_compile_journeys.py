@@ -111,3 +111,17 @@ def test_a_profile_out_of_order_is_told_at_its_row(page, address, workspace):
 
     expect(page.get_by_text("Profile 2: 'batch': min 9, opt 1, max 1. Make 1 ≤ min ≤ opt ≤ max.")).to_be_visible()
     expect(page.get_by_role("button", name="Build the engine")).to_be_disabled()
+
+
+def test_what_stands_below_the_window_is_drawn_when_it_comes_into_it(page, address, workspace):
+    bench = workspace_of(workspace)
+    model = bench.library.add_sample("digits_cnn")
+    page.goto(f"{address}/models?model={model.id}")
+    tables = page.locator('[data-testid="stDataFrame"]')
+    expect(page.get_by_role("heading", name="In the workspace")).to_be_attached()
+    page.wait_for_timeout(2_000)
+    expect(tables).to_have_count(0)
+
+    page.get_by_role("button", name="Delete this model").scroll_into_view_if_needed()
+
+    expect(tables).to_have_count(2)  # both at once

@@ -58,6 +58,22 @@ def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:
         assert not app.exception
 
 
+def open_expanders(app: AppTest, *keys: str) -> None:
+    """Open one folded box after another by its key; what was opened stays drawn."""
+    for key in keys:
+        app.session_state[key] = True
+        app.run()
+        assert not app.exception
+
+
+def scroll_to(app: AppTest, *keys: str) -> None:
+    """Bring one part of the page after another into the window by its key; what was seen stays drawn."""
+    for key in keys:
+        app.session_state[f"{key}.opened"] = {key}
+        app.run()
+        assert not app.exception
+
+
 def words(app: AppTest) -> str:
     """Everything that the page says in boxes, sentences and captions."""
     blocks = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.subheader)

@@ -12,6 +12,7 @@ import pytest
 from onnx import helper
 
 from tests import models
+from tests.pages.conftest import open_expanders
 
 MLP = models.mlp().SerializeToString()
 Files = list[tuple[str, bytes]]
@@ -128,6 +129,7 @@ def test_bad_samples_are_a_red_box_with_what_to_do_and_leave_nothing_behind(kind
     app = open_page("build", model=mlp.id)
     app.button("build.precision.int8").click().run()
 
+    open_expanders(app, "build.data_file")
     app.file_uploader[0].set_value([("bad.npz", made(), "application/octet-stream")]).run()
     app.button("build.data_add").click().run()
 

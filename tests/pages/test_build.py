@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 
 from tests import models
+from tests.pages.conftest import open_expanders, open_tabs, scroll_to
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -82,6 +83,7 @@ def test_what_the_target_cannot_do_is_disabled_with_the_reason(stock):
 @pytest.mark.usefixtures("_stocked")
 def test_options_without_effect_are_disabled_with_the_reason(stock):
     app = opened("build", model=stock[1].id)
+    open_expanders(app, "build.options")
 
     assert app.selectbox("build.level").disabled
     assert "No effect" in app.selectbox("build.level").help
@@ -132,6 +134,7 @@ def test_a_preset_fills_the_batch_of_its_profile_and_the_commands_follow(stock):
     _, model, _ = stock
     app = opened("build", model=model.id)
 
+    open_tabs(app, "trtexec-11-x", name="tool")
     app.button(key(model, "profile.1.preset.8")).click().run()
 
     assert not app.exception
@@ -211,6 +214,7 @@ def test_a_row_of_the_history_opens_that_build_in_its_place(stock, monkeypatch):
     monkeypatch.setattr("pages.ui.build_result.show_table", lambda rows, *, key, **_: _row(key, rows, wanted))
 
     app = opened("build", model=model.id)
+    scroll_to(app, "build.builds")
 
     assert asked(app, "build") == build.id
     assert "layers run in it" in words(app)

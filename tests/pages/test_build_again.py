@@ -7,6 +7,7 @@ import io
 import pytest
 
 from tests import models
+from tests.pages.conftest import open_expanders
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.profiles import profile_from_texts
@@ -82,6 +83,8 @@ def test_a_target_in_the_address_is_somebodys_choice(open_page, mlp, made):
 
 def test_a_form_without_a_build_begins_as_it_did(open_page, mlp, made):
     app = open_page("build", model=mlp.id)
+    assert not app.session_state["build.options"]
+    open_expanders(app, "build.options")
     assert app.toggle(key="build.normalize").value
     assert app.number_input(key="build.workspace").value is None
     assert "build.wanted" not in app.session_state

@@ -10,6 +10,7 @@ import streamlit as st
 
 from tests import models
 from tests.fake_tensorrt import CalibratingFake
+from tests.pages.conftest import open_expanders, open_tabs, scroll_to
 from tests.pages.engines import opened, words
 from trt_core import workbench as wiring
 from trt_core.domain.engine import BuilderOptions
@@ -18,6 +19,7 @@ from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.testing import CollectingReporter
 from trt_core.workbench import open_workbench
 
+TOOLS = ("enginescope", "trtexec-8-6")
 CACHE = "TRT-8600-MinMaxCalibration\nx: 3c010a14\nh: 3d010a14\n(Unnamed Layer* 3): 0\n"
 
 
@@ -53,6 +55,8 @@ def data(bench, model):
 
 def test_the_switches_of_the_backend_are_there_and_reach_every_command(model):
     app = opened("build", model=model.id)
+    open_expanders(app, "build.options")
+    open_tabs(app, *TOOLS, name="tool")
 
     app.toggle("build.sparsity").set_value(True)
     app.toggle("build.refit").set_value(True)
@@ -75,6 +79,7 @@ def test_the_switches_of_the_backend_are_there_and_reach_every_command(model):
 
 def test_a_dla_refuses_what_it_does_not_run(model):
     app = opened("build", model=model.id)
+    open_expanders(app, "build.options")
     app.button("build.precision.fp32").click()
     app.selectbox("build.dla").set_value(0)
     app.run()
@@ -85,6 +90,7 @@ def test_a_dla_refuses_what_it_does_not_run(model):
 
 def test_pools_of_the_dla_come_with_the_dla(model):
     app = opened("build", model=model.id)
+    open_expanders(app, "build.options")
     keys = {item.key for item in app.number_input}
 
     assert "build.pool.tactic_dram" in keys
@@ -94,6 +100,7 @@ def test_pools_of_the_dla_come_with_the_dla(model):
 def test_what_the_backend_lacks_is_named_with_the_reason(model, fake):
     fake.dla_cores, fake.plugins = 0, ()
     app = opened("build", model=model.id)
+    open_expanders(app, "build.options")
 
     said = words(app)
     assert "**a DLA core**: TensorRT 8.6.0 on an invented GPU finds no DLA here" in said
@@ -109,8 +116,8 @@ def implicit(app):
 
 def test_implicit_calibration_takes_samples_like_any_other(model, data):
     app = implicit(opened("build", model=model.id))
+    open_tabs(app, *TOOLS, name="tool")
 
-    assert not app.exception
     assert "Let TensorRT choose which layers run in INT8" in words(app)
     assert "in TensorRT." in words(app)
     assert any("--calibration implicit" in item.value for item in app.code)
@@ -125,9 +132,8 @@ def test_a_cache_stands_in_for_samples_and_is_shown_as_a_table(bench, model):
     assert "calibration cache" in app.button("build.submit").help
 
     record = bench.caches.add(io.BytesIO(CACHE.encode()), name="mlp.calib", model_id=model.id)
-    app.run()
+    open_expanders(app, "build.cache_ranges")
 
-    assert not app.exception
     assert not app.button("build.submit").disabled
     assert "Take the scales out of `mlp.calib`; no samples are run." in words(app)
     assert "2 tensors with a scale, 1 without" in words(app)
@@ -148,6 +154,7 @@ def test_the_ranges_of_a_calibrated_engine_are_on_its_page_and_offered_to_the_ne
     built = bench.builds.perform(spec, CollectingReporter()).record
 
     app = opened("build", model=model.id, build=built.id, tab="quantization")
+    scroll_to(app, "build.details")
     assert "TensorRT calibrated this engine itself" in words(app)
     assert "Quantization (2)" in [item.label for item in app.tabs]
 
@@ -166,6 +173,7 @@ def test_where_only_qdq_pairs_are_the_reason_is_said_and_caches_are_looked_at_al
     model = bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
     app = opened("build", model=model.id)
     app.button("build.precision.int8").click().run()
+    open_expanders(app, "build.options", "build.caches")
 
     assert "Implicit calibration is not here" in words(app)
     assert "**sparsity**: TensorRT-RTX" in words(app)
@@ -175,6 +183,7 @@ def test_where_only_qdq_pairs_are_the_reason_is_said_and_caches_are_looked_at_al
     app.run()
 
     assert not app.exception
+    assert "1 calibration cache of this model" in words(app)
     assert "2 tensors with a scale, 1 without" in words(app)
     line = next(item.value for item in app.code if "--backend tensorrt" in item.value)
     assert "--method" not in line

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
+from pages.ui import narrowing
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import log_rows
 from pages.ui.text import milliseconds
@@ -96,6 +97,22 @@ def test_the_chosen_layer_and_node_are_in_the_address_and_the_link_opens_them_ag
     assert "layer" not in again.query_params
 
 
+def test_among_many_nodes_the_list_holds_what_was_searched_for_and_what_is_chosen(app, monkeypatch):
+    monkeypatch.setattr(narrowing, "_FEW", 3)
+    monkeypatch.setattr(narrowing, "_MOST", 2)
+    app.run()
+    assert len(app.selectbox("fusion.node").options) == 2
+
+    app.text_input("fusion.node.find").set_value("RELU").run()
+    (first, _) = app.selectbox("fusion.node").options
+    app.selectbox("fusion.node").select(first).run()
+    app.text_input("fusion.node.find").set_value("no such node").run()
+
+    assert "relu" in first.lower()
+    assert app.selectbox("fusion.node").options == [first]
+    assert f"**Node {first.partition(' ')[0]}**" in words(app)
+
+
 @pytest.mark.parametrize("layer", ["99999", "-1", "one", "1" * 5000])
 def test_a_link_to_a_layer_that_is_not_there_says_so_and_shows_the_rest(layer, stock, monkeypatch):
     monkeypatch.setenv("ENGINESCOPE_WORKSPACE", str(stock[0].settings.workspace))
@@ -143,13 +160,14 @@ def test_thousands_of_layers_are_one_outline_a_precision_and_each_still_answers_
     drawn = [trace for trace in figure.data if trace.fill == "toself"]
     assert None not in [x for trace in drawn for x in trace.x]  # a gap would begin an element
     tall = next(trace for trace in drawn if trace.line.width == 3)
-    assert [list(tall.x), list(tall.y)[1] > 0] == [[7.53, 7.53, 8.47, 8.47], True]
-    marks = [trace for trace in figure.data if trace.mode == "markers" and len(trace.x) == len(layers)]
+    assert [list(tall.x), list(tall.y)[1] > 0] == [[7.53, 7.53, 8.47], True]
+    marks = [trace for trace in figure.data if trace.mode == "markers" and len(trace.y) == len(layers)]
     assert [list(trace.customdata) for trace in marks] == [list(range(2_000))] * 2
     assert all(trace.marker.maxdisplayed == 1 for trace in marks)
     assert layers[3].kind in marks[0].hovertext[3]
     (silent,) = [trace for trace in figure.data if trace.name == "expected, not fused (2)"]
-    assert list(silent.x) == [5.53, 5.53, 7.47, 7.47, 9.53, 9.53, 11.47, 11.47]
+    assert list(silent.x) == [5.53, 5.53, 7.47, 9.53, 11.47]
+    assert {trace.line.shape for trace in drawn} == {"hv"}
 
 
 @pytest.fixture

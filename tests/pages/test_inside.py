@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui.report import render
 from pages.ui.report_inside import inside_report
 from tests.fake_engines import Bench
-from tests.pages.conftest import open_tabs, words
+from tests.pages.conftest import open_expanders, open_tabs, words
 from trt_core.domain.precision import Precision
 from trt_core.domain.requests import DivergeSpec
 from trt_core.testing import CollectingReporter, FakeTensorRT, Plant
@@ -35,6 +35,7 @@ def test_without_a_gpu_the_section_says_why_and_nothing_is_disabled_without_its_
     app = open_page("divergence", model=mlp.id)
     assert "Inside the TensorRT engine" in said(app)
     assert "needs an NVIDIA GPU and TensorRT" in said(app)
+    open_expanders(app, "inside.new")
     assert app.button("inside.submit").disabled
     assert "needs an NVIDIA GPU" in app.button("inside.submit").help
     assert app.selectbox(f"inside.build.{mlp.id}").disabled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -11,10 +12,11 @@ from PIL import Image
 
 from pages.ui.report import render
 from pages.ui.report_triage import triage_report
+from pages.ui.theme import PRECISION_COLOURS
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
-from tests.pages.conftest import words
+from tests.pages.conftest import open_expanders, words
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.plans import plan_text
@@ -147,6 +149,22 @@ def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_wer
     assert set(marks[1:]) == {"estimated"}
 
 
+def test_a_plan_of_many_nodes_is_one_picture_with_a_legend_and_a_word_for_each_cell(run):
+    first, *others = run.plan.entries
+    kept = replace(first, precision=Precision.FP16)
+    copies = [replace(entry, node=f"{entry.node}_{number}") for number in range(10) for entry in others]
+    many = replace(run, plan=replace(run.plan, entries=(kept, *copies)))
+
+    cells, *legend = strip_figure(many).data
+
+    assert cells.type == "heatmap"
+    assert len(cells.text[0]) == len(cells.z[0]) == 191
+    assert list(cells.customdata[0][:2]) == ["FP16 (H)", "INT8 (I)"]
+    assert first.node.rpartition("/")[2] in cells.text[0][0]
+    assert [trace.name for trace in legend] == ["FP16 (H)", "INT8 (I)"]
+    assert legend[0].marker.color == PRECISION_COLOURS[Precision.FP16]
+
+
 def test_a_validation_is_a_card_with_its_verdict_and_the_samples_that_flipped(bench, sample, run, open_page):
     variant = bench.triage.make_variant(run, QUIET)
     spec = ValidateSpec(
@@ -197,6 +215,7 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
 
     app = open_page("triage", model=sample.id, triage=run.id)
     renamed = plan_text(run.plan).replace("/encoder/layer0/ffn/up/MatMul", "/elsewhere/MatMul").encode()
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_file").upload("plan.json", renamed, "application/json").run()
 
     assert not app.exception
@@ -209,6 +228,7 @@ def test_a_saved_plan_is_held_against_the_one_on_screen_and_strangers_are_named(
 
 def test_a_plan_from_outside_becomes_a_variant_with_the_data_that_it_was_found_with(bench, sample, run, open_page):
     app = open_page("triage", model=sample.id, triage=run.id)
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_file").upload("plan.json", plan_text(run.plan).encode(), "application/json").run()
 
     assert app.selectbox("triage.plan_data").value == data_of(bench, "calibration").id
@@ -222,6 +242,7 @@ def test_a_plan_from_outside_becomes_a_variant_with_the_data_that_it_was_found_w
 def test_two_plans_from_outside_are_held_against_each_other(bench, sample, run, open_page):
     other = bench.triage.chosen(run, 0)
     app = open_page("triage", model=sample.id, triage=run.id)
+    open_expanders(app, "triage.bring")
     app.file_uploader("triage.plan_other").upload("b.json", plan_text(other.plan).encode(), "application/json").run()
     app.file_uploader("triage.plan_file").upload("a.json", plan_text(other.plan).encode(), "application/json").run()
 

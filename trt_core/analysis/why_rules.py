@@ -127,7 +127,7 @@ def _range(node: str, facts: ActivationFacts, largest: float) -> Iterator[Findin
             rule="clipping",
             severity=Severity.WARNING,
             message=f"{facts.clipped_share:.2%} of the input values lie beyond the calibrated range.",
-            remedy=moved if swallows else "Calibrate with data like these, or with MinMax.",
+            remedy=moved if swallows else "Calibrate with data like these, or with MinMax if the steps may widen.",
             nodes=(node,),
             evidence=f"Values reach {max(abs(facts.low), abs(facts.high)):.4g}; the range ends at "
             f"{(facts.scale or 0.0) * largest:.4g}.",

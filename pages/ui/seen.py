@@ -1,0 +1,72 @@
+"""What stands below the window is drawn when the reader comes near it, and not before.
+
+Half of a visit's work was for tables and plots under the fold, and most visits end above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from pages.ui.errors import boundary
+from pages.ui.tabs import opened_under
+
+# While the page is built, what stands above is not as high yet: only what stays in the window is seen. Of two that are
+# seen at one moment Streamlit hears one: each says it at a moment of its own, and again until it is drawn.
+_STAYS = """
+export default function ({ data, parentElement, setStateValue }) {
+  const place = parentElement.querySelector("div");
+  place.style.height = `${data.height}px`;
+  place.rest?.();
+  if (!data.height) return undefined;
+  let next;
+  const tell = (after) => {
+    next = setTimeout(() => {
+      setStateValue("seen", Date.now());
+      tell(1500);
+    }, after * (1 + Math.random()));
+  };
+  const watch = new IntersectionObserver(([entry]) => {
+    clearTimeout(next);
+    if (entry.isIntersecting) tell(200);
+  });
+  watch.observe(place);
+  place.rest = () => {
+    clearTimeout(next);
+    watch.disconnect();
+  };
+  return place.rest;
+}
+"""
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component("enginescope.seen", js=_STAYS, html="<div></div>")
+
+
+def show_when_seen(draw: Callable[[], object], *, key: str, height: int) -> None:
+    """Keep about `height` pixels free, and draw there when they come into the window; what was seen stays drawn.
+
+    A fragment: nothing else is drawn again.
+    """
+    st.fragment(_seen)(draw, key, height)
+
+
+def _seen(draw: Callable[[], object], key: str, height: int) -> None:
+    opened = opened_under(key)
+    if (st.session_state.get(key) or {}).get("seen"):
+        opened.add(key)
+    with st.container(gap=None):
+        place = {"height": 0 if opened else height}
+        _component()(key=key, data=place, default={"seen": 0}, height="content", on_seen_change=_nothing)
+        if opened:
+            with st.container(), boundary():
+                draw()
+
+
+def _nothing() -> None:
+    """Streamlit reports a value only where a callback is named for it."""
