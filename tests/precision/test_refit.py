@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.precision import Precision, Recipe, TensorRange
-from trt_core.precision.own_precision import own_precision
+from trt_core.precision.own_precision import own_precision, with_float_inputs
 from trt_core.precision.refit import refitted, scale_changes, scaled_activations
 from trt_core.precision.variant import make_variant
 
@@ -192,3 +192,20 @@ def test_a_file_in_fp32_and_one_in_uint8_without_zero_points():
 
     assert own_precision(model) is Precision.INT8
     assert own_precision(matmul()) is None
+
+
+def test_a_file_with_fp16_inputs_takes_the_samples_of_the_fp32_model(tmp_path):
+    """As converters write it unless they are told to keep the types of inputs and outputs."""
+    half = matmul()
+    half.graph.input[0].type.tensor_type.elem_type = half.graph.output[0].type.tensor_type.elem_type = (
+        TensorProto.FLOAT16
+    )
+    half.graph.initializer[0].CopyFrom(numpy_helper.from_array(WEIGHT.astype(np.float16), "w"))
+
+    wide = with_float_inputs(half, {"x"})
+
+    assert half.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT16
+    assert own_precision(wide) is Precision.FP16
+    assert np.abs(answers(wide, tmp_path) - answers(matmul(), tmp_path)).max() < 0.05
+    assert with_float_inputs(half, {"another"}) is half
+    assert with_float_inputs(matmul(), {"x"}).graph.node[0].input[0] == "x"

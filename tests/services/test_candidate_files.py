@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from trt_core.domain.precision import Precision
@@ -107,6 +107,22 @@ def test_a_corrupt_scale_is_blamed_first_and_named_with_the_one_that_fits(bench,
     assert "in the file" in finding.evidence
     layer = next(item for item in run.layers if item.name == GUILTY)
     assert dict(layer.avoidable_db)["int8"] > 10.0
+
+
+def test_a_file_that_is_fp16_from_end_to_end_is_compared_on_the_models_samples(bench, model, data, tmp_path):
+    made = onnx.load(SAMPLES / "digits_transformer" / "model.onnx")
+    for value in (*made.graph.input, *made.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    del made.graph.value_info[:]
+    for tensor in made.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    onnx.save(made, tmp_path / "half.onnx")
+
+    run = compared(bench, model, data, tmp_path / "half.onnx")
+
+    assert run.candidates == ("fp16",)
+    assert all(40.0 < output.errors[0][1].sqnr_db < 90.0 for output in run.outputs)
 
 
 def test_cumulative_errors_alone_judge_no_scale(bench, model, data, theirs, tmp_path):

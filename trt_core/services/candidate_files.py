@@ -45,12 +45,13 @@ def read_candidate(
     Raises InvalidInput for a file that is all FP32, or that shares no tensor's name with the model.
     """
     from trt_core.onnx_graph.load import load_model
-    from trt_core.precision.own_precision import own_precision
+    from trt_core.precision.own_precision import own_precision, with_float_inputs
     from trt_core.precision.twin import make_twin
 
     record = library.model(spec.candidate_id)
     reporter.progress(Progress(phase=f"Reading {record.name}"))
-    loaded = load_model(library.model_path(spec.candidate_id))
+    wide = {item.name for item in library.model(spec.model_id).inputs if item.dtype == "float32"}
+    loaded = with_float_inputs(load_model(library.model_path(spec.candidate_id)), wide)
     precision = own_precision(loaded)
     if precision is None:
         raise InvalidInput(
