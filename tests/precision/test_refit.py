@@ -146,6 +146,22 @@ def test_what_was_zero_on_all_samples_keeps_its_scale_and_zero_point():
     assert (x.before, x.zero_before) == (x.after, x.zero_after)
 
 
+def test_a_square_weight_that_the_file_holds_transposed_is_left_alone(tmp_path):
+    square = np.arange(-32, 32, dtype=np.float32).reshape(8, 8)
+    exact, turned = matmul(), quantized(scale=3.0 / 127, zero=0, dtype=np.int8, stored=True, weight_scale=1.0)
+    for model, trans, held, name in ((exact, 0, square, "w"), (turned, 1, square.T.astype(np.int8), "wq")):
+        node = next(node for node in model.graph.node if node.output[0] == "y")
+        node.op_type = "Gemm"
+        node.attribute.append(helper.make_attribute("transB", trans))
+        tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(held), name))
+        model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 8
+
+    fitting = refitted(turned, exact, SEEN)
+
+    assert np.abs(answers(fitting, tmp_path) - answers(exact, tmp_path)).max() < 4.0  # 256 where it is turned
+
+
 def test_as_many_scales_as_no_axis_has_stay_as_they_are():
     odd = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True)
     scale = next(tensor for tensor in odd.graph.initializer if tensor.name == "ws")

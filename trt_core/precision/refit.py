@@ -209,8 +209,10 @@ def _refit_stored(parts: _Parts, baseline: onnx.ModelProto) -> None:
     pairs = {node.output[0]: node for node in parts.graph.node if node.op_type == "DequantizeLinear"}
     for node in parts.graph.node:
         other = twins.get(node.output[0])
-        if other is None or other.op_type != node.op_type or node.input[1] not in pairs:
+        if other is None or other.op_type != node.op_type or len(node.input) < 2 or node.input[1] not in pairs:
             continue
+        if attribute(other, "transB", 0) != attribute(node, "transB", 0):
+            continue  # a square weight that was transposed has the same shape, and other values in every place
         pair = pairs[node.input[1]]
         held, weight = parts.array(pair.input[0]), exact.array(other.input[1])
         if held is None or weight is None or held.shape != weight.shape or not parts.is_quantizer(pair):
