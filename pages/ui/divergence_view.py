@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -15,7 +16,9 @@ from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.graph_component import graph_panel
 from pages.ui.grouping import by_scope
+from pages.ui.narrowing import narrowed
 from pages.ui.pickers import chosen_position
+from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
@@ -51,7 +54,8 @@ def show_run(bench: Workbench, view: RunView) -> None:
     for loss in view.losses:
         metrics(_cards(view, loss))
     st.fragment(_layers)(bench, view)
-    _details(view)
+    details = partial(_details, view)
+    show_when_seen(details, key="divergence.details", height=460, at_once="tab" in st.query_params)
 
 
 def _layers(bench: Workbench, view: RunView) -> None:
@@ -82,13 +86,16 @@ def _picture(view: RunView) -> None:
 
 def _layer_box(run: DivergenceRun, chosen: int | None) -> None:
     """The address is the memory of the choice; at first nothing is chosen."""
+    labels = {position: f"{position} · {layer.name}" for position, layer in enumerate(run.layers)}
+    offer = narrowed(labels, key=f"{LAYER}.find", find="Find layers", chosen=() if chosen is None else (chosen,))
     st.session_state[LAYER] = chosen
     st.selectbox(
         "Layer, or click one in the picture",
-        range(len(run.layers)),
+        offer.options,
         index=None,
         key=LAYER,
-        format_func=lambda position: f"{position} · {text.clean(run.layers[position].name, 80)}",
+        format_func=lambda position: text.clean(labels[position], 90),
+        filter_mode=offer.filter_mode,
         placeholder="Choose a layer to see its values and errors",
         on_change=lambda: _choose(st.session_state[LAYER]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import streamlit as st
 
@@ -25,6 +26,7 @@ from pages.ui.latency_tables import estimate, first_ms, percentile_table, sample
 from pages.ui.latency_violin import violin_figure
 from pages.ui.links import link_to
 from pages.ui.once import once
+from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import csv_bytes, show_table
 from pages.ui.tabs import show_tabs
@@ -128,13 +130,19 @@ def show_runs(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> No
         "Each curve tells which share of the samples took at most that long. The band holds the whole curve at 95 % "
         f"(Dvoretzky, Kiefer and Wolfowitz), for independent samples. {beyond(views)}"
     )
+    show_when_seen(partial(_spread, views, name), key="latency.spread", height=380)
+    _measured_how(views)
+    details = partial(_details, views, comparisons, name)
+    show_when_seen(details, key="latency.details", height=420, at_once="tab" in st.query_params)
+
+
+def _spread(views: Sequence[RunView], name: str) -> None:
+    """How the samples spread, and over time."""
     left, right = st.columns(2)
     with left:
         st.plotly_chart(histogram_figure(views), key="latency.histogram", config=plot_config(f"{name}-histogram"))
     with right:
         st.plotly_chart(time_figure(views), key="latency.time", config=plot_config(f"{name}-over-time"))
-    _measured_how(views)
-    _details(views, comparisons, name)
 
 
 def _cards(view: RunView) -> list[Metric]:

@@ -48,17 +48,17 @@ def _component() -> Any:
     return st.components.v2.component("enginescope.seen", js=_STAYS, html="<div></div>")
 
 
-def show_when_seen(draw: Callable[[], object], *, key: str, height: int) -> None:
+def show_when_seen(draw: Callable[[], object], *, key: str, height: int, at_once: bool = False) -> None:
     """Keep about `height` pixels free, and draw there when they come into the window; what was seen stays drawn.
 
-    A fragment: nothing else is drawn again.
+    `at_once` is for what the address asks for. A fragment: nothing else is drawn again.
     """
-    st.fragment(_seen)(draw, key, height)
+    st.fragment(_seen)(draw, key, height, at_once)
 
 
-def _seen(draw: Callable[[], object], key: str, height: int) -> None:
+def _seen(draw: Callable[[], object], key: str, height: int, at_once: bool) -> None:
     opened = opened_under(key)
-    if (st.session_state.get(key) or {}).get("seen"):
+    if at_once or (st.session_state.get(key) or {}).get("seen"):
         opened.add(key)
     with st.container(gap=None):
         place = {"height": 0 if opened else height}

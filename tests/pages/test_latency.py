@@ -12,7 +12,7 @@ from pages.ui.latency_runs import run_precision, run_views, transfers_sentence
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_bytes
-from tests.pages.conftest import words
+from tests.pages.conftest import scroll_to, words
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BenchSpec, BuildSpec, QuantizeSpec
@@ -96,6 +96,7 @@ def test_one_run_answers_with_intervals_and_its_conditions(bench, mlp, open_page
 
     app = open_page("latency", model=mlp.id, latency=run.id)
 
+    scroll_to(app, "latency.spread", "latency.details")
     said = words(app)
     assert "p50" in said
     assert "40 samples of ONNX Runtime" in said
