@@ -138,6 +138,20 @@ def test_of_a_pair_with_two_scales_the_one_that_does_not_fit_is_told(first, seco
     assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
 
 
+def test_a_pair_at_an_output_that_was_renamed_is_refitted_by_what_it_gives():
+    """ONNX Runtime's quantizer keeps the output's name for what comes out of the pair."""
+    made = quantized(scale=3.0 / 127, zero=0, dtype=np.int8, stored=True)
+    next(node for node in made.graph.node if node.output[0] == "y").output[0] = "y_exact"
+    made.graph.initializer.append(numpy_helper.from_array(np.float32(30.0), "ys"))
+    made.graph.node.append(helper.make_node("QuantizeLinear", ["y_exact", "ys", "z"], ["yq"], name="yq"))
+    made.graph.node.append(helper.make_node("DequantizeLinear", ["yq", "ys", "z"], ["y"], name="yd"))
+
+    assert scaled_activations(made, ["x", "y"]) == ("x", "y")
+    (change,) = scale_changes(made, refitted(made, matmul(), SEEN | {"y": (-5.0, 12.7)}))["y"]
+
+    assert (change.before, change.after) == (30.0, pytest.approx(0.1))
+
+
 def test_what_was_zero_on_all_samples_keeps_its_scale_and_zero_point():
     good = quantized(scale=0.1, zero=7, dtype=np.uint8, stored=True)
 

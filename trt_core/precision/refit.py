@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,7 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 def scaled_activations(model: onnx.ModelProto, known: Iterable[str]) -> tuple[str, ...]:
     """Tensors out of `known` that one INT8 or UINT8 scale of the file quantizes: their ranges are to be measured."""
     parts, names = _Parts(model), set(known)
-    found = (node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and parts.is_plain(node))
+    found = (parts.quantized(node, names) for node in parts.first.values() if parts.is_plain(node))
     return tuple(dict.fromkeys(name for name in found if name in names))
 
 
@@ -42,13 +42,13 @@ def refitted(
     made.CopyFrom(model)
     parts = _Parts(made)
     is_shifted = parts.shifts_int8()
-    for node in list(made.graph.node):
-        if node.op_type == "QuantizeLinear" and parts.is_quantizer(node):
+    for node in parts.first.values():
+        if parts.is_quantizer(node):
             held = parts.array(node.input[0])
             if held is not None and held.size:
                 parts.refit(node, *_of_weight(held, parts, node))
-            elif node.input[0] in extremes and parts.is_plain(node):
-                low, high = map(np.float64, extremes[node.input[0]])
+            elif (name := parts.quantized(node, extremes)) in extremes and parts.is_plain(node):
+                low, high = map(np.float64, extremes[name])
                 parts.refit(node, *_fitting(low, high, parts.dtype(node), is_shifted=is_shifted))
     _refit_stored(parts, baseline)
     return made
@@ -68,6 +68,11 @@ class _Parts:
             elif node.op_type == "Identity" and node.input[0] in self._stored:
                 self._stored[node.output[0]] = self._stored[node.input[0]]
         self._fresh = 0
+        self.first = {node.output[0]: node for node in self.graph.node if node.op_type == "QuantizeLinear"}
+        self.second = {node.output[0]: node for node in self.graph.node if node.op_type == "DequantizeLinear"}
+        self._back: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.second.values():
+            self._back.setdefault(node.input[0], []).append(node)
 
     def array(self, name: str) -> Array | None:
         from onnx import numpy_helper
@@ -94,9 +99,19 @@ class _Parts:
         scale = self.array(node.input[1])
         return self.is_quantizer(node) and scale is not None and scale.size == 1 and node.input[0] not in self._stored
 
+    def quantized(self, node: onnx.NodeProto, known: Container[str]) -> str:
+        """What a QuantizeLinear reads; where only what comes back has a known name, that: at outputs tools rename."""
+        back = (item.output[0] for item in self._back.get(node.output[0], ()))
+        return node.input[0] if node.input[0] in known else next((name for name in back if name in known), "")
+
+    def scale(self, node: onnx.NodeProto) -> float | None:
+        """Its scale, the middle one of several."""
+        held = self.array(node.input[1])
+        return None if held is None or not held.size else _middle(held)
+
     def shifts_int8(self) -> bool:
         """True where most activations in INT8 have a zero point: such a file spends all 256 steps from end to end."""
-        plain = [node for node in self.graph.node if node.op_type == "QuantizeLinear" and self.is_plain(node)]
+        plain = [node for node in self.first.values() if self.is_plain(node)]
         zeros = [self.zero(node) for node in plain if self.dtype(node) == np.int8]
         return 2 * sum(zero is not None and bool(zero.any()) for zero in zeros) > len(zeros)
 
@@ -115,8 +130,7 @@ class _Parts:
             scale = np.where(scale > 0.0, scale, np.where(old > 0.0, old, 1.0))
         fitting = scale.astype(old.dtype), zero.astype(dtype)
         names = [self.add(item) for item in fitting]
-        readers = [item for item in self.graph.node if node.output[0] in item.input[:1]]
-        for item in (node, *(reader for reader in readers if reader.op_type == "DequantizeLinear")):
+        for item in (node, *self._back.get(node.output[0], ())):
             item.input[1:] = names
         return fitting
 
@@ -130,31 +144,22 @@ class _Parts:
 
 
 def scale_changes(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, tuple[ScaleChange, ...]]:
-    """For the first output of each node that reads Q/DQ pairs, their scales in two files that differ in scales only."""
-    old, new = _Pairs(before), _Pairs(after)
+    """The scales of Q/DQ pairs in two files that differ in scales only.
+
+    By the first output of each node that reads pairs, and by what each pair gives.
+    """
+    old, new = _Parts(before), _Parts(after)
     found: dict[str, tuple[ScaleChange, ...]] = {}
     for node in before.graph.node:
-        changes = [_change(name, old, new) for name in node.input if name in old.second and name in new.second]
+        names = (*node.input, *node.output[:1])
+        changes = [_change(name, old, new) for name in names if name in old.second and name in new.second]
         told = tuple(item for item in changes if item is not None)
         if told and node.output:
             found[node.output[0]] = told
     return found
 
 
-class _Pairs(_Parts):
-    """The constants of a model, and the nodes of its Q/DQ pairs by what they write."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        super().__init__(model)
-        self.first = {node.output[0]: node for node in model.graph.node if node.op_type == "QuantizeLinear"}
-        self.second = {node.output[0]: node for node in model.graph.node if node.op_type == "DequantizeLinear"}
-
-    def scale(self, node: onnx.NodeProto) -> float | None:
-        held = self.array(node.input[1])
-        return None if held is None or not held.size else _middle(held)
-
-
-def _change(name: str, old: _Pairs, new: _Pairs) -> ScaleChange | None:
+def _change(name: str, old: _Parts, new: _Parts) -> ScaleChange | None:
     """Of a pair whose two scales differ in the file, the one that is further away from what fits."""
     last, twin = old.second[name], new.second[name]
     first = old.first.get(last.input[0])
@@ -206,14 +211,13 @@ def _refit_stored(parts: _Parts, baseline: onnx.ModelProto) -> None:
     """Weights that are stored in INT8: what a node of the baseline with the same output holds, quantized anew."""
     exact = _Parts(baseline)
     twins = {node.output[0]: node for node in baseline.graph.node if node.op_type in _WEIGHTED}
-    pairs = {node.output[0]: node for node in parts.graph.node if node.op_type == "DequantizeLinear"}
     for node in parts.graph.node:
         other = twins.get(node.output[0])
-        if other is None or other.op_type != node.op_type or len(node.input) < 2 or node.input[1] not in pairs:
+        if other is None or other.op_type != node.op_type or len(node.input) < 2 or node.input[1] not in parts.second:
             continue
         if attribute(other, "transB", 0) != attribute(node, "transB", 0):
             continue  # a square weight that was transposed has the same shape, and other values in every place
-        pair = pairs[node.input[1]]
+        pair = parts.second[node.input[1]]
         held, weight = parts.array(pair.input[0]), exact.array(other.input[1])
         if held is None or weight is None or held.shape != weight.shape or not parts.is_quantizer(pair):
             continue
