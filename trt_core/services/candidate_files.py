@@ -84,5 +84,13 @@ def _fitting(
 
     original = load_model(path)
     tensors = scaled_activations(twin, {*known, *(value.name for value in original.graph.input)})
-    measured = calibrate(path, tensors, batches, method=CalibrationMethod.MINMAX, runner=runner, reporter=reporter)
+    measured = calibrate(
+        path,
+        tensors,
+        batches,
+        method=CalibrationMethod.MINMAX,
+        runner=runner,
+        reporter=reporter,
+        nan_is_left_out=True,  # a model that gives NaN is told of as such
+    )
     return refitted(twin, original, measured.extremes)
