@@ -21,6 +21,15 @@ def test_a_finding_is_one_line_with_its_first_node():
     ]
 
 
+def test_where_it_is_asked_for_a_finding_ends_with_its_evidence():
+    told = Finding(rule="r", severity=Severity.NOTE, message="It does not fit.", evidence="Scale of x: 1, 0.02 fits.")
+
+    assert finding_lines((told, finding()), with_evidence=True) == [
+        "note: It does not fit. Scale of x: 1, 0.02 fits.",
+        "warning: It clips. Use MinMax.",
+    ]
+
+
 def test_a_name_out_of_a_model_does_not_steer_the_terminal():
     (line,) = finding_lines((finding("a\x1b[2J" + "b" * 500),))
     assert "\x1b" not in line

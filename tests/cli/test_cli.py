@@ -139,6 +139,46 @@ def test_diverge_names_the_layer_where_int8_begins_to_hurt(run: Run):
     assert plain["outputs"][0]["name"] == "logits"
 
 
+@pytest.mark.parametrize(
+    ("against", "said"),
+    [
+        ("mistyped.onnx", "There is no file 'mistyped.onnx'"),
+        ("made/mistyped", "There is no file 'made/mistyped'"),
+        (".", "There is no file '.'"),
+        ("int9", "Precision 'int9' is not known"),
+        ("fp16,mistyped", "Precision 'mistyped' is not known"),
+        ("v-0123456789ab", "is not the id of a model"),
+    ],
+)
+def test_what_diverge_cannot_hold_against_the_model_is_called_what_it_was_meant_for(run: Run, against: str, said: str):
+    assert said in refused(run("diverge", CNN, "--against", against), 2)
+
+
+def test_a_precision_is_one_where_a_file_is_called_so(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "fp16").write_text("somebody's notes")
+    monkeypatch.chdir(tmp_path)
+
+    code, plain, err = run("diverge", CNN, "--against", "fp16", "--samples", 2)
+
+    assert code == 0, err
+    assert list(plain["origin"]) == ["fp16"]
+
+
+def test_names_out_of_a_model_do_not_steer_the_terminal(
+    workspace: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "made\x1b[2J.onnx"
+    path.write_bytes(models.mlp().SerializeToString())
+
+    assert main(["inspect", str(path), "--workspace", str(workspace)]) == 0
+    assert main(["runs", "--workspace", str(workspace)]) == 0
+    assert main(["inspect", str(tmp_path / "gone\x1b[2J.onnx"), "--workspace", str(workspace)]) == 2
+
+    out, err = capfd.readouterr()
+    assert "made?[2J" in out
+    assert "\x1b" not in out + err
+
+
 def test_diverge_takes_a_file_that_is_quantized_already_and_measures_its_layers_alone(run: Run, tmp_path: Path):
     made = tmp_path / "made.onnx"
     code, _, err = run("quantize", CNN, "--precision", "int8", "--data", CALIBRATION, "-o", made)

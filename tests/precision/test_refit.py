@@ -9,12 +9,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.precision import Precision, Recipe, TensorRange
-from trt_core.precision.own_precision import own_precision
+from trt_core.precision.own_precision import own_precision, with_float_inputs
 from trt_core.precision.refit import refitted, scale_changes, scaled_activations
 from trt_core.precision.variant import make_variant
 
 WEIGHT = np.linspace(-2.0, 2.0, 32, dtype=np.float32).reshape(8, 4)
 RANGE = TensorRange(tensor="x", low=-1.0, high=3.0, scale=3.0 / 127)
+SEEN = {"x": (-1.0, 3.0)}
 
 
 def matmul() -> onnx.ModelProto:
@@ -77,7 +78,7 @@ def test_fitting_scales_give_back_what_a_corrupt_one_lost(fault, stored, tmp_pat
     exact = answers(matmul(), tmp_path)
     corrupt = quantized(**fault, stored=stored)
 
-    fitting = refitted(corrupt, matmul(), [RANGE])
+    fitting = refitted(corrupt, matmul(), SEEN)
 
     assert scaled_activations(corrupt, ["x", "y"]) == ("x",)
     before, after = (np.abs(answers(model, tmp_path) - exact).max() for model in (corrupt, fitting))
@@ -88,17 +89,107 @@ def test_fitting_scales_give_back_what_a_corrupt_one_lost(fault, stored, tmp_pat
 def test_what_fits_already_stays_and_a_change_is_told_with_its_tensor():
     corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True, weight_scale=0.5)
 
-    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), [RANGE]))["y"]
+    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), SEEN))["y"]
 
     assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
     assert (weight.tensor, weight.before, weight.after) == ("wq", 0.5, pytest.approx(2.0 / 127))
-    assert onnx.checker.check_model(refitted(corrupt, matmul(), [RANGE])) is None
+    assert onnx.checker.check_model(refitted(corrupt, matmul(), SEEN)) is None
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [(np.uint8, 64), (np.int8, -64)])
+def test_a_good_scale_with_a_zero_point_is_what_fits(dtype, zero):
+    """Files of ONNX Runtime's quantizer spend all 256 steps from end to end, in INT8 as well."""
+    good = quantized(scale=4.0 / 255, zero=zero, dtype=dtype, stored=True)
+
+    (x, _) = scale_changes(good, refitted(good, matmul(), SEEN))["y"]
+
+    assert x.after == pytest.approx(x.before)
+    assert x.zero_after == x.zero_before == zero
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["pair", "stored steps"])
+def test_scales_in_constant_nodes_and_behind_identities_are_taken_anew(stored):
+    """So PyTorch writes them."""
+    corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=stored, weight_scale=0.5)
+    graph = corrupt.graph
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    nodes = [helper.make_node("Constant", [], [name], value=held[name]) for name in ("s", "z", "w")]
+    nodes.append(helper.make_node("Identity", ["first"], ["ws"]))
+    nodes += graph.node
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for name in ("s", "z", "w"):
+        graph.initializer.remove(held[name])
+    held["ws"].name = "first"
+
+    (x, weight) = scale_changes(corrupt, refitted(corrupt, matmul(), SEEN))["y"]
+
+    assert (x.after, weight.after) == (pytest.approx(3.0 / 127), pytest.approx(2.0 / 127))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1.0, 3.0 / 127), (3.0 / 127, 1.0)], ids=["quantizes", "dequantizes"])
+def test_of_a_pair_with_two_scales_the_one_that_does_not_fit_is_told(first, second):
+    torn = quantized(scale=first, zero=0, dtype=np.int8, stored=True)
+    torn.graph.initializer.append(numpy_helper.from_array(np.float32(second), "other"))
+    next(node for node in torn.graph.node if node.output[0] == "xd").input[1] = "other"
+
+    (x, _) = scale_changes(torn, refitted(torn, matmul(), SEEN))["y"]
+
+    assert (x.tensor, x.before, x.after) == ("x", 1.0, pytest.approx(3.0 / 127))
+
+
+def test_a_pair_at_an_output_that_was_renamed_is_refitted_by_what_it_gives():
+    """ONNX Runtime's quantizer keeps the output's name for what comes out of the pair."""
+    made = quantized(scale=3.0 / 127, zero=0, dtype=np.int8, stored=True)
+    next(node for node in made.graph.node if node.output[0] == "y").output[0] = "y_exact"
+    made.graph.initializer.append(numpy_helper.from_array(np.float32(30.0), "ys"))
+    made.graph.node.append(helper.make_node("QuantizeLinear", ["y_exact", "ys", "z"], ["yq"], name="yq"))
+    made.graph.node.append(helper.make_node("DequantizeLinear", ["yq", "ys", "z"], ["y"], name="yd"))
+
+    assert scaled_activations(made, ["x", "y"]) == ("x", "y")
+    (change,) = scale_changes(made, refitted(made, matmul(), SEEN | {"y": (-5.0, 12.7)}))["y"]
+
+    assert (change.before, change.after) == (30.0, pytest.approx(0.1))
+
+
+def test_what_was_zero_on_all_samples_keeps_its_scale_and_zero_point():
+    good = quantized(scale=0.1, zero=7, dtype=np.uint8, stored=True)
+
+    (x, _) = scale_changes(good, refitted(good, matmul(), {"x": (0.0, 0.0)}))["y"]
+
+    assert (x.before, x.zero_before) == (x.after, x.zero_after)
+
+
+def test_a_square_weight_that_the_file_holds_transposed_is_left_alone(tmp_path):
+    square = np.arange(-32, 32, dtype=np.float32).reshape(8, 8)
+    exact, turned = matmul(), quantized(scale=3.0 / 127, zero=0, dtype=np.int8, stored=True, weight_scale=1.0)
+    for model, trans, held, name in ((exact, 0, square, "w"), (turned, 1, square.T.astype(np.int8), "wq")):
+        node = next(node for node in model.graph.node if node.output[0] == "y")
+        node.op_type = "Gemm"
+        node.attribute.append(helper.make_attribute("transB", trans))
+        tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(held), name))
+        model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 8
+
+    fitting = refitted(turned, exact, SEEN)
+
+    assert np.abs(answers(fitting, tmp_path) - answers(exact, tmp_path)).max() < 4.0  # 256 where it is turned
+
+
+def test_as_many_scales_as_no_axis_has_stay_as_they_are():
+    odd = quantized(scale=1.0, zero=0, dtype=np.int8, stored=True)
+    scale = next(tensor for tensor in odd.graph.initializer if tensor.name == "ws")
+    scale.CopyFrom(numpy_helper.from_array(np.full(3, 0.5, np.float32), "ws"))
+
+    (_, weight) = scale_changes(odd, refitted(odd, matmul(), SEEN))["y"]
+
+    assert weight.before == weight.after == 0.5
 
 
 def test_an_activation_without_a_range_keeps_its_scale():
     corrupt = quantized(scale=1.0, zero=0, dtype=np.int8, stored=False)
 
-    (x, _) = scale_changes(corrupt, refitted(corrupt, matmul(), []))["y"]
+    (x, _) = scale_changes(corrupt, refitted(corrupt, matmul(), {}))["y"]
 
     assert x.before == x.after == 1.0
 
@@ -131,3 +222,20 @@ def test_a_file_in_fp32_and_one_in_uint8_without_zero_points():
 
     assert own_precision(model) is Precision.INT8
     assert own_precision(matmul()) is None
+
+
+def test_a_file_with_fp16_inputs_takes_the_samples_of_the_fp32_model(tmp_path):
+    """As converters write it unless they are told to keep the types of inputs and outputs."""
+    half = matmul()
+    half.graph.input[0].type.tensor_type.elem_type = half.graph.output[0].type.tensor_type.elem_type = (
+        TensorProto.FLOAT16
+    )
+    half.graph.initializer[0].CopyFrom(numpy_helper.from_array(WEIGHT.astype(np.float16), "w"))
+
+    wide = with_float_inputs(half, {"x"})
+
+    assert half.graph.input[0].type.tensor_type.elem_type == TensorProto.FLOAT16
+    assert own_precision(wide) is Precision.FP16
+    assert np.abs(answers(wide, tmp_path) - answers(matmul(), tmp_path)).max() < 0.05
+    assert with_float_inputs(half, {"another"}) is half
+    assert with_float_inputs(matmul(), {"x"}).graph.node[0].input[0] == "x"

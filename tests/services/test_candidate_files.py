@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from tests import models
 from trt_core.domain.precision import Precision
 from trt_core.domain.requests import DivergeSpec
 from trt_core.errors import InvalidInput
@@ -107,6 +108,46 @@ def test_a_corrupt_scale_is_blamed_first_and_named_with_the_one_that_fits(bench,
     assert "in the file" in finding.evidence
     layer = next(item for item in run.layers if item.name == GUILTY)
     assert dict(layer.avoidable_db)["int8"] > 10.0
+
+
+def test_a_file_that_is_fp16_from_end_to_end_is_compared_on_the_models_samples(bench, model, data, tmp_path):
+    made = onnx.load(SAMPLES / "digits_transformer" / "model.onnx")
+    for value in (*made.graph.input, *made.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    del made.graph.value_info[:]
+    for tensor in made.graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+    onnx.save(made, tmp_path / "half.onnx")
+
+    run = compared(bench, model, data, tmp_path / "half.onnx")
+
+    assert run.candidates == ("fp16",)
+    assert all(40.0 < output.errors[0][1].sqnr_db < 90.0 for output in run.outputs)
+
+
+def test_a_model_that_gives_nan_is_told_of_and_compared_all_the_same(bench, tmp_path):
+    exact = models.model(
+        [helper.make_node("Log", ["x"], ["r"]), helper.make_node("Relu", ["r"], ["y"])],
+        [models.value("x", ["N", 4])],
+        [models.value("y", ["N", 4])],
+    )
+    onnx.save(exact, tmp_path / "exact.onnx")
+    del exact.graph.node[1]
+    for op, names, out in (("QuantizeLinear", "r", "q"), ("DequantizeLinear", "q", "d"), ("Relu", "d", "y")):
+        inputs = [names] if op == "Relu" else [names, "s", "z"]
+        exact.graph.node.append(helper.make_node(op, inputs, [out]))
+    exact.graph.initializer.extend(
+        [numpy_helper.from_array(np.float32(0.1), "s"), numpy_helper.from_array(np.int8(0), "z")]
+    )
+    onnx.save(exact, tmp_path / "lowered.onnx")
+    np.savez(tmp_path / "x.npz", x=np.linspace(-1.0, 3.0, 32, dtype=np.float32).reshape(8, 4))
+    model = bench.library.add_file(tmp_path / "exact.onnx", trusted=True)
+    data = bench.library.add_data(tmp_path / "x.npz", name="x", model_id=model.id)
+
+    run = compared(bench, model, data, tmp_path / "lowered.onnx")
+
+    assert "baseline-gives-nan" in {finding.rule for finding in run.findings}
 
 
 def test_cumulative_errors_alone_judge_no_scale(bench, model, data, theirs, tmp_path):

@@ -129,6 +129,18 @@ def test_groups_on_some_lines_only_or_in_words_are_refused(folder, tmp_path, lin
         read_label_file(tmp_path / "labels.csv", folder)
 
 
+@pytest.mark.parametrize("first", ["0.png,cat", "0.png,3.0", "0.png,", "0.png"])
+def test_a_first_line_that_names_a_picture_is_not_left_out_as_a_heading(folder, tmp_path, first):
+    labels, uploaded = tmp_path / "labels.csv", tmp_path / "uploaded"
+    labels.write_text(f"{first}\n1.png,2\n")
+    uploaded.mkdir()
+    staged = stage_pictures({name: io.BytesIO() for name in ("0.png", "1.png")}, labels.read_bytes(), uploaded)
+
+    for listed, pictures in ((labels, folder), (staged.labels, uploaded)):
+        with pytest.raises(InvalidData, match="Line 1 "):
+            read_label_file(listed, pictures)
+
+
 def test_a_picture_that_is_named_twice_is_refused(folder, tmp_path):
     (tmp_path / "labels.csv").write_text("0.png,3\n1.png,7\n./0.png,4\n")
 

@@ -12,7 +12,7 @@ from trt_core.domain.findings import Finding, Severity
 
 REFITTED = "refitted"  # label of the file with fitting scales, in a comparison
 _MOVED = 2.0  # times or by: less is what calibration methods differ by
-_SHIFTED = 8.0  # steps of a zero point
+_SHIFTED = 32.0  # steps of a zero point: an eighth of the range cut off
 
 
 def with_avoidable(layers: Sequence[LayerDivergence], label: str) -> tuple[LayerDivergence, ...]:
@@ -49,17 +49,33 @@ def scale_findings(found: Sequence[Origin], changes: Mapping[int, Sequence[Scale
 
 def _cost(item: Origin) -> str:
     own = item.isolated_db if item.isolated_db is not None else math.nan
-    if not math.isfinite(own) or not math.isfinite(item.avoidable_db):
+    if not math.isfinite(own):
         return "with those of MinMax over these samples the layer would be finite"
     best = own + item.avoidable_db
-    return f"the layer alone is at {own:.1f} dB, with those of MinMax over these samples it would be at {best:.1f} dB"
+    word = "exact" if best == math.inf else f"at {best:.1f} dB"
+    return f"the layer alone is at {own:.1f} dB, with those of MinMax over these samples it would be {word}"
 
 
 def _scales(changes: Sequence[ScaleChange]) -> str:
-    told = []
-    for item in changes:
-        if not 1.0 / _MOVED < item.before / item.after < _MOVED:
-            told.append(f"Scale of {item.tensor}: {item.before:.4g} in the file, {item.after:.4g} fits.")
-        elif abs(item.zero_before - item.zero_after) > _SHIFTED:
-            told.append(f"Zero point of {item.tensor}: {item.zero_before:g} in the file, {item.zero_after:g} fits.")
-    return " ".join(told[:4])
+    """The scales that moved far; where none did, the one that moved most."""
+    moved = sorted((item for item in changes if item.before != item.after), key=_ratio, reverse=True)
+    told = [_scale(item) for item in moved if _ratio(item) >= _MOVED]
+    told += [
+        f"Zero point of {item.tensor}: {item.zero_before:g} in the file, {item.zero_after:g} fits."
+        for item in changes
+        if _ratio(item) < _MOVED and abs(item.zero_before - item.zero_after) > _SHIFTED
+    ]
+    return " ".join((told or [_scale(item) for item in moved[:1]])[:4])
+
+
+def _scale(item: ScaleChange) -> str:
+    return f"Scale of {item.tensor}: {item.before:.4g} in the file, {item.after:.4g} fits."
+
+
+def _ratio(item: ScaleChange) -> float:
+    """How many times a scale is too large or too small; inf for one that is no scale at all."""
+    if item.before == item.after:
+        return 1.0
+    if not (0.0 < item.before < math.inf and 0.0 < item.after < math.inf):
+        return math.inf
+    return max(item.before / item.after, item.after / item.before)

@@ -12,6 +12,7 @@ from trt_core.errors import JobError, TrtCoreError
 from trt_core.workbench import Workbench
 
 _LONGEST = 80  # characters of a node's name
+_SPACES = "\n\t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Console:
     def say(self, text: str) -> None:
         """One line on standard error, unless it is to be quiet."""
         if not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 def finished(bench: Workbench, job: Job, console: Console) -> Job:
@@ -58,16 +59,24 @@ def finished(bench: Workbench, job: Job, console: Console) -> Job:
         raise
 
 
-def finding_lines(findings: tuple[Finding, ...]) -> list[str]:
+def printable(text: str) -> str:
+    """Text for a terminal: names come out of models and files, and nothing in them may steer it."""
+    return "".join(sign if sign.isprintable() or sign in _SPACES else "?" for sign in text)
+
+
+def finding_lines(findings: tuple[Finding, ...], *, with_evidence: bool = False) -> list[str]:
     """One line a finding, with the first of its nodes."""
     marks = {Severity.BLOCKER: "blocker", Severity.WARNING: "warning", Severity.NOTE: "note"}
-    return [f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip() + _place(item) for item in findings]
+    return [
+        f"{marks[item.severity]}: {item.message} {item.remedy}".rstrip()
+        + _place(item)
+        + (f" {item.evidence}".rstrip() if with_evidence else "")
+        for item in findings
+    ]
 
 
 def _place(finding: Finding) -> str:
     if not finding.nodes:
         return ""
     more = f" and {len(finding.nodes) - 1} more" if len(finding.nodes) > 1 else ""
-    # A name comes out of a model: nothing in it may steer the terminal.
-    name = "".join(sign if sign.isprintable() else "?" for sign in finding.nodes[0][:_LONGEST])
-    return f" At {name}{more}."
+    return f" At {printable(finding.nodes[0][:_LONGEST])}{more}."

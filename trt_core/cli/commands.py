@@ -125,7 +125,7 @@ def diverge(bench: Workbench, options: argparse.Namespace, console: Console) -> 
     lines = [run.method]
     for precision, names in run.origin:
         lines.append(f"{precision}: " + (f"begins at {', '.join(names[:5])}" if names else "no layer loses 6 dB"))
-    return Answer(plain=present.divergence(run), lines=lines + finding_lines(run.findings))
+    return Answer(plain=present.divergence(run), lines=lines + finding_lines(run.findings, with_evidence=True))
 
 
 def runs(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:

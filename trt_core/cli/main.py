@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
+from trt_core.cli.answers import printable
 from trt_core.cli.arguments import parser
 from trt_core.cli.commands import COMMANDS, Answer, Console
 from trt_core.cli.outputs import check_outputs
@@ -68,10 +69,10 @@ def _print(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(finite(answer.plain), allow_nan=False))
     else:
-        print("\n".join(answer.lines))
+        print(printable("\n".join(answer.lines)))
     sys.stdout.flush()
 
 
 def _fail(text: str, code: int) -> int:
-    print("error: " + " ".join(text.split()), file=sys.stderr)
+    print("error: " + printable(" ".join(text.split())), file=sys.stderr)
     return code

@@ -18,6 +18,7 @@ from trt_core.errors import InvalidInput, UnreadableModel
 from trt_core.workbench import Workbench
 
 _PLAN_BYTES = 64 << 20
+_PRECISIONS = {item.value: item for item in Precision if item is not Precision.UNKNOWN}
 ARTIFACT_ID = re.compile(r"[a-z]-[0-9a-f]{12}(-[0-9]{1,4})?")
 
 
@@ -146,7 +147,7 @@ def bench_spec(bench: Workbench, options: argparse.Namespace) -> BenchSpec:
 
 def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> DivergeSpec:
     """The wish of `diverge`; of a file in low precision the layers alone are measured as well: they tell its faults."""
-    is_file = Path(options.against).is_file() or ARTIFACT_ID.fullmatch(options.against) is not None
+    is_file = _names_a_file(options.against)
     return DivergeSpec(
         model_id=model_id,
         against=() if is_file else precisions(options.against),
@@ -160,6 +161,14 @@ def diverge_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -
         percentile=percentile(options.percentile),
         backend=options.backend,
     )
+
+
+def _names_a_file(text: str) -> bool:
+    """Words of precisions are precisions, even where a file is called so; anything with a path's signs is a file."""
+    if all(name.strip().lower() in _PRECISIONS for name in text.split(",")):
+        return False
+    is_path = Path(text).exists() or Path(text).suffix != "" or "/" in text
+    return is_path or ARTIFACT_ID.fullmatch(text) is not None
 
 
 def target(text: str | None) -> Sm | None:
@@ -180,10 +189,11 @@ def precisions(names: str) -> tuple[Precision, ...]:
 
 
 def _precision(name: str) -> Precision:
-    known = {item.value: item for item in Precision if item is not Precision.UNKNOWN}
-    found = known.get(name.strip().lower())
+    found = _PRECISIONS.get(name.strip().lower())
     if found is None:
-        raise InvalidInput(f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {', '.join(known)}.")
+        raise InvalidInput(
+            f"Precision {name.strip()!r} is not known.", remedy=f"Choose among {', '.join(_PRECISIONS)}."
+        )
     return found
 
 

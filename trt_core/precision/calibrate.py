@@ -30,9 +30,10 @@ PHASE = "Calibrating"
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Ranges, and what was noticed on the way."""
+    """Ranges, and what was noticed on the way; `extremes` are the least and greatest finite value of each tensor."""
 
     ranges: tuple[TensorRange, ...]
+    extremes: Mapping[str, tuple[float, float]]
     findings: tuple[Finding, ...]
     samples: int
 
@@ -59,12 +60,14 @@ def calibrate(
     runner: Runner,
     reporter: Reporter,
     samples: int | None = None,
+    nan_is_left_out: bool = False,
 ) -> Calibration:
     """Run the model over all batches and choose a symmetric range for each tensor.
 
     Memory does not grow with the number of samples: one histogram of 2,048 bins a tensor. `samples` only makes
     progress a share of the whole. `scale` is that of INT8, `high / 127`. Raises InvalidData for no samples, and for NaN
-    that does not come of an infinity in the data: what an infinity becomes further on is left out, and a finding.
+    that does not come of an infinity in the data: what an infinity becomes further on is left out, and a finding. With
+    `nan_is_left_out` so is every NaN.
     """
     histograms = {name: MagnitudeHistogram(extremes_only=method is CalibrationMethod.MINMAX) for name in tensors}
     session: Session | None = None
@@ -78,13 +81,14 @@ def calibrate(
         spoiled = any(array.dtype.kind == "f" and np.isinf(array).any() for array in feeds.values())
         for name in tensors:
             values = np.asarray(results[name] if name in results else feeds[name])
-            _observe(histograms[name], name, values, nan_is_left_out=spoiled)
+            _observe(histograms[name], name, values, nan_is_left_out=nan_is_left_out or spoiled)
         seen += _batch_size(feeds)
         reporter.progress(Progress(phase=PHASE, fraction=seen / samples if samples else None, step=seen, steps=samples))
     if seen == 0:
         raise InvalidData("The calibration data hold no samples.", remedy="Give at least one sample, better 500.")
     ranges = tuple(_range(name, histograms[name], method, percentile) for name in tensors)
-    return Calibration(ranges=ranges, findings=tuple(_findings(histograms, seen)), samples=seen)
+    extremes = {name: (found.low, found.high) for name, found in histograms.items() if found.high >= found.low}
+    return Calibration(ranges=ranges, extremes=extremes, findings=tuple(_findings(histograms, seen)), samples=seen)
 
 
 def _observe(histogram: MagnitudeHistogram, name: str, values: Array, *, nan_is_left_out: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from trt_core.domain.precision import Precision
+from trt_core.onnx_graph.structure import captured
+from trt_core.onnx_graph.tensors import subgraphs
 from trt_core.precision.draft import read_draft
-from trt_core.precision.formats import BFLOAT16, FLOAT8E4M3FN, FLOAT16, INT4, INT8
+from trt_core.precision.formats import BFLOAT16, FLOAT, FLOAT8E4M3FN, FLOAT16, INT4, INT8, LOW_FLOATS
 from trt_core.precision.inference import infer_types
 
 if TYPE_CHECKING:
@@ -48,3 +51,33 @@ def _steps(proto: onnx.NodeProto) -> tuple[str, ...]:
 
 def _zero_point(proto: onnx.NodeProto) -> str:
     return proto.input[2] if len(proto.input) > 2 else ""
+
+
+def with_float_inputs(model: onnx.ModelProto, names: Collection[str]) -> onnx.ModelProto:
+    """The file with FP32 inputs, where they are in FP16 or BF16 and out of `names`, and a Cast behind each.
+
+    So it takes the samples of an FP32 model, rounded as its user would. What a body reads from outside, or what is an
+    output as well, stays.
+    """
+    import onnx
+
+    pinned = {name for node in model.graph.node for body in subgraphs(node) for name in captured(body)}
+    pinned |= {value.name for value in model.graph.output}
+    wanted = {item.name: item.type.tensor_type.elem_type for item in model.graph.input if item.name not in pinned}
+    low = {name: found for name, found in wanted.items() if name in names and found in LOW_FLOATS}
+    if not low:
+        return model
+    made = onnx.ModelProto()
+    made.CopyFrom(model)
+    draft = read_draft(model)
+    rounded = {name: draft.fresh(f"{name}_rounded") for name in low}
+    for value in made.graph.input:
+        if value.name in low:
+            value.type.tensor_type.elem_type = FLOAT
+    for node in made.graph.node:
+        node.input[:] = [rounded.get(name, name) for name in node.input]
+    casts = [onnx.helper.make_node("Cast", [name], [rounded[name]], name=rounded[name], to=low[name]) for name in low]
+    nodes = [*casts, *made.graph.node]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    return made

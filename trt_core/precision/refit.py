@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from trt_core.domain.divergence import ScaleChange
-from trt_core.domain.precision import TensorRange
 from trt_core.precision.attributes import attribute
 
 if TYPE_CHECKING:
@@ -23,30 +23,33 @@ _WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 def scaled_activations(model: onnx.ModelProto, known: Iterable[str]) -> tuple[str, ...]:
     """Tensors out of `known` that one INT8 or UINT8 scale of the file quantizes: their ranges are to be measured."""
     parts, names = _Parts(model), set(known)
-    found = (node.input[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and parts.is_plain(node))
+    found = (parts.quantized(node, names) for node in parts.first.values() if parts.is_plain(node))
     return tuple(dict.fromkeys(name for name in found if name in names))
 
 
-def refitted(model: onnx.ModelProto, baseline: onnx.ModelProto, ranges: Iterable[TensorRange]) -> onnx.ModelProto:
+def refitted(
+    model: onnx.ModelProto, baseline: onnx.ModelProto, extremes: Mapping[str, tuple[float, float]]
+) -> onnx.ModelProto:
     """The file with scales and zero points of its Q/DQ pairs as its own tensors ask for: MinMax, of INT8 or UINT8.
 
-    An activation's is taken from `ranges`, a weight's from the weight: per channel where the file's is. Weights that
-    the file holds in INT8 already are quantized again from those of `baseline`, where a node of that output has a
-    weight of the same shape there. What cannot be refitted stays as it is.
+    An activation's is taken from its `extremes`, the least and greatest value; a weight's from the weight: per channel
+    where the file's is. Weights that the file holds in INT8 already are quantized again from those of `baseline`, where
+    a node of that output has a weight of the same shape there. What cannot be refitted stays as it is.
     """
     import onnx
 
     made = onnx.ModelProto()
     made.CopyFrom(model)
-    parts, measured = _Parts(made), {item.tensor: item for item in ranges}
-    for node in list(made.graph.node):
-        if node.op_type == "QuantizeLinear" and parts.is_quantizer(node):
+    parts = _Parts(made)
+    is_shifted = parts.shifts_int8()
+    for node in parts.first.values():
+        if parts.is_quantizer(node):
             held = parts.array(node.input[0])
-            if held is not None:
+            if held is not None and held.size:
                 parts.refit(node, *_of_weight(held, parts, node))
-            elif node.input[0] in measured and parts.is_plain(node):
-                item = measured[node.input[0]]
-                parts.refit(node, *_fitting(np.float64(item.low), np.float64(item.high), parts.dtype(node)))
+            elif (name := parts.quantized(node, extremes)) in extremes and parts.is_plain(node):
+                low, high = map(np.float64, extremes[name])
+                parts.refit(node, *_fitting(low, high, parts.dtype(node), is_shifted=is_shifted))
     _refit_stored(parts, baseline)
     return made
 
@@ -55,9 +58,21 @@ class _Parts:
     """The constants of a model, and its Q/DQ pairs."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        import onnx
+
         self.graph = model.graph
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        for node in model.graph.node:  # PyTorch writes scales as Constant nodes, and equal ones by Identity
+            if node.op_type == "Constant" and isinstance(value := attribute(node, "value", None), onnx.TensorProto):
+                self._stored[node.output[0]] = value
+            elif node.op_type == "Identity" and node.input[0] in self._stored:
+                self._stored[node.output[0]] = self._stored[node.input[0]]
         self._fresh = 0
+        self.first = {node.output[0]: node for node in self.graph.node if node.op_type == "QuantizeLinear"}
+        self.second = {node.output[0]: node for node in self.graph.node if node.op_type == "DequantizeLinear"}
+        self._back: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.second.values():
+            self._back.setdefault(node.input[0], []).append(node)
 
     def array(self, name: str) -> Array | None:
         from onnx import numpy_helper
@@ -84,15 +99,40 @@ class _Parts:
         scale = self.array(node.input[1])
         return self.is_quantizer(node) and scale is not None and scale.size == 1 and node.input[0] not in self._stored
 
-    def refit(self, node: onnx.NodeProto, scale: Array, zero: Array) -> None:
-        """Give a QuantizeLinear and all that dequantize its output another scale and zero point."""
+    def quantized(self, node: onnx.NodeProto, known: Container[str]) -> str:
+        """What a QuantizeLinear reads; where only what comes back has a known name, that: at outputs tools rename."""
+        back = (item.output[0] for item in self._back.get(node.output[0], ()))
+        return node.input[0] if node.input[0] in known else next((name for name in back if name in known), "")
+
+    def scale(self, node: onnx.NodeProto) -> float | None:
+        """Its scale, the middle one of several."""
+        held = self.array(node.input[1])
+        return None if held is None or not held.size else _middle(held)
+
+    def shifts_int8(self) -> bool:
+        """True where most activations in INT8 have a zero point: such a file spends all 256 steps from end to end."""
+        plain = [node for node in self.first.values() if self.is_plain(node)]
+        zeros = [self.zero(node) for node in plain if self.dtype(node) == np.int8]
+        return 2 * sum(zero is not None and bool(zero.any()) for zero in zeros) > len(zeros)
+
+    def refit(self, node: onnx.NodeProto, scale: Array, zero: Array) -> tuple[Array, Array] | None:
+        """Give a QuantizeLinear and all that dequantize its output another scale and zero point; they are returned.
+
+        Where a scale is 0, for want of values, the file's own stays. None where the file has another number of scales.
+        """
         old = self.array(node.input[1])
-        assert old is not None  # noqa: S101 - `is_quantizer` has seen it
-        readers = [item for item in self.graph.node if node.output[0] in item.input[:1]]
-        dtype = self.dtype(node)
-        names = (self.add(scale.reshape(old.shape).astype(old.dtype)), self.add(zero.reshape(old.shape).astype(dtype)))
-        for item in (node, *(reader for reader in readers if reader.op_type == "DequantizeLinear")):
+        if old is None or old.size != scale.size:
+            return None
+        scale, zero, dtype = scale.reshape(old.shape), zero.reshape(old.shape), self.dtype(node)
+        if not scale.all():
+            own = self.zero(node)
+            zero = np.where(scale > 0.0, zero, 0 if own is None or own.size != old.size else own.reshape(old.shape))
+            scale = np.where(scale > 0.0, scale, np.where(old > 0.0, old, 1.0))
+        fitting = scale.astype(old.dtype), zero.astype(dtype)
+        names = [self.add(item) for item in fitting]
+        for item in (node, *self._back.get(node.output[0], ())):
             item.input[1:] = names
+        return fitting
 
     def add(self, values: Array) -> str:
         from onnx import numpy_helper
@@ -104,31 +144,38 @@ class _Parts:
 
 
 def scale_changes(before: onnx.ModelProto, after: onnx.ModelProto) -> dict[str, tuple[ScaleChange, ...]]:
-    """For the first output of each node that reads Q/DQ pairs, their scales in two files that differ in scales only."""
+    """The scales of Q/DQ pairs in two files that differ in scales only.
+
+    By the first output of each node that reads pairs, and by what each pair gives.
+    """
     old, new = _Parts(before), _Parts(after)
-    source = {node.output[0]: node.input[0] for node in before.graph.node if node.op_type == "QuantizeLinear"}
-    pairs = {node.output[0]: node for node in before.graph.node if node.op_type == "DequantizeLinear"}
-    twins = {node.output[0]: node for node in after.graph.node if node.op_type == "DequantizeLinear"}
     found: dict[str, tuple[ScaleChange, ...]] = {}
     for node in before.graph.node:
-        changes = []
-        for name in node.input:
-            if name in pairs and name in twins:
-                was, became = old.array(pairs[name].input[1]), new.array(twins[name].input[1])
-                if was is not None and became is not None and was.size and became.size:
-                    tensor = source.get(pairs[name].input[0], pairs[name].input[0])
-                    changes.append(
-                        ScaleChange(
-                            tensor=tensor,
-                            before=_middle(was),
-                            after=_middle(became),
-                            zero_before=_middle(old.zero(pairs[name])),
-                            zero_after=_middle(new.zero(twins[name])),
-                        )
-                    )
-        if changes and node.output:
-            found[node.output[0]] = tuple(changes)
+        names = (*node.input, *node.output[:1])
+        changes = [_change(name, old, new) for name in names if name in old.second and name in new.second]
+        told = tuple(item for item in changes if item is not None)
+        if told and node.output:
+            found[node.output[0]] = told
     return found
+
+
+def _change(name: str, old: _Parts, new: _Parts) -> ScaleChange | None:
+    """Of a pair whose two scales differ in the file, the one that is further away from what fits."""
+    last, twin = old.second[name], new.second[name]
+    first = old.first.get(last.input[0])
+    was = [(old.scale(node), node) for node in (last, first) if node is not None]
+    known = [(scale, node) for scale, node in was if scale is not None]
+    became = new.scale(twin)
+    if not known or became is None:
+        return None
+    before, node = max(known, key=lambda pair: abs(math.log(pair[0] / became)) if pair[0] * became > 0.0 else math.inf)
+    return ScaleChange(
+        tensor=first.input[0] if first is not None else last.input[0],
+        before=before,
+        after=became,
+        zero_before=_middle(old.zero(node)),
+        zero_after=_middle(new.zero(twin)),
+    )
 
 
 def _middle(values: Array | None) -> float:
@@ -147,43 +194,43 @@ def _ends(weight: Array, scale: Array | None, axis: int) -> tuple[Array, Array]:
     return weight.min(axis=others).astype(np.float64), weight.max(axis=others).astype(np.float64)
 
 
-def _fitting(low: Any, high: Any, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Scale and zero point of a range: symmetric in INT8, from end to end in UINT8; zero is always a step."""
-    least, most = _LIMITS[dtype]
-    if least < 0:
-        scale = np.maximum(np.abs(low), np.abs(high)) / most
-        zero = np.zeros_like(scale)
-    else:
-        low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
-        scale = (high - low) / most
-        zero = np.round(-low / np.where(scale > 0.0, scale, 1.0))
-    return np.where(scale > 0.0, scale, 1.0), zero
+def _fitting(low: Any, high: Any, dtype: np.dtype[Any], *, is_shifted: bool = False) -> tuple[Array, Array]:
+    """Scale and zero point of a range, 0 and 0 of one without extent; zero is always a step.
+
+    INT8 is symmetric unless it is shifted; then, and in UINT8, the steps go from end to end.
+    """
+    if dtype == np.int8 and not is_shifted:
+        scale = np.maximum(np.abs(low), np.abs(high)) / 127
+        return np.asarray(scale), np.zeros_like(scale)
+    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
+    scale = np.asarray((high - low) / 255)
+    return scale, np.iinfo(dtype).min - np.round(low / np.where(scale > 0.0, scale, 1.0))
 
 
 def _refit_stored(parts: _Parts, baseline: onnx.ModelProto) -> None:
     """Weights that are stored in INT8: what a node of the baseline with the same output holds, quantized anew."""
     exact = _Parts(baseline)
     twins = {node.output[0]: node for node in baseline.graph.node if node.op_type in _WEIGHTED}
-    pairs = {node.output[0]: node for node in parts.graph.node if node.op_type == "DequantizeLinear"}
     for node in parts.graph.node:
         other = twins.get(node.output[0])
-        if other is None or other.op_type != node.op_type or node.input[1] not in pairs:
+        if other is None or other.op_type != node.op_type or len(node.input) < 2 or node.input[1] not in parts.second:
             continue
-        pair = pairs[node.input[1]]
+        if attribute(other, "transB", 0) != attribute(node, "transB", 0):
+            continue  # a square weight that was transposed has the same shape, and other values in every place
+        pair = parts.second[node.input[1]]
         held, weight = parts.array(pair.input[0]), exact.array(other.input[1])
         if held is None or weight is None or held.shape != weight.shape or not parts.is_quantizer(pair):
             continue
-        scale, zero = _of_weight(weight, parts, pair)
-        steps = _steps(weight, scale, zero, pair, parts.dtype(pair))
-        parts.refit(pair, scale, zero)
-        pair.input[0] = parts.add(steps)
+        fitting = parts.refit(pair, *_of_weight(weight, parts, pair)) if weight.size else None
+        if fitting is not None:
+            pair.input[0] = parts.add(_steps(weight, *fitting, pair))
 
 
-def _steps(weight: Array, scale: Array, zero: Array, pair: onnx.NodeProto, dtype: np.dtype[Any]) -> Array:
+def _steps(weight: Array, scale: Array, zero: Array, pair: onnx.NodeProto) -> Array:
     """The weight in steps of its format, rounded to even as QuantizeLinear does."""
     if scale.ndim:
         axis = attribute(pair, "axis", 1) % weight.ndim
         shape = [-1 if item == axis else 1 for item in range(weight.ndim)]
         scale, zero = scale.reshape(shape), zero.reshape(shape)
-    least, most = _LIMITS[dtype]
-    return np.asarray(np.clip(np.round(weight / scale) + zero, least, most), dtype)
+    least, most = _LIMITS[zero.dtype]
+    return np.asarray(np.clip(np.round(weight / scale) + zero, least, most), zero.dtype)

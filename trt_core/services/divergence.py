@@ -107,29 +107,17 @@ class Divergences:
     def _candidates(
         self, spec: DivergeSpec, precision: Precision, folder: Path, reporter: Reporter
     ) -> Iterator[Candidate]:
-        from trt_core.analysis.divergence import Candidate
         from trt_core.onnx_graph.load import load_model
-        from trt_core.onnx_graph.save import write_model
-        from trt_core.precision.shadow import make_detached_shadow, make_shadow
         from trt_core.precision.twin import make_twin
+        from trt_core.services.twin_candidates import TwinCandidates
 
         reporter.check()
         variant = self._variants.perform(self._wish(spec, precision), reporter)
         label = precision.value
         reporter.progress(Progress(phase=f"Writing the {label.upper()} numerics twin"))
         twin = make_twin(load_model(self._variants.path(variant.id)), variant.recipe)
-        known = self._library.graph(spec.model_id).producer_of
-        names = {name: name for node in twin.graph.node for name in node.output if name in known}
-        if spec.mode in ("cumulative", "both"):
-            path = folder / f"{label}.onnx"
-            write_model(twin, path)
-            yield Candidate(label=label, path=path, tensors=names)
-        if spec.mode in ("isolated", "both"):
-            original = load_model(self._library.model_path(spec.model_id))
-            shadow = make_detached_shadow(original, twin, names) or make_shadow(original, twin, names)
-            path = folder / f"{label}_isolated.onnx"
-            write_model(shadow.model, path)
-            yield Candidate(label=label, path=path, tensors=shadow.tensors, isolated=True, inputs=shadow.inputs)
+        path, known = self._library.model_path(spec.model_id), self._library.graph(spec.model_id).producer_of
+        yield from TwinCandidates(model_path=path, known=known, folder=folder).of(twin, label, mode=spec.mode)
 
     def _batches(self, spec: DivergeSpec) -> SampleBatches:
         from trt_core.store.npz import batches, random_feeds

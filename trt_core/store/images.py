@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -45,7 +45,7 @@ def read_label_file(path: Path, folder: Path) -> LabelledPictures:
         )
     root, files, numbers = folder.resolve(), dict[Path, int](), list[list[int]]()
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        for number, row in _rows(lines, path.name):
+        for number, row in _rows(lines, path.name, lambda word: _inside(root, word) is not None):
             told = [word.strip() for word in row[1:]]
             fits = len(told) == len(numbers[0]) if numbers else len(told) in (1, 2)
             if not (fits and all(map(_is_number, told))):
@@ -75,8 +75,11 @@ def _named_twice(name: str, first: int, second: int) -> InvalidData:
     return InvalidData(f"Lines {first} and {second} both name {name[:120]!r}.", remedy="Name each picture once.")
 
 
-def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that name a picture, with their numbers: empty ones and a first line of words are left out."""
+def _rows(lines: Iterable[str], name: str, is_picture: Callable[[str], bool]) -> Iterator[tuple[int, list[str]]]:
+    """The lines that name a picture, with their numbers: empty ones and a first line of words are left out.
+
+    A first line that names a picture is none of words, whatever its class: left out, it would be one sample less.
+    """
     rows = csv.reader(lines)
     number = 0
     while True:
@@ -87,7 +90,8 @@ def _rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
             raise InvalidData(f"Line {number} of {name} cannot be read: {error}.", remedy=_LINES) from error
         if row is None:
             return
-        if row and not (number == 1 and not row[1 % len(row)].strip().lstrip("-").isdigit()):
+        is_number = bool(row) and row[1 % len(row)].strip().lstrip("-").isdigit()
+        if row and (number > 1 or is_number or is_picture(row[0].strip())):
             yield number, row
 
 
@@ -126,7 +130,9 @@ def stage_pictures(pictures: Mapping[str, BinaryIO], labels: bytes, folder: Path
     lines: dict[str, int] = {}
     with listed.open("w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target)
-        for number, row in _rows(labels.decode("utf-8-sig", "replace").splitlines(), "the label file"):
+        for number, row in _rows(
+            labels.decode("utf-8-sig", "replace").splitlines(), "the label file", ours.__contains__
+        ):
             name = row[0].strip().removeprefix("./")
             if name not in ours:
                 raise InvalidData(

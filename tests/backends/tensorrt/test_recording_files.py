@@ -8,7 +8,7 @@ import pytest
 
 from trt_core.backends.tensorrt import recording_files
 from trt_core.backends.tensorrt.layer_facts import layer_facts
-from trt_core.backends.tensorrt.recording_files import builder_words, read_recordings, stem_of
+from trt_core.backends.tensorrt.recording_files import builder_words, read_recordings, stem_of, told_apart
 from trt_core.errors import InvalidData
 
 LAYERS = {"Layers": [{"Name": "conv", "LayerType": "CaskConvolution", "Inputs": [], "Outputs": []}], "Bindings": []}
@@ -57,6 +57,15 @@ def test_files_of_several_engines_are_told_apart_by_their_names_as_trex_writes_t
         ("net.fp16", True, 0),
         ("net.int8", False, 2),
     ]
+
+
+def test_a_number_that_a_file_has_already_is_not_given_to_another():
+    names = ["a.layers.json", "a (2).layers.json", "a.layers.json", "a.layers.json", "a (2).layers.json"]
+
+    told = told_apart(names)
+
+    assert told[:4] == ["a.layers.json", "a (2).layers.json", "a (3).layers.json", "a (4).layers.json"]
+    assert len(set(told)) == len(names)
 
 
 @pytest.mark.parametrize(

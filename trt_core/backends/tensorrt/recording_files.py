@@ -13,7 +13,6 @@ import io
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -232,18 +231,23 @@ def told_apart(names: Iterable[str]) -> list[str]:
 
     The second file of each name belongs to a second engine, as when two folders are handed over at once.
     """
-    given: Counter[str] = Counter()
-    apart = []
+    apart: dict[str, None] = {}
+    numbers: dict[str, int] = {}
     for name in names:
-        given[name] += 1
-        apart.append(name if given[name] == 1 else _numbered(name, given[name]))
-    return apart
+        told = name
+        while told in apart:
+            numbers[name] = numbers.get(name, 1) + 1
+            told = _numbered(name, numbers[name])
+        apart[told] = None
+    return list(apart)
 
 
 def _numbered(name: str, number: int) -> str:
     stem = stem_of(name)
-    before, found, after = name.rpartition(stem)
-    return f"{before}{stem} ({number}){after}" if found else f"{stem} ({number}).{name}"
+    base = name.replace("\\", "/").rpartition("/")[2]
+    if not base.startswith(stem):
+        return f"{stem} ({number}).{name}"
+    return f"{name.removesuffix(base)}{stem} ({number}){base.removeprefix(stem)}"
 
 
 def _joined(found: dict[str, Raw]) -> list[Raw]:
