@@ -116,7 +116,7 @@ def test_sqnr_is_held_against_a_floor(value: float, floor: float, verdict: str):
     assert found.relative_drop is None
 
 
-def test_scores_between_right_and_wrong_get_a_normal_bound():
+def test_scores_between_right_and_wrong_get_a_bound_on_their_mean():
     sums = ScoreSums(
         samples=1000, baseline=800.0, candidate=798.0, baseline_squares=650.0, candidate_squares=647.5, products=648.5
     )
@@ -126,6 +126,68 @@ def test_scores_between_right_and_wrong_get_a_normal_bound():
     assert found.verdict is Verdict.NOT_WORSE
     assert found.low < 0.0025 < found.high
     assert "normal" in found.method
+
+
+def scored(*differences: float) -> Measured:
+    """Scores about 0.8 and what a candidate loses of them, sample after sample."""
+    lost = np.asarray(differences)
+    baseline = 0.8 + 0.01 * np.cos(np.arange(lost.size))
+    return compared("iou", baseline, baseline - lost)
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.001, 0.4, 0.8, 40.0])
+def test_one_score_proves_nothing_and_has_no_bounds(lost: float):
+    found = judge(scored(lost), 0.005)
+
+    assert (found.verdict, found.low, found.high) == (Verdict.TOO_FEW, None, None)
+    assert "single sample" in found.method
+    assert found.samples_needed is not None
+
+
+@pytest.mark.parametrize(("samples", "quantile"), [(2, 6.3138), (5, 2.1318), (6, 2.0150), (21, 1.7247), (31, 1.6973)])
+def test_few_scores_get_the_bounds_of_students_t(samples: int, quantile: float):
+    lost = 0.01 + 0.002 * np.sin(np.arange(samples))
+    found = judge(scored(*lost), 0.5)
+
+    half = quantile * lost.std(ddof=1) / np.sqrt(samples) / found.baseline
+    assert found.high - found.relative_drop == pytest.approx(half, rel=1e-4)
+    assert found.relative_drop - found.low == pytest.approx(half, rel=1e-4)
+
+
+def test_ninety_five_of_a_hundred_bounds_on_four_scores_hold():
+    rows = np.random.default_rng(5).normal(0.01, 0.004, (2000, 4))
+    found = [judge(scored(*row), 0.5) for row in rows]
+
+    assert 0.03 < np.mean([one.high < 0.01 / one.baseline for one in found]) < 0.07
+
+
+@pytest.mark.parametrize(
+    ("samples", "verdict"), [(2, "too few"), (30, "too few"), (597, "too few"), (598, "not worse")]
+)
+def test_scores_that_all_stay_prove_what_as_many_right_answers_would(samples: int, verdict: str):
+    found = judge(scored(*[0.0] * samples), 0.005)
+
+    assert found.verdict.value.startswith(verdict)
+    assert found.low < 0.0 < found.high
+    assert "differ alike" in found.method
+
+
+@pytest.mark.parametrize(("samples", "verdict"), [(2, Verdict.TOO_FEW), (20, Verdict.TOO_FEW), (200, Verdict.WORSE)])
+def test_scores_that_all_lose_the_same_are_worse_once_there_are_enough(samples: int, verdict: Verdict):
+    assert judge(scored(*[0.04] * samples), 0.005).verdict is verdict
+
+
+def test_the_number_of_scores_that_it_would_take_is_enough():
+    lost = 0.003 + 0.01 * np.sin(np.arange(40))
+    found = judge(scored(*lost), 0.005)
+    more = -(-found.samples_needed // 40)
+
+    assert found.verdict is Verdict.TOO_FEW
+    assert judge(scored(*np.tile(lost, more)), 0.005).verdict is Verdict.NOT_WORSE
+
+
+def test_a_single_score_that_is_not_finite_is_worse_all_the_same():
+    assert judge(scored(np.inf), 0.005).verdict is Verdict.WORSE
 
 
 def repeated(lost: int, gained: int, originals: int, copies: int) -> Measured:

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from trt_core.analysis.paired import BETA, binomial_floor, binomial_limit, drop_limit, is_limit_within
+from trt_core.analysis.score_bounds import NORMAL, scaled_sums, score_bounds
 from trt_core.domain.validation import (
     FLOOR_METRICS,
     GroupBounds,
@@ -17,12 +18,11 @@ from trt_core.domain.validation import (
     Verdict,
 )
 
-_NORMAL = 1.6448536269514722  # the 95 % quantile of the normal distribution
 _MOST_SAMPLES = 10_000_000
 _SHARE = 1e-9  # sums of shares are whole up to this much rounding
 _EXACT = "exact one-sided 95 % bounds on the discordant samples (Berger and Boos 1994), taken for independent"
 _GROUPED = "one-sided 95 % bounds on the mean over {groups:,} groups, each counted as one sample; conservative"
-_APPROXIMATE = "one-sided 95 % bounds on the mean difference, normal approximation, samples or groups independent"
+_UNBOUNDED = "a single sample has no spread: nothing bounds the drop"
 _FLOOR = "the figure against the floor, without a bound"
 
 
@@ -30,7 +30,7 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
     """Weigh a measurement against a tolerance: a relative drop, or the floor itself for SQNR (dB) and cosine.
 
     Needs no samples: any tolerance can be tried on a stored measurement. For right and wrong answers the bounds are
-    exact, for other scores they rest on the normal approximation of the mean.
+    exact, for other scores they are Student's t, and a single such score is always too few.
     """
     if measured.metric in FLOOR_METRICS:
         verdict = Verdict.NOT_WORSE if measured.value >= tolerance else Verdict.WORSE
@@ -39,17 +39,7 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
     if measured.grouped is not None and not measured.by_groups:
         beside = _beside(measured.grouped, measured, tolerance)
         measured = replace(measured, grouped=None)
-    if measured.grouped is not None:
-        low, high = group_bounds(measured.grouped)
-        method = _GROUPED.format(groups=measured.grouped.groups)
-    elif measured.counts is not None:
-        low, high = count_bounds(measured.counts)
-        method = _EXACT
-    elif measured.sums is not None:
-        low, high = _sum_bounds(measured.sums)
-        method = _APPROXIMATE
-    else:
-        raise ValueError("a measurement without counts or sums cannot be judged")
+    low, high, method = _bounds(measured)
     baseline = measured.baseline or 0.0
     verdict = _verdict(low, high, tolerance)
     return Judgement(
@@ -64,6 +54,17 @@ def judge(measured: Measured, tolerance: float) -> Judgement:
         method=method,
         by_groups=beside,
     )
+
+
+def _bounds(measured: Measured) -> tuple[float | None, float | None, str]:
+    """Limits of the relative drop and how they were told; None where nothing bounds it."""
+    if measured.grouped is not None:
+        return *group_bounds(measured.grouped), _GROUPED.format(groups=measured.grouped.groups)
+    if measured.counts is not None:
+        return *count_bounds(measured.counts), _EXACT
+    if measured.sums is not None:
+        return score_bounds(measured.sums) or (None, None, _UNBOUNDED)
+    raise ValueError("a measurement without counts or sums cannot be judged")
 
 
 def _beside(grouped: GroupCounts, measured: Measured, tolerance: float) -> GroupBounds:
@@ -128,16 +129,9 @@ def _whole(grouped: GroupCounts) -> tuple[PairCounts, PairCounts]:
     return least, most
 
 
-def _sum_bounds(sums: ScoreSums) -> tuple[float, float]:
-    n, baseline = sums.samples, sums.baseline / sums.samples
-    mean = (sums.baseline - sums.candidate) / n
-    squares = sums.baseline_squares - 2 * sums.products + sums.candidate_squares
-    variance = max(0.0, squares / n - mean**2) * n / max(1, n - 1)
-    half = _NORMAL * math.sqrt(variance / n)
-    return _relative(mean - half, baseline), _relative(mean + half, baseline)
-
-
-def _verdict(low: float, high: float, tolerance: float) -> Verdict:
+def _verdict(low: float | None, high: float | None, tolerance: float) -> Verdict:
+    if low is None or high is None:
+        return Verdict.TOO_FEW
     if high <= tolerance:
         return Verdict.NOT_WORSE
     return Verdict.WORSE if low > tolerance else Verdict.TOO_FEW
@@ -151,13 +145,15 @@ def _relative(drop: float, baseline: float) -> float:
 
 def _needed(measured: Measured, tolerance: float) -> int | None:
     """Samples after which the verdict would fall, rates unchanged: a normal estimate, confirmed by the exact bound."""
+    if measured.sums is not None:
+        return _needed_scores(measured.sums, tolerance)
     counts = measured.counts
     if counts is None or counts.baseline == 0.0:
         return None
     gap = abs(tolerance * counts.baseline - (counts.lost - counts.gained) / counts.samples)
     rate = (counts.lost + counts.gained) / counts.samples
     # The normal estimate is that of independent samples; with groups it is where the search begins.
-    wanted = max(counts.samples * 1.05, _NORMAL**2 * rate / gap**2 if gap > 0.0 else math.inf)
+    wanted = max(counts.samples * 1.05, NORMAL**2 * rate / gap**2 if gap > 0.0 else math.inf)
     while wanted <= _MOST_SAMPLES:
         size = round(wanted)
         if measured.grouped is None:
@@ -166,6 +162,16 @@ def _needed(measured: Measured, tolerance: float) -> int | None:
             least, most = _whole(_scaled_groups(measured.grouped, size / counts.samples))
         if _is_told(least, most, tolerance):
             return size
+        wanted *= 1.1
+    return None
+
+
+def _needed_scores(sums: ScoreSums, tolerance: float) -> int | None:
+    wanted = max(2.0, sums.samples * 1.05)
+    while wanted <= _MOST_SAMPLES:
+        found = score_bounds(scaled_sums(sums, math.ceil(wanted)))
+        if found is not None and _verdict(found[0], found[1], tolerance) is not Verdict.TOO_FEW:
+            return math.ceil(wanted)
         wanted *= 1.1
     return None
 

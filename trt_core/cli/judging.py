@@ -100,13 +100,15 @@ def judgement_plain(judgement: Judgement) -> present.Plain:
 
 def verdict_sentence(judgement: Judgement) -> str:
     """A verdict in one line."""
-    if judgement.relative_drop is None or judgement.low is None or judgement.high is None:
+    if judgement.relative_drop is None:
         word = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
         return f"{judgement.candidate:.4g} is {word} the floor of {judgement.tolerance:g}."
     needed = f" About {judgement.samples_needed:,} samples would tell." if judgement.samples_needed else ""
     drop = f"a relative drop of {judgement.relative_drop:.2%}"
     figures = f"{judgement.candidate:.4f} against {judgement.baseline:.4f}, {drop}"
-    bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
+    bounds = "nothing bounds it"
+    if judgement.low is not None and judgement.high is not None:
+        bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
     beside = judgement.by_groups
     grouped = ""
     if beside is not None:

@@ -98,8 +98,9 @@ class Judgement:
     """A verdict with its numbers.
 
     `relative_drop` is the share of the baseline's metric that the candidate loses, negative where it gains; each end
-    of `low`..`high` is a one-sided 95 % bound on it, None where the metric is a floor. `samples_needed` is how many
-    samples it would take to tell, if the rates stay as seen; None where that cannot be said or is not needed.
+    of `low`..`high` is a one-sided 95 % bound on it. All three, and `baseline`, are None where the metric is a floor;
+    the bounds are where nothing bounds the drop, too. `samples_needed` is how many samples it would take to tell, if
+    the rates stay as seen; None where that cannot be said or is not needed.
     """
 
     verdict: Verdict
