@@ -10,7 +10,9 @@ import pytest
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import count_bounds, group_bounds, judge
+from trt_core.analysis.paired import BETA, binomial_floor
 from trt_core.analysis.validation import compared
+from trt_core.cli.judging import verdict_sentence
 from trt_core.domain.findings import Severity
 from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums, Verdict
 
@@ -106,6 +108,35 @@ def test_the_relative_bound_is_wider_than_the_drop_over_the_measured_accuracy():
 
 def test_a_gain_has_a_negative_bound():
     assert judge(measured(2000, 5, 120, wrong=100), 0.005).high < 0.0
+
+
+@pytest.mark.parametrize("gained", [0, 1, 40])
+@pytest.mark.parametrize("copies", [0, 2])
+def test_of_a_baseline_that_scores_nothing_no_drop_can_be_told(gained: int, copies: int):
+    groups = GroupCounts(groups=20, both=0.0, lost=0.0, gained=gained / copies) if copies else None
+    found = judge(replace(measured(40, 0, gained, wrong=40 - gained), grouped=groups, by_groups=False), 0.005)
+
+    assert (found.verdict, found.baseline) == (Verdict.TOO_FEW, 0.0)
+    assert (found.relative_drop, found.low, found.high, found.samples_needed) == (None, None, None, None)
+    assert not found.within_by_estimate
+    assert "scores nothing" in verdict_sentence(found)
+
+
+@pytest.mark.parametrize(
+    ("samples", "lost", "gained", "wrong"), [(1, 0, 0, 0), (1, 1, 0, 0), (6, 1, 1, 3), (3, 3, 0, 0)]
+)
+def test_no_bound_lies_beyond_what_is_possible(samples: int, lost: int, gained: int, wrong: int):
+    counts = measured(samples, lost, gained, wrong=wrong).counts
+    low, high = count_bounds(counts)
+    least = binomial_floor(counts.both + counts.lost, samples, BETA)
+
+    assert 1.0 - 1.0 / least <= low < high == 1.0
+
+
+def test_of_one_sample_the_lower_bound_is_called_beyond_doubling():
+    said = verdict_sentence(judge(measured(1, 0, 0), 0.005))
+
+    assert "bounds below -100.00% and 100.00%" in said
 
 
 @pytest.mark.parametrize(("value", "floor", "verdict"), [(31.0, 30.0, "not worse"), (29.0, 30.0, "worse")])

@@ -23,31 +23,37 @@ _SHARE = 1e-9  # sums of shares are whole up to this much rounding
 _EXACT = "exact one-sided 95 % bounds on the discordant samples (Berger and Boos 1994), taken for independent"
 _GROUPED = "one-sided 95 % bounds on the mean over {groups:,} groups, each counted as one sample; conservative"
 _UNBOUNDED = "a single sample has no spread: nothing bounds the drop"
+_NOTHING = "the baseline scores nothing, of which no relative drop can be told"
 _FLOOR = "the figure against the floor, without a bound"
 
 
 def judge(measured: Measured, tolerance: float) -> Judgement:
     """Weigh a measurement against a tolerance: a relative drop, or the floor itself for SQNR (dB) and cosine.
 
-    Needs no samples: any tolerance can be tried on a stored measurement. For right and wrong answers the bounds are
+    Needs no samples: any tolerance can be tried on a stored measurement. A baseline that scores nothing has no relative
+    drop: there it is always too few, without a drop and without bounds. For right and wrong answers the bounds are
     exact, for other scores they are Student's t, and a single such score is always too few.
     """
     if measured.metric in FLOOR_METRICS:
         verdict = Verdict.NOT_WORSE if measured.value >= tolerance else Verdict.WORSE
         return Judgement(verdict=verdict, baseline=None, candidate=measured.value, tolerance=tolerance, method=_FLOOR)
+    baseline = measured.baseline or 0.0
+    if baseline <= 0.0:
+        return Judgement(
+            verdict=Verdict.TOO_FEW, baseline=baseline, candidate=measured.value, tolerance=tolerance, method=_NOTHING
+        )
     beside = None
     if measured.grouped is not None and not measured.by_groups:
         beside = _beside(measured.grouped, measured, tolerance)
         measured = replace(measured, grouped=None)
     low, high, method = _bounds(measured)
-    baseline = measured.baseline or 0.0
     verdict = _verdict(low, high, tolerance)
     return Judgement(
         verdict=verdict,
         baseline=baseline,
         candidate=measured.value,
         tolerance=tolerance,
-        relative_drop=_relative(baseline - measured.value, baseline),
+        relative_drop=(baseline - measured.value) / baseline,
         low=low,
         high=high,
         samples_needed=_needed(measured, tolerance) if verdict is Verdict.TOO_FEW else None,
@@ -85,19 +91,22 @@ def count_bounds(counts: PairCounts) -> tuple[float, float]:
     """One-sided 95 % limits of the relative drop, lower and upper; each spends ALPHA by itself.
 
     The drop's limit is divided by a Clopper-Pearson limit of the baseline's accuracy, at an error of BETA taken out of
-    ALPHA, so that the quotient holds with 95 %, too.
+    ALPHA, so that the quotient holds with 95 %, too. Neither limit lies beyond what such an accuracy allows: from all
+    wrong becoming right, 1 - 1 / accuracy, to all right becoming wrong, 1.
     """
     return _lower(counts), _upper(counts)
 
 
 def _lower(counts: PairCounts) -> float:
     limit = -drop_limit(counts.samples, counts.gained, counts.lost)
-    return _relative(limit, _accuracy_limit(counts, from_below=limit < 0.0))
+    accuracy = _accuracy_limit(counts, from_below=limit < 0.0)
+    return -math.inf if accuracy == 0.0 else max(limit, accuracy - 1.0) / accuracy
 
 
 def _upper(counts: PairCounts) -> float:
     limit = drop_limit(counts.samples, counts.lost, counts.gained)
-    return _relative(limit, _accuracy_limit(counts, from_below=limit > 0.0))
+    accuracy = _accuracy_limit(counts, from_below=limit > 0.0)
+    return 1.0 if limit >= accuracy else limit / accuracy
 
 
 def _accuracy_limit(counts: PairCounts, *, from_below: bool) -> float:
@@ -135,12 +144,6 @@ def _verdict(low: float | None, high: float | None, tolerance: float) -> Verdict
     if high <= tolerance:
         return Verdict.NOT_WORSE
     return Verdict.WORSE if low > tolerance else Verdict.TOO_FEW
-
-
-def _relative(drop: float, baseline: float) -> float:
-    if baseline > 0.0:
-        return drop / baseline
-    return 0.0 if drop == 0.0 else math.copysign(math.inf, drop)
 
 
 def _needed(measured: Measured, tolerance: float) -> int | None:

@@ -10,7 +10,7 @@ from trt_core.cli import present
 from trt_core.cli.wishes import data_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.images import ImageSettings
-from trt_core.domain.validation import Judgement, Verdict, default_tolerance
+from trt_core.domain.validation import Judgement, Verdict, bounds_words, default_tolerance
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
@@ -100,20 +100,21 @@ def judgement_plain(judgement: Judgement) -> present.Plain:
 
 def verdict_sentence(judgement: Judgement) -> str:
     """A verdict in one line."""
-    if judgement.relative_drop is None:
+    if judgement.baseline is None:
         word = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
         return f"{judgement.candidate:.4g} is {word} the floor of {judgement.tolerance:g}."
+    if judgement.relative_drop is None:
+        return f"{judgement.verdict.value.capitalize()}: {judgement.candidate:.4f}, and {judgement.method}."
     needed = f" About {judgement.samples_needed:,} samples would tell." if judgement.samples_needed else ""
     drop = f"a relative drop of {judgement.relative_drop:.2%}"
     figures = f"{judgement.candidate:.4f} against {judgement.baseline:.4f}, {drop}"
     bounds = "nothing bounds it"
     if judgement.low is not None and judgement.high is not None:
-        bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
+        bounds = f"one-sided 95 % bounds {bounds_words(judgement.low, judgement.high, '{:.2%}'.format)}"
     beside = judgement.by_groups
     grouped = ""
     if beside is not None:
-        grouped = (
-            f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({beside.low:.2%} and {beside.high:.2%})."
-        )
+        bounded = bounds_words(beside.low, beside.high, "{:.2%}".format)
+        grouped = f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({bounded})."
     said = f"{judgement.verdict.value.capitalize()}: {figures} ({bounds}), tolerance {judgement.tolerance:.2%}."
     return f"{said}{needed}{grouped}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,6 +17,12 @@ LABEL_METRICS = ("top1", "top5")
 def default_tolerance(metric: str) -> float:
     """What a candidate is held against where nobody said: a relative drop, or a floor of the metric's own unit."""
     return DEFAULT_FLOORS.get(metric, DEFAULT_TOLERANCE)
+
+
+def bounds_words(low: float, high: float, percent: Callable[[float], str]) -> str:
+    """Two bounds on a relative drop; one below -100 %, a metric that more than doubles, says no more than that."""
+    lower = f"below {percent(-1.0)}" if low < -1.0 else percent(low)
+    return f"{lower} and {percent(high)}"
 
 
 class Verdict(Enum):
@@ -98,9 +105,9 @@ class Judgement:
     """A verdict with its numbers.
 
     `relative_drop` is the share of the baseline's metric that the candidate loses, negative where it gains; each end
-    of `low`..`high` is a one-sided 95 % bound on it. All three, and `baseline`, are None where the metric is a floor;
-    the bounds are where nothing bounds the drop, too. `samples_needed` is how many samples it would take to tell, if
-    the rates stay as seen; None where that cannot be said or is not needed.
+    of `low`..`high` is a one-sided 95 % bound on it. They are None where the metric is a floor, as `baseline` is, and
+    where the baseline scores nothing; the bounds are also where nothing bounds the drop. `samples_needed` is how many
+    samples it would take to tell, if the rates stay as seen; None where that cannot be said or is not needed.
     """
 
     verdict: Verdict
@@ -122,7 +129,7 @@ class Judgement:
     @property
     def within_by_estimate(self) -> bool:
         """True where the measured figure itself stays within the tolerance, proven or not."""
-        if self.relative_drop is None:
+        if self.relative_drop is None:  # a floor, or a baseline that scores nothing
             return self.verdict is Verdict.NOT_WORSE
         return self.relative_drop <= self.tolerance
 
