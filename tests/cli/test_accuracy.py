@@ -12,6 +12,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from tests import models
 from trt_core.cli.main import main
 from trt_core.domain.plans import plan_from_text
 
@@ -388,6 +389,15 @@ def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[
     assert (code, plain) == (2, {})
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_candidate_with_other_inputs_than_the_model_is_refused(run: Run, tmp_path: Path):
+    onnx.save(models.mlp(), tmp_path / "other.onnx")
+
+    code, _, err = run("validate", MODEL, "--against", tmp_path / "other.onnx", "--data", TEST, "--labels", LABELS)
+
+    assert code == 2
+    assert "other inputs than the model" in err
 
 
 def test_a_model_against_itself_is_not_worse(run: Run):

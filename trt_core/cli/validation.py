@@ -22,6 +22,7 @@ from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.requests import ValidateSpec
 from trt_core.domain.validation import Measured, ValidationRun
 from trt_core.errors import InvalidInput
+from trt_core.services.candidate_checks import same_inputs
 from trt_core.workbench import Workbench
 
 
@@ -106,7 +107,7 @@ def _pair(bench: Workbench, subject: str, against: str | None) -> tuple[str, str
             raise InvalidInput(f"{against} was not made of {model_id}.", remedy="Name a variant or build of the model.")
         return model_id, against, baseline
     record = model_record(bench, against)
-    if [item.name for item in record.inputs] != [item.name for item in bench.library.model(model_id).inputs]:
+    if not same_inputs(bench.library, model_id, record.id):
         raise InvalidInput(f"{against!r} has other inputs than the model.", remedy="Name a variant of the model.")
     return model_id, record.id, baseline
 
