@@ -151,6 +151,14 @@ def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few:
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
     assert made["variant"]["id"] != other["variant"]["id"]
 
+    _, unnamed, err = run("quantize", MODEL, "--data", few[0], "--plan", tmp_path / "p.json")
+    assert unnamed, err
+    assert unnamed["variant"]["id"] == made["variant"]["id"]
+    for command in ("quantize", "build"):
+        code, _, err = run(command, MODEL, "--data", few[0], "--plan", tmp_path / "p.json", "--precision", "fp8")
+        assert code == 2
+        assert "The plan is for int8, not for fp8" in err
+
 
 def test_plain_int8_is_worse(run: Run, tmp_path: Path):
     run(
@@ -380,6 +388,7 @@ def test_labels_in_another_order_than_the_samples_are_noticed(
         (("triage", MODEL, "--labels", LABELS), "Give --validation-data"),
         (("triage", "--validation-data", TEST), "triage was given no model"),
         (("validate", "--data", TEST), "validate was given no model"),
+        (("quantize", MODEL), "Give --precision, or a plan"),
         (("validate", MODEL, "--against", MODEL), "Give --data"),
     ],
 )
