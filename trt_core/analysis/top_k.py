@@ -16,6 +16,24 @@ Outputs = Mapping[str, Array]
 Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
 
 
+class OutsideLabel(InvalidData):
+    """A label that is no class of the output; `sample` counts from 0 within the labels that were given."""
+
+    def __init__(self, label: int, classes: int, sample: int) -> None:
+        super().__init__(
+            f"The label {label} of sample {sample} is outside 0..{classes - 1}, the classes of the output.",
+            remedy="Check that labels and model count classes alike, both from 0.",
+        )
+        self._label, self._classes, self._sample = label, classes, sample
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (OutsideLabel, (self._label, self._classes, self._sample))
+
+    def after(self, samples: int) -> OutsideLabel:
+        """The same, where so many samples came before."""
+        return OutsideLabel(self._label, self._classes, self._sample + samples)
+
+
 def top_k(k: int, output: str = "") -> Metric:
     """1 where the label is among the k largest entries of an output [samples, classes], else 0.
 
@@ -31,12 +49,10 @@ def top_k(k: int, output: str = "") -> Metric:
                 remedy="Save an integer array of shape [samples].",
             )
         classes = logits.shape[1]
-        if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-            raise InvalidData(
-                f"A label is outside 0..{classes - 1}, the classes of the output.",
-                remedy="Check that labels and model count classes alike.",
-            )
         numbers = labels.astype(np.int64)
+        outside = np.flatnonzero((numbers < 0) | (numbers >= classes))
+        if outside.size:
+            raise OutsideLabel(int(labels[outside[0]]), classes, int(outside[0]))
         own = logits[np.arange(len(logits)), numbers][:, None]
         earlier = np.arange(classes)[None, :] < numbers[:, None]
         ahead = (logits > own) | ((logits == own) & earlier)
