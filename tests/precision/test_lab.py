@@ -9,9 +9,10 @@ import pytest
 
 from tests import models
 from trt_core.backends.onnxruntime.runner import OrtRunner
-from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
+from trt_core.precision.formats import LARGEST
 from trt_core.precision.histogram import MagnitudeHistogram
-from trt_core.precision.lab import calibration_lab, rounding_db
+from trt_core.precision.lab import calibration_lab, method_range, rounding_db
 from trt_core.testing import CollectingReporter
 
 INT8 = Recipe(precision=Precision.INT8)
@@ -39,6 +40,19 @@ def test_in_fp8_the_values_are_rounded_to_e4m3_as_the_twin_rounds_them():
     expected = 10 * np.log10(np.square(values).sum() / np.square(values - rounded).sum())
 
     assert rounding_db(seen(values), 448 * scale, Precision.FP8) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.FP8])
+@pytest.mark.parametrize("high", [0.7, 2.0, 8.0])
+def test_shares_that_are_cut_off_and_lost_are_those_of_the_values_to_within_a_fiftieth(precision, high):
+    """What becomes zero ends within the first bins, and not at the end of one."""
+    values = np.random.default_rng(1).laplace(size=400_000).astype(np.float32)
+    edge, zero = (high / LARGEST[precision] * part for part in EDGES[precision])
+
+    found = method_range(CalibrationMethod.MINMAX, high, seen(values), precision)
+
+    assert found.clipped_share == pytest.approx(np.mean(np.abs(values) > edge), rel=0.02, abs=1e-5)
+    assert found.lost_share == pytest.approx(np.mean(np.abs(values) < zero), rel=0.02, abs=1e-5)
 
 
 def lab_of(folder, *, calibrated, validated, recipe=INT8):

@@ -56,6 +56,13 @@ class MagnitudeHistogram:
         self._reach(max(abs(low), abs(high)))
         self._count(np.abs(flat))
 
+    def below(self, magnitude: float) -> float:
+        """How many values other than zero are smaller; those of the bin where it lies are taken for evenly spread."""
+        if self.limit == 0.0:
+            return 0.0
+        edges = np.arange(BINS + 1) * (self.limit / BINS)
+        return float(np.interp(magnitude, edges, np.concatenate([[0], np.cumsum(self.counts)])))
+
     def _reach(self, amax: float) -> None:
         if amax == 0.0:
             return

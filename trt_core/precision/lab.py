@@ -113,7 +113,7 @@ def _tensor(
     chosen: Mapping[CalibrationMethod, Mapping[str, float]],
     precision: Precision,
 ) -> TensorLab:
-    methods = tuple(_method(method, by_tensor[name], second, precision) for method, by_tensor in chosen.items())
+    methods = tuple(method_range(method, by_tensor[name], second, precision) for method, by_tensor in chosen.items())
     return TensorLab(
         tensor=name,
         calibration_high=first.amax,
@@ -129,15 +129,15 @@ def _drift(first: float, second: float) -> float:
     return math.inf if second > 0.0 else 1.0
 
 
-def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram, precision: Precision) -> MethodRange:
-    centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
+def method_range(method: CalibrationMethod, high: float, seen: MagnitudeHistogram, precision: Precision) -> MethodRange:
+    """What rounding a histogram's values over a range up to `high` does to them."""
     total = max(1, seen.zeros + int(seen.counts.sum()))
     scale, (edge, zero) = high / LARGEST[precision], EDGES[precision]
     return MethodRange(
         method=method,
         high=high,
-        clipped_share=float(seen.counts[centres > scale * edge].sum()) / total,
-        lost_share=float(seen.counts[centres < scale * zero].sum()) / total,
+        clipped_share=(float(seen.counts.sum()) - seen.below(scale * edge)) / total,
+        lost_share=seen.below(scale * zero) / total,
         sqnr_db=rounding_db(seen, high, precision),
     )
 
