@@ -55,18 +55,18 @@ def test_shares_that_are_cut_off_and_lost_are_those_of_the_values_to_within_a_fi
     assert found.lost_share == pytest.approx(np.mean(np.abs(values) < zero), rel=0.02, abs=1e-5)
 
 
-def lab_of(folder, *, calibrated, validated, recipe=INT8):
+def lab_of(folder, *, calibrated, validated, recipe=INT8, samples=64, batch=1):
     """The lab of a small net on noise of these widths."""
     model = models.mlp()
     onnx.save(model, folder / "mlp.onnx")
     (only,) = model.graph.input
     width = only.type.tensor_type.shape.dim[1].dim_value
     rng = np.random.default_rng(3)
-    first = calibrated * rng.standard_normal((64, width)).astype(np.float32)
+    first = calibrated * rng.standard_normal((samples, width)).astype(np.float32)
     second = validated * rng.standard_normal((32, width)).astype(np.float32)
 
     def batches(data):
-        return lambda: iter({only.name: data[i : i + 1]} for i in range(len(data)))
+        return lambda: iter({only.name: data[i : i + batch]} for i in range(0, len(data), batch))
 
     return calibration_lab(
         folder / "mlp.onnx", [only.name], batches(first), batches(second), recipe,
@@ -136,3 +136,13 @@ def test_a_tensor_that_was_zero_in_calibration_and_is_not_in_validation_has_drif
 
 def test_data_that_look_alike_are_no_finding(tmp_path):
     assert not {"calibration-drift", "calibration-too-wide"} & rules(lab_of(tmp_path, calibrated=1, validated=1)).keys()
+
+
+@pytest.mark.parametrize(("samples", "said"), [(8, True), (7, True), (16, False), (9, False)])
+def test_one_batch_of_calibration_samples_cannot_tell_whether_more_would_help(tmp_path, samples, said):
+    lab = lab_of(tmp_path, calibrated=1, validated=1, samples=samples, batch=8)
+
+    assert ("more-samples-unknown" in rules(lab)) is said
+    assert bool({"more-samples-help", "enough-samples"} & rules(lab).keys()) is not said
+    if said:
+        assert f"{4 * samples} or more; 500" in rules(lab)["more-samples-unknown"].remedy

@@ -11,7 +11,7 @@ import numpy as np
 from trt_core.domain.calibration_lab import CalibrationLab, MethodRange, SampleStep, TensorLab
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
-from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
+from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, EDGES, CalibrationMethod, Precision, Recipe
 from trt_core.errors import InvalidData
 from trt_core.precision.formats import LARGEST, to_e4m3
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
@@ -196,8 +196,16 @@ def _widths(lab: TensorLab) -> str:
 
 
 def _more_samples(steps: Sequence[SampleStep]) -> Iterator[Finding]:
+    """Whether the last samples still changed anything, or that a single step cannot tell."""
     counts = sorted({step.samples for step in steps})
     if len(counts) < 2:
+        yield Finding(
+            rule="more-samples-unknown",
+            severity=Severity.NOTE,
+            message=f"Whether more calibration samples would help cannot be told: {counts[0]} came in a single batch, "
+            "and there is nothing to hold the error against.",
+            remedy=f"Give {counts[0] * 4} or more; {ADVISED_CALIBRATION_SAMPLES} are NVIDIA's advice.",
+        )
         return
     by_place = {(step.samples, step.method): step.sqnr_db for step in steps}
     gains = {method: by_place[counts[-1], method] - by_place[counts[-2], method] for method in CalibrationMethod}
