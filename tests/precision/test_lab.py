@@ -84,6 +84,42 @@ def rules(lab):
     return {item.rule: item for item in lab.findings}
 
 
+def test_pictures_that_are_inverted_are_a_finding_with_the_tensors_though_the_range_is_the_same(tmp_path):
+    """Values that are mostly small, and the same ones taken from 1."""
+    rng = np.random.default_rng(3)
+    usual, other, inverted = (rng.random((64, 8)).astype(np.float32) ** 3 for _ in range(3))
+
+    alike, unlike = (pictures(tmp_path, usual, second) for second in (other, 1 - inverted))
+
+    assert "calibration-unlike-validation" not in rules(alike)
+    found = rules(unlike)["calibration-unlike-validation"]
+    assert found.nodes == ("x",)
+    assert unlike.tensors[0].drift == pytest.approx(1.0, abs=0.1)
+    assert unlike.tensors[0].distance == pytest.approx(2.0, abs=0.3)  # from a mean of 1/4 to one of 3/4
+    assert "Halves of the calibration data" in found.evidence
+
+
+def test_of_few_batches_nothing_is_known_of_chance_and_no_distance_is_a_finding(tmp_path):
+    values = np.random.default_rng(3).random((64, 8)).astype(np.float32) ** 3
+
+    lab = pictures(tmp_path, values[:24], 1 - values)
+
+    assert lab.tensors[0].noise is None
+    assert "calibration-unlike-validation" not in rules(lab)
+
+
+def pictures(folder, first, second):
+    onnx.save(models.mlp(), folder / "mlp.onnx")
+
+    def batches(data):
+        return lambda: iter({"x": data[i : i + 8]} for i in range(0, len(data), 8))
+
+    return calibration_lab(
+        folder / "mlp.onnx", ["x"], batches(first), batches(second), INT8,
+        runner=OrtRunner(), reporter=CollectingReporter(),
+    )  # fmt: skip
+
+
 def test_every_method_is_weighed_after_more_and_more_samples(lab):
     assert sorted({step.samples for step in lab.steps}) == [1, 4, 16, 64]
     assert {item.method for item in lab.tensors[0].methods} == set(CalibrationMethod)

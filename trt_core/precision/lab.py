@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, EDGES, Calibr
 from trt_core.errors import InvalidData
 from trt_core.precision.formats import LARGEST, to_e4m3
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
+from trt_core.precision.set_distance import PartedHistogram, distance, is_apart, noise
 from trt_core.precision.thresholds import choose_threshold
 from trt_core.protocols import Reporter, Runner, SampleBatches, Session
 
@@ -38,24 +40,28 @@ def calibration_lab(
     """Choose ranges by every method after 1, 4, 16 ... and all calibration samples; weigh them on validation samples.
 
     The recipe gives the percentile, and the precision that values are rounded to: INT8 or FP8.
-    Both sets stream through once; a histogram of 2,048 bins a tensor and set is all that is kept. Errors are those of
+    Both sets stream through once; histograms of 2,048 bins, five a tensor, are all that is kept. Errors are those of
     rounding the validation histogram, accurate to its bins.
     """
     seen = _Seen(model_path, tensors, runner, reporter)
     chosen: dict[int, Thresholds] = {}
-    first, count, mark = _fresh(tensors), 0, 1
-    for count in seen.through(calibration, first, phase="Calibrating"):
+    parted, count, mark = {name: PartedHistogram() for name in tensors}, 0, 1
+    for count in seen.through(calibration, parted, phase="Calibrating"):
         if count >= mark:
-            chosen[count] = _thresholds(first, recipe.percentile)
+            chosen[count] = _thresholds(_whole(parted), recipe.percentile)
             while mark <= count:
                 mark *= 4
-    second = _fresh(tensors)
+    first, second, batches = _whole(parted), {name: MagnitudeHistogram() for name in tensors}, seen.batches
     checked = max(seen.through(validation, second, phase="Looking at the validation data"), default=0)
     if not count or not checked:
         raise InvalidData("There is no sample to calibrate or to validate on.", remedy="Give samples for both.")
     chosen[count] = _thresholds(first, recipe.percentile)
     precision = recipe.precision
-    labs = tuple(_tensor(name, first[name], second[name], chosen[count], precision) for name in tensors)
+    expected = {name: noise(item, seen.batches - batches) for name, item in parted.items()}
+    labs = tuple(
+        replace(_tensor(name, first[name], second[name], chosen[count], precision), noise=expected[name])
+        for name in tensors
+    )
     steps = tuple(
         SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
         for samples, methods in chosen.items()
@@ -77,8 +83,11 @@ class _Seen:
 
     def __init__(self, model_path: Path, tensors: Sequence[str], runner: Runner, reporter: Reporter) -> None:
         self._path, self._tensors, self._runner, self._reporter = model_path, tensors, runner, reporter
+        self.batches = 0  # in all
 
-    def through(self, batches: SampleBatches, histograms: Histograms, *, phase: str) -> Iterator[int]:
+    def through(
+        self, batches: SampleBatches, histograms: Histograms | Mapping[str, PartedHistogram], *, phase: str
+    ) -> Iterator[int]:
         """Count every batch; the number of samples so far."""
         session: Session | None = None
         done = 0
@@ -91,12 +100,13 @@ class _Seen:
             for name, histogram in histograms.items():
                 histogram.add(np.asarray(values[name]))
             done += max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)
+            self.batches += 1
             self._reporter.progress(Progress(phase=phase, step=done))
             yield done
 
 
-def _fresh(tensors: Sequence[str]) -> Histograms:
-    return {name: MagnitudeHistogram() for name in tensors}
+def _whole(parted: Mapping[str, PartedHistogram]) -> Histograms:
+    return {name: item.whole() for name, item in parted.items()}
 
 
 def _thresholds(histograms: Histograms, percentile: float) -> Thresholds:
@@ -120,6 +130,7 @@ def _tensor(
         validation_high=second.amax,
         drift=_drift(first.amax, second.amax),
         methods=methods,
+        distance=distance(first, second),
     )
 
 
@@ -162,6 +173,7 @@ def _mean_db(second: Histograms, high: Mapping[str, float], precision: Precision
 
 def _findings(labs: Sequence[TensorLab], steps: Sequence[SampleStep]) -> Iterator[Finding]:
     yield from _drifts(labs)
+    yield from _unlike(labs)
     yield from _more_samples(steps)
 
 
@@ -188,6 +200,24 @@ def _drifts(labs: Sequence[TensorLab]) -> Iterator[Finding]:
             remedy="Are both sets scaled and normalized alike? Steps are spent on values that do not occur.",
             nodes=idle,
             evidence=_widths(min(labs, key=lambda lab: lab.drift)),
+        )
+
+
+def _unlike(labs: Sequence[TensorLab]) -> Iterator[Finding]:
+    """Tensors whose values fill the same range otherwise, furthest first, such as those of inverted pictures."""
+    within = (lab for lab in labs if _IDLE <= lab.drift <= _DRIFT)  # the others are told already
+    found = sorted((lab for lab in within if is_apart(lab.distance, lab.noise)), key=lambda lab: -lab.distance)
+    if found:
+        worst = found[0]
+        yield Finding(
+            rule="calibration-unlike-validation",
+            severity=Severity.WARNING,
+            message="Within the same range, the validation data are spread otherwise than the calibration data at "
+            f"{len(found)} of {len(labs)} tensors.",
+            remedy="Are both sets prepared alike? Inverted pictures, for one, fill the same range otherwise.",
+            nodes=tuple(lab.tensor for lab in found),
+            evidence=f"At {worst.tensor} magnitudes differ by {worst.distance:.0%} of their mean. Halves of the "
+            f"calibration data let {worst.noise:.1%} be expected.",
         )
 
 
