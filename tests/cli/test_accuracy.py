@@ -224,7 +224,22 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
     assert run(*words, 30)[0] == 0
     assert run(*words, 120)[0] == 1
     # A relative drop of 0.005 is no floor: 0.005 dB would let everything pass.
-    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
+    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [56.0, 0.999]
+
+
+def test_the_floor_of_sqnr_is_that_of_the_precision_and_is_said(run: Run, few: tuple[Path, Path]):
+    data = ("--data", CALIBRATION, "--validation-data", few[0], "--metric", "sqnr")
+
+    _, plain, err = run("triage", MODEL, "--precision", "fp8", "--method", "minmax", *data, "--max-evaluations", 3)
+
+    assert plain["tolerance"] == 22.0, err
+    assert "Floor of sqnr: 22, what a healthy FP8 layer reaches, less 6 dB. --tolerance gives another." in err
+    assert plain["after"] == plain["before"] > 22.0  # nothing has to be kept
+    _, plain, err = run("triage", "--rejudge", plain["id"], "--tolerance", 60)
+    assert plain["tolerance"] == 60.0
+    assert "Floor of" not in err
+    _, plain, err = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--metric", "sqnr")
+    assert (plain["tolerance"], "no low precision is known" in err) == (30.0, True)
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trt_core.cli import present
+from trt_core.cli.answers import Console
 from trt_core.cli.wishes import data_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.images import ImageSettings
-from trt_core.domain.validation import Judgement, Verdict, bounds_words, default_tolerance
+from trt_core.domain.precision import Precision
+from trt_core.domain.validation import (
+    FLOOR_METRICS,
+    SQNR_FLOORS_DB,
+    Judgement,
+    Verdict,
+    bounds_words,
+    default_tolerance,
+    floor_words,
+)
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
@@ -19,6 +29,7 @@ EXIT_OF = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 def add_judged(command: argparse.ArgumentParser) -> None:
     """Labels, pictures, metric and tolerance: what every command that judges takes."""
+    floors = ", ".join(f"{precision.value} {floor:g}" for precision, floor in SQNR_FLOORS_DB.items())
     command.add_argument(
         "--labels",
         type=Path,
@@ -32,7 +43,8 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tolerance",
         type=float,
-        help="relative drop, default 0.005; for sqnr and cosine a floor, default 30 (dB) and 0.999",
+        help="relative drop, default 0.005; for cosine a floor, default 0.999; for sqnr a floor in dB, by default "
+        f"that of the candidate's precision: {floors}",
     )
     command.add_argument(
         "--score",
@@ -65,9 +77,15 @@ def check_rejudge(options: argparse.Namespace, measured: Mapping[str, object], m
         )
 
 
-def tolerance(options: argparse.Namespace) -> float:
-    """The tolerance as given, or the metric's own."""
-    return default_tolerance(options.metric) if options.tolerance is None else float(options.tolerance)
+def tolerance(options: argparse.Namespace, precisions: Sequence[Precision], console: Console) -> float:
+    """The tolerance as given, or the metric's own for candidates of these precisions; a floor of its own is said."""
+    if options.tolerance is not None:
+        return float(options.tolerance)
+    usual = default_tolerance(options.metric, precisions)
+    if options.metric in FLOOR_METRICS:
+        words = floor_words(options.metric, precisions)
+        console.say(f"Floor of {options.metric}: {usual:g}, {words}. --tolerance gives another.")
+    return usual
 
 
 def labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
