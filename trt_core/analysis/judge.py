@@ -170,11 +170,12 @@ def _needed(measured: Measured, tolerance: float) -> int | None:
 
 
 def _needed_scores(sums: ScoreSums, tolerance: float) -> int | None:
-    wanted = max(2.0, sums.samples * 1.05)
+    wanted = sums.samples * 1.05 if sums.samples > 1 else math.inf  # a single sample says nothing of the spread
     while wanted <= _MOST_SAMPLES:
-        found = score_bounds(scaled_sums(sums, math.ceil(wanted)))
+        size = math.ceil(wanted)
+        found = score_bounds(scaled_sums(sums, size))
         if found is not None and _verdict(found[0], found[1], tolerance) is not Verdict.TOO_FEW:
-            return math.ceil(wanted)
+            return size
         wanted *= 1.1
     return None
 
