@@ -415,6 +415,17 @@ def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[
     assert "Traceback" not in err
 
 
+def test_a_label_that_is_no_class_is_bad_input_with_label_and_sample(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    labels = np.load(few[1])["labels"].copy()
+    labels[137] = 10
+    np.savez(tmp_path / "labels.npz", labels=labels)
+
+    code, _, err = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", tmp_path / "labels.npz")
+
+    assert code == 2
+    assert "The label 10 of sample 137 is outside 0..9" in err
+
+
 def test_a_candidate_with_other_inputs_than_the_model_is_refused(run: Run, tmp_path: Path):
     onnx.save(models.mlp(), tmp_path / "other.onnx")
 

@@ -20,18 +20,20 @@ class OutsideLabel(InvalidData):
     """A label that is no class of the output; `sample` counts from 0 within the labels that were given."""
 
     def __init__(self, label: int, classes: int, sample: int) -> None:
-        super().__init__(
-            f"The label {label} of sample {sample} is outside 0..{classes - 1}, the classes of the output.",
-            remedy="Check that labels and model count classes alike, both from 0.",
-        )
+        known = _outside(label, classes, sample)
+        super().__init__(known.message, remedy=known.remedy)
         self._label, self._classes, self._sample = label, classes, sample
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (OutsideLabel, (self._label, self._classes, self._sample))
+    def after(self, samples: int) -> InvalidData:
+        """What to tell where so many samples came before; of the kind that every process knows."""
+        return _outside(self._label, self._classes, self._sample + samples)
 
-    def after(self, samples: int) -> OutsideLabel:
-        """The same, where so many samples came before."""
-        return OutsideLabel(self._label, self._classes, self._sample + samples)
+
+def _outside(label: int, classes: int, sample: int) -> InvalidData:
+    return InvalidData(
+        f"The label {label} of sample {sample} is outside 0..{classes - 1}, the classes of the output.",
+        remedy="Check that labels and model count classes alike, both from 0.",
+    )
 
 
 def top_k(k: int, output: str = "") -> Metric:
