@@ -40,7 +40,7 @@ def calibration_lab(
     """Choose ranges by every method after 1, 4, 16 ... and all calibration samples; weigh them on validation samples.
 
     The recipe gives the percentile, and the precision that values are rounded to: INT8 or FP8.
-    Both sets stream through once; histograms of 2,048 bins, five a tensor, are all that is kept. Errors are those of
+    Both sets stream through once; histograms of 2,048 bins, six a tensor, are all that is kept. Errors are those of
     rounding the validation histogram, accurate to its bins.
     """
     seen = _Seen(model_path, tensors, runner, reporter)
@@ -57,16 +57,14 @@ def calibration_lab(
         raise InvalidData("There is no sample to calibrate or to validate on.", remedy="Give samples for both.")
     chosen[count] = _thresholds(first, recipe.percentile)
     precision = recipe.precision
-    expected = {name: noise(item, seen.batches - batches) for name, item in parted.items()}
     labs = tuple(
-        replace(_tensor(name, first[name], second[name], chosen[count], precision), noise=expected[name])
+        replace(
+            _tensor(name, first[name], second[name], chosen[count], precision),
+            noise=noise(parted[name], seen.batches - batches),
+        )
         for name in tensors
     )
-    steps = tuple(
-        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
-        for samples, methods in chosen.items()
-        for method, by_tensor in methods.items()
-    )
+    steps = _steps(chosen, second, precision)
     return CalibrationLab(
         tensors=labs,
         steps=steps,
@@ -114,6 +112,14 @@ def _thresholds(histograms: Histograms, percentile: float) -> Thresholds:
         method: {name: choose_threshold(item, method, percentile) for name, item in histograms.items()}
         for method in CalibrationMethod
     }
+
+
+def _steps(chosen: Mapping[int, Thresholds], second: Histograms, precision: Precision) -> tuple[SampleStep, ...]:
+    return tuple(
+        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
+        for samples, methods in chosen.items()
+        for method, by_tensor in methods.items()
+    )
 
 
 def _tensor(
