@@ -60,10 +60,11 @@ def samples_figure(lab: CalibrationLab) -> Any:
 
 
 def lab_rows(lab: CalibrationLab) -> list[Row]:
-    """One row a tensor: ranges, clipping and error by every method, and the drift."""
+    """One row a tensor: ranges, clipping and error by every method, the drift, and how far apart the two sets lie."""
     rows: list[Row] = []
     for item in lab.tensors:
         row: dict[str, Any] = {"Tensor": item.tensor, "Drift": text.ratio(item.drift)}
+        row["Distance"] = text.percent(item.distance)
         for found in item.methods:
             name = found.method.value
             row[f"{name} range"] = text.figure(found.high)

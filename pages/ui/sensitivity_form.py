@@ -36,9 +36,9 @@ def sensitivity_form(bench: Workbench, model: ModelRecord) -> None:
     )
     sets = bench.library.data_sets(model.id)
     calibration, validation, labels = three_sets(bench, model, sets, key=_KEY)
-    how = judged(bench, model, key=_KEY)
-    samples, alone, target, builds = _how_many(bench)
     against = tuple(item for item in _AGAINST if item.value in names)
+    how = judged(bench, model, against, key=_KEY)
+    samples, alone, target, builds = _how_many(bench)
     needs_data = any(Recipe(precision=item).needs_data for item in against)
     reason, spec = "", None
     try:

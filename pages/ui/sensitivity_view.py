@@ -71,7 +71,7 @@ def _against(run: SensitivityRun) -> str:
 def show_sensitivity(bench: Workbench, view: SensitivityView) -> None:
     """Verdict, cards, the map of all layers, the precisions with every backend's answer, the tables."""
     run = view.run
-    verdict(answer(run, name=text.code))
+    verdict(answer(run, name=text.code, say=text.plain))
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics([_card(run, part) for part in run.precisions])
     if run.layers:
@@ -110,7 +110,7 @@ def _rows(view: SensitivityView) -> list[dict[str, Any]]:
     ]
 
 
-def answer(run: SensitivityRun, *, name: Callable[[str], str] = str) -> str:
+def answer(run: SensitivityRun, *, name: Callable[[str], str] = str, say: Callable[[str], str] = str) -> str:
     """Which precisions keep the metric, and which layer loses most by itself in the worst of them."""
     said = []
     for outcome, words in _WORDS.items():
@@ -118,7 +118,7 @@ def answer(run: SensitivityRun, *, name: Callable[[str], str] = str) -> str:
         if found:
             listed = " and ".join(", ".join(PRECISION_LABELS[part.precision] for part in found).rsplit(", ", 1))
             said.append(f"{listed} {words[len(found) > 1]}.")
-    said += [f"{PRECISION_LABELS[part.precision]}: {name(part.refusal)}" for part in run.precisions if part.refusal]
+    said += [f"{PRECISION_LABELS[part.precision]}: {say(part.refusal)}" for part in run.precisions if part.refusal]
     units = [(part.units[0], part) for part in run.precisions if part.units and part.units[0].isolated_db is not None]
     if units:
         unit, part = min(units, key=lambda item: item[0].isolated_db or 0.0)

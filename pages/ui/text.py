@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 
 from trt_core.domain import findings
+from trt_core.domain.validation import bounds_words
 
 NAME_LIMIT = 60
 _SENTENCE_LIMIT = 1200
@@ -163,6 +164,11 @@ def interval(bounds: tuple[float, float] | None, unit: str = "") -> str:
 def percent(share: float) -> str:
     """A share of one: 0.123 is 12.3 %."""
     return f"{figure(share * 100)} %"
+
+
+def bounds(low: float, high: float) -> str:
+    """Both bounds on a relative drop."""
+    return bounds_words(low, high, percent)
 
 
 def clock(epoch_s: float) -> str:

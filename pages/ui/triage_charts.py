@@ -111,8 +111,9 @@ def _points(figure: Any, run: TriageRun, ones: list[Evaluation], name: str, symb
 
 def _ends(one: Evaluation) -> tuple[float, float]:
     found = one.judgement
-    base, low, high = found.baseline or 0.0, found.low or 0.0, found.high or 0.0
-    return base * (1 - high), base * (1 - low)
+    if found.baseline is None or found.low is None or found.high is None:
+        return one.metric, one.metric
+    return found.baseline * (1 - found.high), found.baseline * (1 - found.low)
 
 
 def _hover(one: Evaluation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -18,7 +19,7 @@ from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
 from trt_core.domain.requests import TriageSpec
-from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS, default_tolerance
+from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS, default_tolerance, floor_words
 from trt_core.errors import TrtCoreError
 from trt_core.services.metrics import metric_names
 from trt_core.workbench import Workbench
@@ -53,7 +54,7 @@ def triage_form(bench: Workbench, model: ModelRecord) -> None:
     precision = Precision(value or Precision.INT8.value)
     sets = bench.library.data_sets(model.id)
     calibration, validation, labels = three_sets(bench, model, sets, key="triage")
-    how = judged(bench, model, key="triage")
+    how = judged(bench, model, (precision,), key="triage")
     reason, spec = "", None
     try:
         recipe = Recipe(
@@ -151,12 +152,14 @@ def _switches(key: str) -> tuple[bool, bool]:
     return attention, by_groups
 
 
-def judged(bench: Workbench, model: ModelRecord, *, key: str) -> Judged:
-    """Metric and tolerance, calibration method with its percentile, and the precision of what is kept."""
+def judged(bench: Workbench, model: ModelRecord, precisions: Sequence[Precision], *, key: str) -> Judged:
+    """How candidates of these precisions are made and judged: metric, tolerance, calibration, what is kept in what."""
     with st.container(horizontal=True):
         metric = st.selectbox("Metric", metric_names(bench.settings), key=f"{key}.metric")
         if metric in FLOOR_METRICS:
-            tolerance = st.number_input("Floor", value=default_tolerance(metric), key=f"{key}.floor.{metric}")
+            usual, words = default_tolerance(metric, precisions), floor_words(metric, precisions)
+            said = f"At first {usual:g}, {words}."
+            tolerance = st.number_input("Floor", value=usual, key=f"{key}.floor.{metric}.{usual:g}", help=said)
         else:
             percent = st.number_input("Tolerated relative drop, %", 0.0, 99.0, 0.5, 0.1, key=f"{key}.tolerance")
             tolerance = percent / 100

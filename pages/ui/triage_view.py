@@ -161,10 +161,10 @@ def _cards(run: TriageRun) -> list[Metric]:
     ]
     groups = after.by_groups
     if groups is not None:
-        how = f"Counted by {groups.groups:,} groups, bounds {text.percent(groups.low)} and {text.percent(groups.high)}."
+        how = f"Counted by {groups.groups:,} groups, bounds {text.bounds(groups.low, groups.high)}."
         cards.append(Metric(label="Counted by groups", value=groups.verdict.value, how=how))
     if after.relative_drop is not None and after.low is not None and after.high is not None:
-        how = f"One-sided 95 % bounds {text.percent(after.low)} and {text.percent(after.high)}: {after.method}."
+        how = f"One-sided 95 % bounds {text.bounds(after.low, after.high)}: {after.method}."
         cards.insert(2, Metric(label="Relative drop", value=text.percent(after.relative_drop), how=how))
     return cards
 

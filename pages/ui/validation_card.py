@@ -53,17 +53,19 @@ def _tolerance(runs: Sequence[ValidationRun]) -> float | None:
 def judged_sentence(run: ValidationRun, judged: Judgement, *, say: Callable[[str], str] = text.plain) -> str:
     """The figures of a validation; `say` makes foreign text harmless, for Markdown by default."""
     parts = [f"{run.metric} {text.figure(judged.candidate, digits=4)}"]
-    if judged.relative_drop is not None and judged.low is not None and judged.high is not None:
+    if judged.relative_drop is not None:
         parts += [
             f"against {text.figure(judged.baseline, digits=4)}",
             f"relative drop {text.percent(judged.relative_drop)}",
-            f"one-sided 95 % bounds {text.percent(judged.low)} and {text.percent(judged.high)}",
+            f"one-sided 95 % bounds {text.bounds(judged.low, judged.high)}"
+            if judged.low is not None and judged.high is not None
+            else "nothing bounds it",
             f"tolerance {text.percent(judged.tolerance)}",
         ]
     groups = judged.by_groups
     if groups is not None:
-        bounds = f"bounds {text.percent(groups.low)} and {text.percent(groups.high)}"
-        parts.append(f"counted by {groups.groups:,} groups {groups.verdict.value} ({bounds})")
+        bounds = text.bounds(groups.low, groups.high)
+        parts.append(f"counted by {groups.groups:,} groups {groups.verdict.value} (bounds {bounds})")
     if judged.samples_needed:
         parts.append(f"about {judged.samples_needed:,} samples would tell")
     parts.append(f"{run.samples:,} samples of {say(run.data)}")

@@ -10,7 +10,9 @@ import pytest
 
 from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import count_bounds, group_bounds, judge
+from trt_core.analysis.paired import BETA, binomial_floor
 from trt_core.analysis.validation import compared
+from trt_core.cli.judging import verdict_sentence
 from trt_core.domain.findings import Severity
 from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums, Verdict
 
@@ -108,6 +110,35 @@ def test_a_gain_has_a_negative_bound():
     assert judge(measured(2000, 5, 120, wrong=100), 0.005).high < 0.0
 
 
+@pytest.mark.parametrize("gained", [0, 1, 40])
+@pytest.mark.parametrize("copies", [0, 2])
+def test_of_a_baseline_that_scores_nothing_no_drop_can_be_told(gained: int, copies: int):
+    groups = GroupCounts(groups=20, both=0.0, lost=0.0, gained=gained / copies) if copies else None
+    found = judge(replace(measured(40, 0, gained, wrong=40 - gained), grouped=groups, by_groups=False), 0.005)
+
+    assert (found.verdict, found.baseline) == (Verdict.TOO_FEW, 0.0)
+    assert (found.relative_drop, found.low, found.high, found.samples_needed) == (None, None, None, None)
+    assert not found.within_by_estimate
+    assert "scores nothing" in verdict_sentence(found)
+
+
+@pytest.mark.parametrize(
+    ("samples", "lost", "gained", "wrong"), [(1, 0, 0, 0), (1, 1, 0, 0), (6, 1, 1, 3), (3, 3, 0, 0)]
+)
+def test_no_bound_lies_beyond_what_is_possible(samples: int, lost: int, gained: int, wrong: int):
+    counts = measured(samples, lost, gained, wrong=wrong).counts
+    low, high = count_bounds(counts)
+    least = binomial_floor(counts.both + counts.lost, samples, BETA)
+
+    assert 1.0 - 1.0 / least <= low < high == 1.0
+
+
+def test_of_one_sample_the_lower_bound_is_called_beyond_doubling():
+    said = verdict_sentence(judge(measured(1, 0, 0), 0.005))
+
+    assert "bounds below -100.00% and 100.00%" in said
+
+
 @pytest.mark.parametrize(("value", "floor", "verdict"), [(31.0, 30.0, "not worse"), (29.0, 30.0, "worse")])
 def test_sqnr_is_held_against_a_floor(value: float, floor: float, verdict: str):
     found = judge(Measured(metric="sqnr", value=value), floor)
@@ -116,7 +147,7 @@ def test_sqnr_is_held_against_a_floor(value: float, floor: float, verdict: str):
     assert found.relative_drop is None
 
 
-def test_scores_between_right_and_wrong_get_a_normal_bound():
+def test_scores_between_right_and_wrong_get_a_bound_on_their_mean():
     sums = ScoreSums(
         samples=1000, baseline=800.0, candidate=798.0, baseline_squares=650.0, candidate_squares=647.5, products=648.5
     )
@@ -126,6 +157,68 @@ def test_scores_between_right_and_wrong_get_a_normal_bound():
     assert found.verdict is Verdict.NOT_WORSE
     assert found.low < 0.0025 < found.high
     assert "normal" in found.method
+
+
+def scored(*differences: float) -> Measured:
+    """Scores about 0.8 and what a candidate loses of them, sample after sample."""
+    lost = np.asarray(differences)
+    baseline = 0.8 + 0.01 * np.cos(np.arange(lost.size))
+    return compared("iou", baseline, baseline - lost)
+
+
+@pytest.mark.parametrize("lost", [0.0, 0.001, 0.4, 0.8, 40.0])
+def test_one_score_proves_nothing_and_has_no_bounds(lost: float):
+    found = judge(scored(lost), 0.005)
+
+    assert (found.verdict, found.low, found.high) == (Verdict.TOO_FEW, None, None)
+    assert "single sample" in found.method
+    assert found.samples_needed is None
+
+
+@pytest.mark.parametrize(("samples", "quantile"), [(2, 6.3138), (5, 2.1318), (6, 2.0150), (21, 1.7247), (31, 1.6973)])
+def test_few_scores_get_the_bounds_of_students_t(samples: int, quantile: float):
+    lost = 0.01 + 0.002 * np.sin(np.arange(samples))
+    found = judge(scored(*lost), 0.5)
+
+    half = quantile * lost.std(ddof=1) / np.sqrt(samples) / found.baseline
+    assert found.high - found.relative_drop == pytest.approx(half, rel=1e-4)
+    assert found.relative_drop - found.low == pytest.approx(half, rel=1e-4)
+
+
+def test_ninety_five_of_a_hundred_bounds_on_four_scores_hold():
+    rows = np.random.default_rng(5).normal(0.01, 0.004, (2000, 4))
+    found = [judge(scored(*row), 0.5) for row in rows]
+
+    assert 0.03 < np.mean([one.high < 0.01 / one.baseline for one in found]) < 0.07
+
+
+@pytest.mark.parametrize(
+    ("samples", "verdict"), [(2, "too few"), (30, "too few"), (597, "too few"), (598, "not worse")]
+)
+def test_scores_that_all_stay_prove_what_as_many_right_answers_would(samples: int, verdict: str):
+    found = judge(scored(*[0.0] * samples), 0.005)
+
+    assert found.verdict.value.startswith(verdict)
+    assert found.low < 0.0 < found.high
+    assert "differ alike" in found.method
+
+
+@pytest.mark.parametrize(("samples", "verdict"), [(2, Verdict.TOO_FEW), (20, Verdict.TOO_FEW), (200, Verdict.WORSE)])
+def test_scores_that_all_lose_the_same_are_worse_once_there_are_enough(samples: int, verdict: Verdict):
+    assert judge(scored(*[0.04] * samples), 0.005).verdict is verdict
+
+
+def test_the_number_of_scores_that_it_would_take_is_enough():
+    lost = 0.003 + 0.01 * np.sin(np.arange(40))
+    found = judge(scored(*lost), 0.005)
+    more = -(-found.samples_needed // 40)
+
+    assert found.verdict is Verdict.TOO_FEW
+    assert judge(scored(*np.tile(lost, more)), 0.005).verdict is Verdict.NOT_WORSE
+
+
+def test_a_single_score_that_is_not_finite_is_worse_all_the_same():
+    assert judge(scored(np.inf), 0.005).verdict is Verdict.WORSE
 
 
 def repeated(lost: int, gained: int, originals: int, copies: int) -> Measured:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trt_core.analysis.dependence import dependence_findings
 from trt_core.analysis.judge import judge
 from trt_core.analysis.score_rules import score_findings
 from trt_core.analysis.validation import compared
@@ -40,6 +41,15 @@ def test_a_model_that_is_no_better_than_the_most_frequent_class_guesses(majority
     right = np.repeat([0.0, 1.0], 100).astype(np.float32)
 
     assert rules(replace(compared("top1", right, right), majority=majority)) == said
+
+
+@pytest.mark.parametrize("majority", [0.3, None])
+def test_a_model_that_is_never_right_is_said_to_score_nothing_in_place_of_guessing(majority):
+    wrong = np.zeros(200, np.float32)
+    found = replace(compared("top1", wrong, 1 - wrong), majority=majority)
+
+    assert rules(found) == ["baseline-scores-nothing"]
+    assert dependence_findings(found, judge(found, 0.005)) == ()
 
 
 def test_a_score_of_the_candidate_that_is_not_finite_makes_it_worse():

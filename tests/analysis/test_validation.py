@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trt_core.analysis.top_k import class_outputs, top_k
-from trt_core.analysis.validation import OutputErrors, compared
+from trt_core.analysis.validation import LabelScores, OutputErrors, compared
 from trt_core.errors import InvalidData
 
 LOGITS = np.array([[0.1, 0.9, 0.5], [0.9, 0.1, 0.5], [0.2, 0.3, 0.9]], np.float32)
@@ -34,6 +34,17 @@ def test_a_row_that_holds_nan_is_wrong():
 def test_labels_that_are_no_classes_of_the_output_are_refused(labels):
     with pytest.raises(InvalidData):
         top_k(1)({"y": LOGITS}, labels)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_outside_the_classes_is_named_with_its_sample_in_the_whole_data(label):
+    labels = np.array([0, 1, 2, 0, 1, label])
+    scores = LabelScores(labels, top_k(1))
+    scores.add({"x": LOGITS}, {"y": LOGITS})
+
+    with pytest.raises(InvalidData, match=rf"The label {label} of sample 5 is outside 0\.\.2") as caught:
+        scores.add({"x": LOGITS}, {"y": LOGITS})
+    assert type(caught.value) is InvalidData  # a job's error is known by its class
 
 
 def test_an_output_without_classes_is_refused():

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from PIL import Image
 
+from tests import models
 from trt_core.cli.main import main
 from trt_core.domain.plans import plan_from_text
 
@@ -150,6 +151,14 @@ def test_a_plan_is_built_as_it_was_searched_unless_told_otherwise(run: Run, few:
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
     assert made["variant"]["id"] != other["variant"]["id"]
 
+    _, unnamed, err = run("quantize", MODEL, "--data", few[0], "--plan", tmp_path / "p.json")
+    assert unnamed, err
+    assert unnamed["variant"]["id"] == made["variant"]["id"]
+    for command in ("quantize", "build"):
+        code, _, err = run(command, MODEL, "--data", few[0], "--plan", tmp_path / "p.json", "--precision", "fp8")
+        assert code == 2
+        assert "The plan is for int8, not for fp8" in err
+
 
 def test_plain_int8_is_worse(run: Run, tmp_path: Path):
     run(
@@ -215,7 +224,22 @@ def test_without_labels_a_floor_of_sqnr_decides(run: Run, few: tuple[Path, Path]
     assert run(*words, 30)[0] == 0
     assert run(*words, 120)[0] == 1
     # A relative drop of 0.005 is no floor: 0.005 dB would let everything pass.
-    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [30.0, 0.999]
+    assert [run(*words[:-3], "--metric", name)[1]["tolerance"] for name in ("sqnr", "cosine")] == [56.0, 0.999]
+
+
+def test_the_floor_of_sqnr_is_that_of_the_precision_and_is_said(run: Run, few: tuple[Path, Path]):
+    data = ("--data", CALIBRATION, "--validation-data", few[0], "--metric", "sqnr")
+
+    _, plain, err = run("triage", MODEL, "--precision", "fp8", "--method", "minmax", *data, "--max-evaluations", 3)
+
+    assert plain["tolerance"] == 22.0, err
+    assert "Floor of sqnr: 22, what a healthy FP8 layer reaches, less 6 dB. --tolerance gives another." in err
+    assert plain["after"] == plain["before"] > 22.0  # nothing has to be kept
+    _, plain, err = run("triage", "--rejudge", plain["id"], "--tolerance", 60)
+    assert plain["tolerance"] == 60.0
+    assert "Floor of" not in err
+    _, plain, err = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--metric", "sqnr")
+    assert (plain["tolerance"], "no low precision is known" in err) == (30.0, True)
 
 
 @pytest.mark.parametrize(
@@ -379,6 +403,7 @@ def test_labels_in_another_order_than_the_samples_are_noticed(
         (("triage", MODEL, "--labels", LABELS), "Give --validation-data"),
         (("triage", "--validation-data", TEST), "triage was given no model"),
         (("validate", "--data", TEST), "validate was given no model"),
+        (("quantize", MODEL), "Give --precision, or a plan"),
         (("validate", MODEL, "--against", MODEL), "Give --data"),
     ],
 )
@@ -388,6 +413,26 @@ def test_bad_input_is_one_line_that_says_what_is_missing(run: Run, words: tuple[
     assert (code, plain) == (2, {})
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_label_that_is_no_class_is_bad_input_with_label_and_sample(run: Run, few: tuple[Path, Path], tmp_path: Path):
+    labels = np.load(few[1])["labels"].copy()
+    labels[137] = 10
+    np.savez(tmp_path / "labels.npz", labels=labels)
+
+    code, _, err = run("validate", MODEL, "--against", MODEL, "--data", few[0], "--labels", tmp_path / "labels.npz")
+
+    assert code == 2
+    assert "The label 10 of sample 137 is outside 0..9" in err
+
+
+def test_a_candidate_with_other_inputs_than_the_model_is_refused(run: Run, tmp_path: Path):
+    onnx.save(models.mlp(), tmp_path / "other.onnx")
+
+    code, _, err = run("validate", MODEL, "--against", tmp_path / "other.onnx", "--data", TEST, "--labels", LABELS)
+
+    assert code == 2
+    assert "other inputs than the model" in err
 
 
 def test_a_model_against_itself_is_not_worse(run: Run):

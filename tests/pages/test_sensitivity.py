@@ -155,3 +155,4 @@ def test_a_precision_that_can_lower_nothing_says_so_and_the_page_stands(bench, m
     assert not app.exception
     assert run.precisions[0].refusal
     assert "can be lowered to int4" in words(app)
+    assert "2 nodes are not quantized: K is not a multiple of 64, the smallest block" in words(app).replace("\\", "")

@@ -137,6 +137,18 @@ def test_a_floor_that_nothing_reaches_is_said_plainly_and_another_one_weighs_the
     assert bench.triage.run(run.id).tolerance == 200.0
 
 
+@pytest.mark.parametrize(("precision", "floor"), [("int8", 30.0), ("fp8", 22.0), ("int4", 12.0)])
+def test_the_floor_in_the_form_is_that_of_the_precision_and_says_why(bench, sample, open_page, precision, floor):
+    app = open_page("triage", model=sample.id)
+    app.session_state["triage.precision"] = precision
+    app.selectbox("triage.metric").set_value("sqnr").run()
+
+    (shown,) = (item for item in app.number_input if item.label == "Floor")
+    assert not app.exception
+    assert shown.value == floor
+    assert f"what a healthy {precision.upper()} layer reaches, less 6 dB" in shown.help
+
+
 def test_every_evaluation_is_a_point_the_plan_a_strip_and_gains_say_how_they_were_found(run):
     curve = curve_figure(run)
     drawn = sum(len(trace.x) for trace in curve.data if trace.customdata is not None)

@@ -9,9 +9,10 @@ import pytest
 
 from tests import models
 from trt_core.backends.onnxruntime.runner import OrtRunner
-from trt_core.domain.precision import CalibrationMethod, Precision, Recipe
+from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
+from trt_core.precision.formats import LARGEST
 from trt_core.precision.histogram import MagnitudeHistogram
-from trt_core.precision.lab import calibration_lab, rounding_db
+from trt_core.precision.lab import calibration_lab, method_range, rounding_db
 from trt_core.testing import CollectingReporter
 
 INT8 = Recipe(precision=Precision.INT8)
@@ -41,18 +42,31 @@ def test_in_fp8_the_values_are_rounded_to_e4m3_as_the_twin_rounds_them():
     assert rounding_db(seen(values), 448 * scale, Precision.FP8) == pytest.approx(expected, abs=0.1)
 
 
-def lab_of(folder, *, calibrated, validated, recipe=INT8):
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.FP8])
+@pytest.mark.parametrize("high", [0.7, 2.0, 8.0])
+def test_shares_that_are_cut_off_and_lost_are_those_of_the_values_to_within_a_fiftieth(precision, high):
+    """What becomes zero ends within the first bins, and not at the end of one."""
+    values = np.random.default_rng(1).laplace(size=400_000).astype(np.float32)
+    edge, zero = (high / LARGEST[precision] * part for part in EDGES[precision])
+
+    found = method_range(CalibrationMethod.MINMAX, high, seen(values), precision)
+
+    assert found.clipped_share == pytest.approx(np.mean(np.abs(values) > edge), rel=0.02, abs=1e-5)
+    assert found.lost_share == pytest.approx(np.mean(np.abs(values) < zero), rel=0.02, abs=1e-5)
+
+
+def lab_of(folder, *, calibrated, validated, recipe=INT8, samples=64, batch=1):
     """The lab of a small net on noise of these widths."""
     model = models.mlp()
     onnx.save(model, folder / "mlp.onnx")
     (only,) = model.graph.input
     width = only.type.tensor_type.shape.dim[1].dim_value
     rng = np.random.default_rng(3)
-    first = calibrated * rng.standard_normal((64, width)).astype(np.float32)
+    first = calibrated * rng.standard_normal((samples, width)).astype(np.float32)
     second = validated * rng.standard_normal((32, width)).astype(np.float32)
 
     def batches(data):
-        return lambda: iter({only.name: data[i : i + 1]} for i in range(len(data)))
+        return lambda: iter({only.name: data[i : i + batch]} for i in range(0, len(data), batch))
 
     return calibration_lab(
         folder / "mlp.onnx", [only.name], batches(first), batches(second), recipe,
@@ -68,6 +82,42 @@ def lab(tmp_path):
 
 def rules(lab):
     return {item.rule: item for item in lab.findings}
+
+
+def test_pictures_that_are_inverted_are_a_finding_with_the_tensors_though_the_range_is_the_same(tmp_path):
+    """Values that are mostly small, and the same ones taken from 1."""
+    rng = np.random.default_rng(3)
+    usual, other, inverted = (rng.random((64, 8)).astype(np.float32) ** 3 for _ in range(3))
+
+    alike, unlike = (pictures(tmp_path, usual, second) for second in (other, 1 - inverted))
+
+    assert "calibration-unlike-validation" not in rules(alike)
+    found = rules(unlike)["calibration-unlike-validation"]
+    assert found.nodes == ("x",)
+    assert unlike.tensors[0].drift == pytest.approx(1.0, abs=0.1)
+    assert unlike.tensors[0].distance == pytest.approx(2.0, abs=0.3)  # from a mean of 1/4 to one of 3/4
+    assert "Halves of the calibration data" in found.evidence
+
+
+def test_of_few_batches_nothing_is_known_of_chance_and_no_distance_is_a_finding(tmp_path):
+    values = np.random.default_rng(3).random((64, 8)).astype(np.float32) ** 3
+
+    lab = pictures(tmp_path, values[:24], 1 - values)
+
+    assert lab.tensors[0].noise is None
+    assert "calibration-unlike-validation" not in rules(lab)
+
+
+def pictures(folder, first, second):
+    onnx.save(models.mlp(), folder / "mlp.onnx")
+
+    def batches(data):
+        return lambda: iter({"x": data[i : i + 8]} for i in range(0, len(data), 8))
+
+    return calibration_lab(
+        folder / "mlp.onnx", ["x"], batches(first), batches(second), INT8,
+        runner=OrtRunner(), reporter=CollectingReporter(),
+    )  # fmt: skip
 
 
 def test_every_method_is_weighed_after_more_and_more_samples(lab):
@@ -122,3 +172,13 @@ def test_a_tensor_that_was_zero_in_calibration_and_is_not_in_validation_has_drif
 
 def test_data_that_look_alike_are_no_finding(tmp_path):
     assert not {"calibration-drift", "calibration-too-wide"} & rules(lab_of(tmp_path, calibrated=1, validated=1)).keys()
+
+
+@pytest.mark.parametrize(("samples", "said"), [(8, True), (7, True), (16, False), (9, False)])
+def test_one_batch_of_calibration_samples_cannot_tell_whether_more_would_help(tmp_path, samples, said):
+    lab = lab_of(tmp_path, calibrated=1, validated=1, samples=samples, batch=8)
+
+    assert ("more-samples-unknown" in rules(lab)) is said
+    assert bool({"more-samples-help", "enough-samples"} & rules(lab).keys()) is not said
+    if said:
+        assert f"{4 * samples} or more; 500" in rules(lab)["more-samples-unknown"].remedy

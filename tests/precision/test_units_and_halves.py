@@ -7,14 +7,22 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnx import TensorProto
 
+from tests import models
 from trt_core.domain.precision import Precision, Recipe, TensorRange
 from trt_core.onnx_graph.read import read_graph
 from trt_core.precision.calibrate import tensors_to_calibrate
 from trt_core.precision.halves import without_pairs
 from trt_core.precision.normalize import normalize
-from trt_core.precision.units import left_high, plan_units
+from trt_core.precision.units import left_high, plan_units, why_none
 from trt_core.precision.variant import make_variant
+
+
+def only_relu(elem_type=TensorProto.FLOAT):
+    node = onnx.helper.make_node("Relu", ["x"], ["y"], name="relu")
+    return models.model([node], [models.value("x", [4], elem_type)], [models.value("y", [4], elem_type)])
+
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 INT8 = Recipe(precision=Precision.INT8, rest=Precision.FP32)
@@ -47,6 +55,22 @@ def test_in_fp16_every_floating_node_is_a_unit(cnn):
     units = plan_units(normalize(cnn), Recipe(precision=Precision.FP16), read_graph(cnn))
 
     assert {"Conv", "Relu", "Add", "Gemm"} <= {unit.op_type for unit in units}
+
+
+@pytest.mark.parametrize(
+    ("model", "precision", "said"),
+    [
+        (models.mlp(), Precision.INT4, "2 nodes are not quantized: K is not a multiple of 64, the smallest block."),
+        (models.conv_block(), Precision.INT4, "1 node is not quantized: INT4 weights are for GEMMs only."),
+        (only_relu(), Precision.INT8, "It has no Conv, ConvTranspose, Gemm, MatMul."),
+        (only_relu(TensorProto.INT32), Precision.FP16, "None of its nodes computes in FP32."),
+    ],
+)
+def test_a_model_that_a_precision_cannot_lower_tells_every_reason_with_its_count(model, precision, said):
+    recipe = Recipe(precision=precision)
+
+    assert plan_units(model, recipe, read_graph(model)) == ()
+    assert why_none(model, recipe) == said
 
 
 def test_a_node_that_fp16_cannot_hold_is_no_unit_and_is_told(cnn):

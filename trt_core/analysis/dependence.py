@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from trt_core.domain.findings import Finding, Severity
-from trt_core.domain.validation import FLOOR_METRICS, GroupBounds, Judgement, Measured
+from trt_core.domain.validation import FLOOR_METRICS, GroupBounds, Judgement, Measured, bounds_words
 
 
 def dependence_findings(measured: Measured, judgement: Judgement) -> tuple[Finding, ...]:
     """What the bounds take for independent: the samples, or the groups that the label file names."""
-    if measured.metric in FLOOR_METRICS:
+    if measured.metric in FLOOR_METRICS or judgement.relative_drop is None:
         return ()
     if judgement.by_groups is not None:
         return (_counts_samples(judgement, judgement.by_groups),)
@@ -49,4 +49,4 @@ def _counts_samples(judgement: Judgement, groups: GroupBounds) -> Finding:
 
 
 def _bounds(low: float | None, high: float | None) -> str:
-    return "none" if low is None or high is None else f"{low:.2%} to {high:.2%}"
+    return "none" if low is None or high is None else bounds_words(low, high, "{:.2%}".format)

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from trt_core.domain.divergence import LayerDivergence, TensorError
 from trt_core.domain.graph import Graph
+from trt_core.domain.precision import HEALTHY_DB
 
 LEAST_LOSS_DB = 6.0  # one bit of precision
 
-# What a healthy layer reaches when its inputs are exact, rounded down: a float with p significand bits stays near
-# 6.02 p + 8 dB (uniform rounding error, values spread evenly over an octave), eight bits over four standard
-# deviations of a normal distribution near 40 dB. Without this limit, every first layer would be an origin.
-_CEILING_DB = {"fp32": 140.0, "tf32": 68.0, "fp16": 68.0, "bf16": 50.0, "int8": 36.0, "fp8": 28.0, "int4": 18.0}
+# Without this limit, every first layer would be an origin.
+_CEILING_DB = {precision.value: ceiling for precision, ceiling in HEALTHY_DB.items()}
 _UNKNOWN_CEILING_DB = 60.0
 
 

@@ -5,11 +5,21 @@ from __future__ import annotations
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.validation import FLOOR_METRICS, LABEL_METRICS, Judgement, Measured
 
+_NOTHING = Finding(
+    rule="baseline-scores-nothing",
+    severity=Severity.BLOCKER,
+    message="The model itself scores 0 on these samples, of which no candidate can lose a share: there is no verdict.",
+    remedy="Check that the labels are in the samples' order and count from 0, that the right output is scored, and "
+    "that the samples are prepared as in training.",
+)
+
 
 def score_findings(measured: Measured, judgement: Judgement) -> tuple[Finding, ...]:
-    """A model that guesses, and a metric of the user's own that seems to count errors."""
+    """A model that is never right or guesses, and a metric of the user's own that seems to count errors."""
     found = []
-    if measured.majority is not None and measured.baseline is not None and measured.baseline <= measured.majority:
+    if measured.baseline == 0.0:
+        found.append(_NOTHING)
+    elif measured.majority is not None and measured.baseline is not None and measured.baseline <= measured.majority:
         found.append(_guesses(measured.baseline, measured.majority))
     own = measured.metric not in (*FLOOR_METRICS, *LABEL_METRICS)
     if own and judgement.low is not None and judgement.high is not None and judgement.high < -judgement.tolerance:

@@ -16,6 +16,26 @@ Outputs = Mapping[str, Array]
 Metric = Callable[[Outputs, Array], npt.NDArray[np.float32]]  # outputs and labels of a batch: one score a sample
 
 
+class OutsideLabel(InvalidData):
+    """A label that is no class of the output; `sample` counts from 0 within the labels that were given."""
+
+    def __init__(self, label: int, classes: int, sample: int) -> None:
+        known = _outside(label, classes, sample)
+        super().__init__(known.message, remedy=known.remedy)
+        self._label, self._classes, self._sample = label, classes, sample
+
+    def after(self, samples: int) -> InvalidData:
+        """What to tell where so many samples came before; of the kind that every process knows."""
+        return _outside(self._label, self._classes, self._sample + samples)
+
+
+def _outside(label: int, classes: int, sample: int) -> InvalidData:
+    return InvalidData(
+        f"The label {label} of sample {sample} is outside 0..{classes - 1}, the classes of the output.",
+        remedy="Check that labels and model count classes alike, both from 0.",
+    )
+
+
 def top_k(k: int, output: str = "") -> Metric:
     """1 where the label is among the k largest entries of an output [samples, classes], else 0.
 
@@ -31,12 +51,10 @@ def top_k(k: int, output: str = "") -> Metric:
                 remedy="Save an integer array of shape [samples].",
             )
         classes = logits.shape[1]
-        if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
-            raise InvalidData(
-                f"A label is outside 0..{classes - 1}, the classes of the output.",
-                remedy="Check that labels and model count classes alike.",
-            )
         numbers = labels.astype(np.int64)
+        outside = np.flatnonzero((numbers < 0) | (numbers >= classes))
+        if outside.size:
+            raise OutsideLabel(int(labels[outside[0]]), classes, int(outside[0]))
         own = logits[np.arange(len(logits)), numbers][:, None]
         earlier = np.arange(classes)[None, :] < numbers[:, None]
         ahead = (logits > own) | ((logits == own) & earlier)

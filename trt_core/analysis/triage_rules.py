@@ -43,7 +43,7 @@ def _of(run: TriageRun) -> tuple[Finding, ...]:
 
 def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: float) -> Iterator[Finding]:
     judged = after.judgement
-    if judged.within_tolerance is None:
+    if judged.within_tolerance is None and judged.relative_drop is not None:
         needed = f"about {judged.samples_needed:,} would do" if judged.samples_needed else "many more are needed"
         yield Finding(
             rule="too-few-samples",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trt_core.analysis.error_sums import ErrorSums
-from trt_core.analysis.top_k import Metric, Outputs, class_outputs
+from trt_core.analysis.top_k import Metric, Outputs, OutsideLabel, class_outputs
 from trt_core.domain.jobs import Progress
 from trt_core.domain.tensors import FLOATING
 from trt_core.domain.validation import GroupCounts, Measured, PairCounts, ScoreSums
@@ -38,7 +38,10 @@ class LabelScores:
                 f"There are {len(self._labels)} labels and more samples than that.", remedy="Give one label a sample."
             )
         labels = self._labels[self.done : self.done + size]
-        scores = np.asarray(self._metric(outputs, labels), np.float32).reshape(-1)
+        try:
+            scores = np.asarray(self._metric(outputs, labels), np.float32).reshape(-1)
+        except OutsideLabel as error:
+            raise error.after(self.done) from None
         if scores.size != size:
             raise InvalidData(f"The metric gave {scores.size} scores for {size} samples.", remedy="Give one a sample.")
         self._found.append(scores)

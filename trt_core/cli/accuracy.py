@@ -60,7 +60,7 @@ def _searched(bench: Workbench, options: argparse.Namespace, console: Console) -
         raise InvalidInput("triage was given no model.", remedy="Name one, or a search with --rejudge ID.")
     if options.validation_data is None:
         raise InvalidInput("triage was given no samples to validate on.", remedy="Give --validation-data.")
-    job = finished(bench, bench.triage.submit(_triage_spec(bench, options)), console)
+    job = finished(bench, bench.triage.submit(_triage_spec(bench, options, console)), console)
     return bench.triage.run(str((job.result or {})["triage"]))
 
 
@@ -88,7 +88,7 @@ def _lab_sentence(lab: CalibrationLab) -> str:
     )
 
 
-def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
+def _triage_spec(bench: Workbench, options: argparse.Namespace, console: Console) -> TriageSpec:
     precision = Precision(options.precision)
     if options.lab and not Recipe(precision=precision).needs_data:
         raise InvalidInput(
@@ -112,7 +112,7 @@ def _triage_spec(bench: Workbench, options: argparse.Namespace) -> TriageSpec:
         validation_id=validation,
         labels_id=labels,
         metric=options.metric,
-        tolerance=tolerance(options),
+        tolerance=tolerance(options, (precision,), console),
         samples=options.samples,
         by_groups=options.by_groups,
         output=options.score,

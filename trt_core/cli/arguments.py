@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
     _inspect(command("inspect", "Which nodes the compiler takes, and what the rules find in the model."))
     quantize = command("quantize", "Make a variant of a model in another precision, as ONNX.")
-    _recipe(quantize, PRECISIONS[2:], required=True)
+    _recipe(quantize, PRECISIONS[2:], usual="default that of --plan")
     quantize.add_argument("model", metavar="MODEL")
     quantize.add_argument("-o", "--output", type=Path, help="write the variant here")
     _build(command("build", "Build an engine and show what became of every node."))
@@ -86,8 +86,8 @@ def _inspect(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prove", action="store_true", help="build, to settle what the parser cannot")
 
 
-def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, required: bool) -> None:
-    command.add_argument("--precision", choices=precisions, required=required, default=None if required else "fp32")
+def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, usual: str) -> None:
+    command.add_argument("--precision", choices=precisions, help=usual)
     command.add_argument("--rest", choices=("fp16", "fp32"), help="what is not quantized runs in this; default fp16")
     command.add_argument("--data", type=Path, help="calibration data, .npz with one array per input")
     command.add_argument("--method", choices=("minmax", "entropy", "percentile"), help="default entropy")
@@ -100,7 +100,7 @@ def _recipe(command: argparse.ArgumentParser, precisions: tuple[str, ...], *, re
 
 def _build(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", metavar="MODEL")
-    _recipe(command, PRECISIONS, required=False)
+    _recipe(command, PRECISIONS, usual="default that of --plan, fp32 without one")
     command.add_argument("--rebuild", action="store_true", help="another attempt at a build that the store has")
     command.add_argument("--backend", choices=("rtx", "tensorrt"), default="rtx")
     command.add_argument("--sm", help="target architecture, such as 86")

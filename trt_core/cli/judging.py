@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trt_core.cli import present
+from trt_core.cli.answers import Console
 from trt_core.cli.wishes import data_id
 from trt_core.domain.codec import to_plain
 from trt_core.domain.images import ImageSettings
-from trt_core.domain.validation import Judgement, Verdict, default_tolerance
+from trt_core.domain.precision import Precision
+from trt_core.domain.validation import (
+    FLOOR_METRICS,
+    SQNR_FLOORS_DB,
+    Judgement,
+    Verdict,
+    bounds_words,
+    default_tolerance,
+    floor_words,
+)
 from trt_core.errors import InvalidInput
 from trt_core.workbench import Workbench
 
@@ -19,6 +29,7 @@ EXIT_OF = {Verdict.NOT_WORSE: 0, Verdict.WORSE: 1, Verdict.TOO_FEW: 5}
 
 def add_judged(command: argparse.ArgumentParser) -> None:
     """Labels, pictures, metric and tolerance: what every command that judges takes."""
+    floors = ", ".join(f"{precision.value} {floor:g}" for precision, floor in SQNR_FLOORS_DB.items())
     command.add_argument(
         "--labels",
         type=Path,
@@ -32,7 +43,8 @@ def add_judged(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tolerance",
         type=float,
-        help="relative drop, default 0.005; for sqnr and cosine a floor, default 30 (dB) and 0.999",
+        help="relative drop, default 0.005; for cosine a floor, default 0.999; for sqnr a floor in dB, by default "
+        f"that of the candidate's precision: {floors}",
     )
     command.add_argument(
         "--score",
@@ -65,9 +77,15 @@ def check_rejudge(options: argparse.Namespace, measured: Mapping[str, object], m
         )
 
 
-def tolerance(options: argparse.Namespace) -> float:
-    """The tolerance as given, or the metric's own."""
-    return default_tolerance(options.metric) if options.tolerance is None else float(options.tolerance)
+def tolerance(options: argparse.Namespace, precisions: Sequence[Precision], console: Console) -> float:
+    """The tolerance as given, or the metric's own for candidates of these precisions; a floor of its own is said."""
+    if options.tolerance is not None:
+        return float(options.tolerance)
+    usual = default_tolerance(options.metric, precisions)
+    if options.metric in FLOOR_METRICS:
+        words = floor_words(options.metric, precisions)
+        console.say(f"Floor of {options.metric}: {usual:g}, {words}. --tolerance gives another.")
+    return usual
 
 
 def labelled(bench: Workbench, options: argparse.Namespace, path: Path, model_id: str) -> tuple[str, str]:
@@ -100,18 +118,21 @@ def judgement_plain(judgement: Judgement) -> present.Plain:
 
 def verdict_sentence(judgement: Judgement) -> str:
     """A verdict in one line."""
-    if judgement.relative_drop is None or judgement.low is None or judgement.high is None:
+    if judgement.baseline is None:
         word = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
         return f"{judgement.candidate:.4g} is {word} the floor of {judgement.tolerance:g}."
+    if judgement.relative_drop is None:
+        return f"{judgement.verdict.value.capitalize()}: {judgement.candidate:.4f}, and {judgement.method}."
     needed = f" About {judgement.samples_needed:,} samples would tell." if judgement.samples_needed else ""
     drop = f"a relative drop of {judgement.relative_drop:.2%}"
     figures = f"{judgement.candidate:.4f} against {judgement.baseline:.4f}, {drop}"
-    bounds = f"one-sided 95 % bounds {judgement.low:.2%} and {judgement.high:.2%}"
+    bounds = "nothing bounds it"
+    if judgement.low is not None and judgement.high is not None:
+        bounds = f"one-sided 95 % bounds {bounds_words(judgement.low, judgement.high, '{:.2%}'.format)}"
     beside = judgement.by_groups
     grouped = ""
     if beside is not None:
-        grouped = (
-            f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({beside.low:.2%} and {beside.high:.2%})."
-        )
+        bounded = bounds_words(beside.low, beside.high, "{:.2%}".format)
+        grouped = f" Counted by {beside.groups:,} groups: {beside.verdict.value} ({bounded})."
     said = f"{judgement.verdict.value.capitalize()}: {figures} ({bounds}), tolerance {judgement.tolerance:.2%}."
     return f"{said}{needed}{grouped}"

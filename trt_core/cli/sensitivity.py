@@ -40,7 +40,7 @@ def sensitivity_arguments(command: argparse.ArgumentParser) -> None:
 
 def sensitivity(bench: Workbench, options: argparse.Namespace, console: Console) -> Answer:
     """Several precisions measured in one job."""
-    job = finished(bench, bench.sensitivity.submit(_spec(bench, options)), console)
+    job = finished(bench, bench.sensitivity.submit(_spec(bench, options, console)), console)
     run = bench.sensitivity.run(str((job.result or {})["sensitivity"]))
     rows = map_rows(run, brackets(bench.library.graph(run.model_id), run.layers))
     if options.output is not None:
@@ -52,7 +52,7 @@ def sensitivity(bench: Workbench, options: argparse.Namespace, console: Console)
     return Answer(plain=_plain(run, rows), lines=lines)
 
 
-def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
+def _spec(bench: Workbench, options: argparse.Namespace, console: Console) -> SensitivitySpec:
     model = model_record(bench, options.model)
     against = precisions(options.against)
     validation, labels = labelled(bench, options, options.validation_data, model.id)
@@ -64,7 +64,7 @@ def _spec(bench: Workbench, options: argparse.Namespace) -> SensitivitySpec:
         data_id=data_id(bench, options.data, model.id) if needs_data else "",
         labels_id=labels,
         metric=options.metric,
-        tolerance=tolerance(options),
+        tolerance=tolerance(options, against, console),
         rest=Precision(options.rest),
         method=CalibrationMethod(options.method),
         percentile=percentile(options.percentile),

@@ -19,9 +19,11 @@ from trt_core.cli.judging import (
 )
 from trt_core.cli.wishes import ARTIFACT_ID, model_record
 from trt_core.domain.artifacts import ArtifactKind
+from trt_core.domain.precision import Precision
 from trt_core.domain.requests import ValidateSpec
 from trt_core.domain.validation import Measured, ValidationRun
 from trt_core.errors import InvalidInput
+from trt_core.services.candidate_checks import same_inputs
 from trt_core.workbench import Workbench
 
 
@@ -75,7 +77,7 @@ def _measured(bench: Workbench, options: argparse.Namespace, console: Console) -
         data_id=data,
         labels_id=labels,
         metric=options.metric,
-        tolerance=tolerance(options),
+        tolerance=tolerance(options, _precisions(bench, subject_id), console),
         samples=options.samples,
         by_groups=options.by_groups,
         output=options.score,
@@ -106,7 +108,7 @@ def _pair(bench: Workbench, subject: str, against: str | None) -> tuple[str, str
             raise InvalidInput(f"{against} was not made of {model_id}.", remedy="Name a variant or build of the model.")
         return model_id, against, baseline
     record = model_record(bench, against)
-    if [item.name for item in record.inputs] != [item.name for item in bench.library.model(model_id).inputs]:
+    if not same_inputs(bench.library, model_id, record.id):
         raise InvalidInput(f"{against!r} has other inputs than the model.", remedy="Name a variant of the model.")
     return model_id, record.id, baseline
 
@@ -120,6 +122,15 @@ def _model_of(bench: Workbench, made_id: str) -> str:
     if made_id[0] == ArtifactKind.BUILD.value:
         return bench.builds.build(made_id).model_id
     return bench.variants.variant(made_id).model_id
+
+
+def _precisions(bench: Workbench, subject_id: str) -> tuple[Precision, ...]:
+    """The precision of the candidate; none where a file from outside does not say it."""
+    if subject_id[0] == ArtifactKind.BUILD.value:
+        return (bench.builds.build(subject_id).recipe.precision,)
+    if subject_id[0] == ArtifactKind.VARIANT.value:
+        return (bench.variants.variant(subject_id).recipe.precision,)
+    return ()
 
 
 def _counts(measured: Measured) -> present.Plain:

@@ -45,13 +45,21 @@ def inspect_spec(bench: Workbench, options: argparse.Namespace) -> InspectSpec:
     return InspectSpec(model_id=model_id, backend=options.backend, target=target(options.sm), prove=options.prove)
 
 
-def quantize_spec(bench: Workbench, options: argparse.Namespace, model_id: str, *, cache_id: str = "") -> QuantizeSpec:
+def quantize_spec(
+    bench: Workbench,
+    options: argparse.Namespace,
+    model_id: str,
+    *,
+    cache_id: str = "",
+    otherwise: Precision | None = None,
+) -> QuantizeSpec:
     """The wish of `quantize`, and the first half of `build`; a calibration cache stands in for data.
 
+    `otherwise` is the precision where neither an argument nor a plan names one; without it that is InvalidInput.
     What was not asked for is as the plan has it: with another rest or calibration it would not be what was proven.
     """
     plan = _plan(options)
-    usual = plan.recipe if plan is not None else Recipe(precision=Precision(options.precision))
+    usual = plan.recipe if plan is not None else Recipe(precision=_asked_precision(options, otherwise))
     recipe = Recipe(
         precision=usual.precision,
         rest=Precision(options.rest) if options.rest else usual.rest,
@@ -73,7 +81,9 @@ def build_spec(bench: Workbench, options: argparse.Namespace, model_id: str) -> 
         bench.builds.require_timing_cache(options.backend)
     brought = _timings(bench, options.timing_cache)
     return BuildSpec(
-        variant=quantize_spec(bench, options, model_id, cache_id=_cache_id(bench, options, model_id)),
+        variant=quantize_spec(
+            bench, options, model_id, cache_id=_cache_id(bench, options, model_id), otherwise=Precision.FP32
+        ),
         backend=options.backend,
         target=target(options.sm),
         profiles=_profiles(options.profile_words),
@@ -206,15 +216,23 @@ def read_plan(path: Path) -> Plan:
     return plan_from_text(path.read_bytes())
 
 
+def _asked_precision(options: argparse.Namespace, otherwise: Precision | None) -> Precision:
+    if options.precision is not None:
+        return Precision(options.precision)
+    if otherwise is None:
+        raise InvalidInput("No precision was asked for.", remedy="Give --precision, or a plan with --plan.")
+    return otherwise
+
+
 def _plan(options: argparse.Namespace) -> Plan | None:
-    """The plan of --plan; InvalidInput where it is one for another precision."""
+    """The plan of --plan; InvalidInput where it is one for another precision than was asked for."""
     if options.plan is None:
         return None
     plan = read_plan(options.plan)
-    if plan.recipe.precision.value != options.precision:
+    if options.precision not in (None, plan.recipe.precision.value):
         raise InvalidInput(
             f"The plan is for {plan.recipe.precision.value}, not for {options.precision}.",
-            remedy=f"Ask for --precision {plan.recipe.precision.value}.",
+            remedy="Leave --precision out: the plan holds it.",
         )
     return plan
 

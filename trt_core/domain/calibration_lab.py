@@ -26,7 +26,9 @@ class MethodRange:
 class TensorLab:
     """One activation under every method; `drift` is the validation set's widest magnitude over the calibration's.
 
-    It is infinite where calibration saw nothing but zeros, and validation more.
+    It is infinite where calibration saw nothing but zeros, and validation more. `distance` is by how much magnitudes of
+    the two sets differ on average, of the calibration's mean magnitude; `noise` is what to expect of two sets that are
+    alike, None where calibration had fewer than four batches.
     """
 
     tensor: str
@@ -34,6 +36,8 @@ class TensorLab:
     validation_high: float
     drift: float
     methods: tuple[MethodRange, ...]
+    distance: float = 0.0
+    noise: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,20 @@ class Precision(Enum):
 EDGES = {Precision.INT8: (127.5, 0.5), Precision.FP8: (464.0, 2.0**-10)}
 
 
+# SQNR that a healthy layer reaches when its inputs are exact, rounded down: a float with p significand bits stays near
+# 6.02 p + 8 dB (uniform rounding error, values spread evenly over an octave), eight bits over four standard deviations
+# of a normal distribution near 40 dB.
+HEALTHY_DB = {
+    Precision.FP32: 140.0,
+    Precision.TF32: 68.0,
+    Precision.FP16: 68.0,
+    Precision.BF16: 50.0,
+    Precision.INT8: 36.0,
+    Precision.FP8: 28.0,
+    Precision.INT4: 18.0,
+}
+
+
 class CalibrationMethod(Enum):
     """How a range is chosen from what calibration saw."""
 

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from trt_core.domain.findings import Finding
+from trt_core.domain.precision import HEALTHY_DB, Precision
 
 DEFAULT_TOLERANCE = 0.005  # relative drop of the metric
-DEFAULT_FLOORS = {"sqnr": 30.0, "cosine": 0.999}  # dB of SQNR; below, eight bits cannot be told from a fault
+DEFAULT_FLOORS = {"sqnr": 30.0, "cosine": 0.999}  # dB of SQNR, where the precision is not known
 FLOOR_METRICS = tuple(DEFAULT_FLOORS)  # judged against an absolute floor, without labels
 LABEL_METRICS = ("top1", "top5")
+# From what a healthy layer reaches to what the outputs must: floats round at every node, and their errors add up. In
+# the trained samples FP16, BF16, FP8 and INT4 reach 62, 43, 24 and 15 dB, and INT8 35 dB where no channel is planted.
+_FLOOR_MARGINS_DB = {
+    Precision.FP16: 12.0,
+    Precision.BF16: 12.0,
+    Precision.INT8: 6.0,
+    Precision.FP8: 6.0,
+    Precision.INT4: 6.0,
+}
+SQNR_FLOORS_DB = {precision: HEALTHY_DB[precision] - margin for precision, margin in _FLOOR_MARGINS_DB.items()}
 
 
-def default_tolerance(metric: str) -> float:
-    """What a candidate is held against where nobody said: a relative drop, or a floor of the metric's own unit."""
-    return DEFAULT_FLOORS.get(metric, DEFAULT_TOLERANCE)
+def default_tolerance(metric: str, precisions: Iterable[Precision] = ()) -> float:
+    """What a candidate is held against where nobody said: a relative drop, or a floor of the metric's own unit.
+
+    The floor of SQNR goes by the candidate's precision; for several it is the lowest of theirs.
+    """
+    usual = DEFAULT_FLOORS.get(metric, DEFAULT_TOLERANCE)
+    return SQNR_FLOORS_DB.get(_lowest(metric, precisions), usual)
+
+
+def floor_words(metric: str, precisions: Iterable[Precision] = ()) -> str:
+    """Where a default floor comes from."""
+    lowest = _lowest(metric, precisions)
+    if lowest is Precision.UNKNOWN:
+        return "the default where no low precision is known" if metric == "sqnr" else "the default in every precision"
+    return f"what a healthy {lowest.value.upper()} layer reaches, less {_FLOOR_MARGINS_DB[lowest]:g} dB"
+
+
+def _lowest(metric: str, precisions: Iterable[Precision]) -> Precision:
+    """The precision with the lowest floor of SQNR; UNKNOWN for other metrics, and where none has one."""
+    known = [item for item in precisions if item in SQNR_FLOORS_DB] if metric == "sqnr" else []
+    return min(known, key=SQNR_FLOORS_DB.__getitem__, default=Precision.UNKNOWN)
+
+
+def bounds_words(low: float, high: float, percent: Callable[[float], str]) -> str:
+    """Two bounds on a relative drop; one below -100 %, a metric that more than doubles, says no more than that."""
+    lower = f"below {percent(-1.0)}" if low < -1.0 else percent(low)
+    return f"{lower} and {percent(high)}"
 
 
 class Verdict(Enum):
@@ -98,7 +134,8 @@ class Judgement:
     """A verdict with its numbers.
 
     `relative_drop` is the share of the baseline's metric that the candidate loses, negative where it gains; each end
-    of `low`..`high` is a one-sided 95 % bound on it, None where the metric is a floor. `samples_needed` is how many
+    of `low`..`high` is a one-sided 95 % bound on it. They are None where the metric is a floor, as `baseline` is, and
+    where the baseline scores nothing; the bounds are also where nothing bounds the drop. `samples_needed` is how many
     samples it would take to tell, if the rates stay as seen; None where that cannot be said or is not needed.
     """
 
@@ -121,7 +158,7 @@ class Judgement:
     @property
     def within_by_estimate(self) -> bool:
         """True where the measured figure itself stays within the tolerance, proven or not."""
-        if self.relative_drop is None:
+        if self.relative_drop is None:  # a floor, or a baseline that scores nothing
             return self.verdict is Verdict.NOT_WORSE
         return self.relative_drop <= self.tolerance
 

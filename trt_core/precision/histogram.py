@@ -56,6 +56,27 @@ class MagnitudeHistogram:
         self._reach(max(abs(low), abs(high)))
         self._count(np.abs(flat))
 
+    def plus(self, other: MagnitudeHistogram) -> MagnitudeHistogram:
+        """Both together; their limits are equal, or apart by a power of two, or one of them is 0."""
+        both = MagnitudeHistogram()
+        both.limit = max(self.limit, other.limit)
+        for one in (self, other):
+            merged = 1 if one.limit == 0.0 else round(both.limit / one.limit)
+            folded = one.counts.reshape(-1, merged).sum(axis=1) if merged <= BINS else one.counts.sum(keepdims=True)
+            both.counts[: folded.size] += folded
+            both.zeros += one.zeros
+            both.low, both.high = min(both.low, one.low), max(both.high, one.high)
+            both.infinities += one.infinities
+            both.nans += one.nans
+        return both
+
+    def below(self, magnitude: float) -> float:
+        """How many values other than zero are smaller; those of the bin where it lies are taken for evenly spread."""
+        if self.limit == 0.0:
+            return 0.0
+        edges = np.arange(BINS + 1) * (self.limit / BINS)
+        return float(np.interp(magnitude, edges, np.concatenate([[0], np.cumsum(self.counts)])))
+
     def _reach(self, amax: float) -> None:
         if amax == 0.0:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ import numpy as np
 from trt_core.domain.calibration_lab import CalibrationLab, MethodRange, SampleStep, TensorLab
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.jobs import Progress
-from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
+from trt_core.domain.precision import ADVISED_CALIBRATION_SAMPLES, EDGES, CalibrationMethod, Precision, Recipe
 from trt_core.errors import InvalidData
 from trt_core.precision.formats import LARGEST, to_e4m3
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
+from trt_core.precision.set_distance import PartedHistogram, distance, is_apart, noise
 from trt_core.precision.thresholds import choose_threshold
 from trt_core.protocols import Reporter, Runner, SampleBatches, Session
 
@@ -38,29 +40,31 @@ def calibration_lab(
     """Choose ranges by every method after 1, 4, 16 ... and all calibration samples; weigh them on validation samples.
 
     The recipe gives the percentile, and the precision that values are rounded to: INT8 or FP8.
-    Both sets stream through once; a histogram of 2,048 bins a tensor and set is all that is kept. Errors are those of
+    Both sets stream through once; histograms of 2,048 bins, six a tensor, are all that is kept. Errors are those of
     rounding the validation histogram, accurate to its bins.
     """
     seen = _Seen(model_path, tensors, runner, reporter)
     chosen: dict[int, Thresholds] = {}
-    first, count, mark = _fresh(tensors), 0, 1
-    for count in seen.through(calibration, first, phase="Calibrating"):
+    parted, count, mark = {name: PartedHistogram() for name in tensors}, 0, 1
+    for count in seen.through(calibration, parted, phase="Calibrating"):
         if count >= mark:
-            chosen[count] = _thresholds(first, recipe.percentile)
+            chosen[count] = _thresholds(_whole(parted), recipe.percentile)
             while mark <= count:
                 mark *= 4
-    second = _fresh(tensors)
+    first, second, batches = _whole(parted), {name: MagnitudeHistogram() for name in tensors}, seen.batches
     checked = max(seen.through(validation, second, phase="Looking at the validation data"), default=0)
     if not count or not checked:
         raise InvalidData("There is no sample to calibrate or to validate on.", remedy="Give samples for both.")
     chosen[count] = _thresholds(first, recipe.percentile)
     precision = recipe.precision
-    labs = tuple(_tensor(name, first[name], second[name], chosen[count], precision) for name in tensors)
-    steps = tuple(
-        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
-        for samples, methods in chosen.items()
-        for method, by_tensor in methods.items()
+    labs = tuple(
+        replace(
+            _tensor(name, first[name], second[name], chosen[count], precision),
+            noise=noise(parted[name], seen.batches - batches),
+        )
+        for name in tensors
     )
+    steps = _steps(chosen, second, precision)
     return CalibrationLab(
         tensors=labs,
         steps=steps,
@@ -77,8 +81,11 @@ class _Seen:
 
     def __init__(self, model_path: Path, tensors: Sequence[str], runner: Runner, reporter: Reporter) -> None:
         self._path, self._tensors, self._runner, self._reporter = model_path, tensors, runner, reporter
+        self.batches = 0  # in all
 
-    def through(self, batches: SampleBatches, histograms: Histograms, *, phase: str) -> Iterator[int]:
+    def through(
+        self, batches: SampleBatches, histograms: Histograms | Mapping[str, PartedHistogram], *, phase: str
+    ) -> Iterator[int]:
         """Count every batch; the number of samples so far."""
         session: Session | None = None
         done = 0
@@ -91,12 +98,13 @@ class _Seen:
             for name, histogram in histograms.items():
                 histogram.add(np.asarray(values[name]))
             done += max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)
+            self.batches += 1
             self._reporter.progress(Progress(phase=phase, step=done))
             yield done
 
 
-def _fresh(tensors: Sequence[str]) -> Histograms:
-    return {name: MagnitudeHistogram() for name in tensors}
+def _whole(parted: Mapping[str, PartedHistogram]) -> Histograms:
+    return {name: item.whole() for name, item in parted.items()}
 
 
 def _thresholds(histograms: Histograms, percentile: float) -> Thresholds:
@@ -106,6 +114,14 @@ def _thresholds(histograms: Histograms, percentile: float) -> Thresholds:
     }
 
 
+def _steps(chosen: Mapping[int, Thresholds], second: Histograms, precision: Precision) -> tuple[SampleStep, ...]:
+    return tuple(
+        SampleStep(samples=samples, method=method, sqnr_db=_mean_db(second, by_tensor, precision))
+        for samples, methods in chosen.items()
+        for method, by_tensor in methods.items()
+    )
+
+
 def _tensor(
     name: str,
     first: MagnitudeHistogram,
@@ -113,13 +129,14 @@ def _tensor(
     chosen: Mapping[CalibrationMethod, Mapping[str, float]],
     precision: Precision,
 ) -> TensorLab:
-    methods = tuple(_method(method, by_tensor[name], second, precision) for method, by_tensor in chosen.items())
+    methods = tuple(method_range(method, by_tensor[name], second, precision) for method, by_tensor in chosen.items())
     return TensorLab(
         tensor=name,
         calibration_high=first.amax,
         validation_high=second.amax,
         drift=_drift(first.amax, second.amax),
         methods=methods,
+        distance=distance(first, second),
     )
 
 
@@ -129,15 +146,15 @@ def _drift(first: float, second: float) -> float:
     return math.inf if second > 0.0 else 1.0
 
 
-def _method(method: CalibrationMethod, high: float, seen: MagnitudeHistogram, precision: Precision) -> MethodRange:
-    centres = (np.arange(BINS) + 0.5) * seen.limit / BINS
+def method_range(method: CalibrationMethod, high: float, seen: MagnitudeHistogram, precision: Precision) -> MethodRange:
+    """What rounding a histogram's values over a range up to `high` does to them."""
     total = max(1, seen.zeros + int(seen.counts.sum()))
     scale, (edge, zero) = high / LARGEST[precision], EDGES[precision]
     return MethodRange(
         method=method,
         high=high,
-        clipped_share=float(seen.counts[centres > scale * edge].sum()) / total,
-        lost_share=float(seen.counts[centres < scale * zero].sum()) / total,
+        clipped_share=(float(seen.counts.sum()) - seen.below(scale * edge)) / total,
+        lost_share=seen.below(scale * zero) / total,
         sqnr_db=rounding_db(seen, high, precision),
     )
 
@@ -162,6 +179,7 @@ def _mean_db(second: Histograms, high: Mapping[str, float], precision: Precision
 
 def _findings(labs: Sequence[TensorLab], steps: Sequence[SampleStep]) -> Iterator[Finding]:
     yield from _drifts(labs)
+    yield from _unlike(labs)
     yield from _more_samples(steps)
 
 
@@ -191,13 +209,39 @@ def _drifts(labs: Sequence[TensorLab]) -> Iterator[Finding]:
         )
 
 
+def _unlike(labs: Sequence[TensorLab]) -> Iterator[Finding]:
+    """Tensors whose values fill the same range otherwise, furthest first, such as those of inverted pictures."""
+    within = (lab for lab in labs if _IDLE <= lab.drift <= _DRIFT)  # the others are told already
+    found = sorted((lab for lab in within if is_apart(lab.distance, lab.noise)), key=lambda lab: -lab.distance)
+    if found:
+        worst = found[0]
+        yield Finding(
+            rule="calibration-unlike-validation",
+            severity=Severity.WARNING,
+            message="Within the same range, the validation data are spread otherwise than the calibration data at "
+            f"{len(found)} of {len(labs)} tensors.",
+            remedy="Are both sets prepared alike? Inverted pictures, for one, fill the same range otherwise.",
+            nodes=tuple(lab.tensor for lab in found),
+            evidence=f"At {worst.tensor} magnitudes differ by {worst.distance:.0%} of their mean. Halves of the "
+            f"calibration data let {worst.noise:.1%} be expected.",
+        )
+
+
 def _widths(lab: TensorLab) -> str:
     return f"At {lab.tensor}: {lab.validation_high:.4g} against {lab.calibration_high:.4g}."
 
 
 def _more_samples(steps: Sequence[SampleStep]) -> Iterator[Finding]:
+    """Whether the last samples still changed anything, or that a single step cannot tell."""
     counts = sorted({step.samples for step in steps})
     if len(counts) < 2:
+        yield Finding(
+            rule="more-samples-unknown",
+            severity=Severity.NOTE,
+            message=f"Whether more calibration samples would help cannot be told: {counts[0]} came in a single batch, "
+            "and there is nothing to hold the error against.",
+            remedy=f"Give {counts[0] * 4} or more; {ADVISED_CALIBRATION_SAMPLES} are NVIDIA's advice.",
+        )
         return
     by_place = {(step.samples, step.method): step.sqnr_db for step in steps}
     gains = {method: by_place[counts[-1], method] - by_place[counts[-2], method] for method in CalibrationMethod}

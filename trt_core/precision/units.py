@@ -15,7 +15,7 @@ from trt_core.precision.formats import ELEM_TYPES, FLOAT
 from trt_core.precision.inference import infer_types
 from trt_core.precision.normalize import Normalized
 from trt_core.precision.opset import lift_opset, needed_opset
-from trt_core.precision.targets import plan_quantization
+from trt_core.precision.targets import WEIGHTED, plan_quantization
 
 if TYPE_CHECKING:
     import onnx
@@ -57,6 +57,17 @@ def left_high(
 ) -> tuple[Finding, ...]:
     """Which nodes an FP16 or BF16 variant leaves in FP32 whatever a plan says, and why."""
     return () if recipe.precision.is_quantized else tuple(_floats(_draft(model), recipe, conversions).findings)
+
+
+def why_none(model: onnx.ModelProto | Normalized, recipe: Recipe, *, conversions: Conversions | None = None) -> str:
+    """Why `plan_units` found nothing to lower: a sentence for each reason, with the number of nodes."""
+    draft = _draft(model)
+    if not recipe.precision.is_quantized:
+        findings = tuple(_floats(draft, recipe, conversions).findings)
+        return " ".join(item.message for item in findings) or "None of its nodes computes in FP32."
+    plan = plan_quantization(draft, infer_types(draft), recipe.precision, attention=recipe.attention)
+    told = " ".join(item.message for item in plan.findings(recipe.precision))
+    return told or f"It has no {', '.join(sorted(WEIGHTED))}."
 
 
 def _draft(model: onnx.ModelProto | Normalized) -> Draft:

@@ -116,7 +116,7 @@ def read_subject(
     from trt_core.onnx_graph.load import load_model
     from trt_core.precision.float_types import Conversions
     from trt_core.precision.normalize import normalize
-    from trt_core.precision.units import left_high, plan_units
+    from trt_core.precision.units import left_high, plan_units, why_none
 
     reporter.progress(Progress(phase="Reading the model"))
     if like is not None:
@@ -128,7 +128,11 @@ def read_subject(
     conversions = Conversions()
     units = plan_units(normalized or original, wish.recipe, graph, conversions=conversions)
     if not units:
-        raise InvalidInput(f"No node of the model can be lowered to {wish.recipe.precision.value}.", remedy="Try FP16.")
+        reasons = why_none(normalized or original, wish.recipe, conversions=conversions)
+        raise InvalidInput(
+            f"No node of the model can be lowered to {wish.recipe.precision.value}. {reasons}",
+            remedy="Try FP16." if wish.recipe.precision.is_quantized else "Start from the model in FP32.",
+        )
     calibrated = calibrations.perform(wish, normalized or original, reporter) if wish.recipe.needs_data else None
     return Subject(
         model_id=wish.model_id,
