@@ -110,7 +110,7 @@ def _how(*, is_file: bool) -> tuple[int, CalibrationMethod, float, Precision]:
         )
         percentile = st.number_input(
             "Percentile",
-            90.0,
+            50.1,
             100.0,
             99.99,
             0.01,

@@ -181,7 +181,7 @@ def _calibration(
     st.caption(f"{_method_label(method.value)}: {_METHODS[method]}.")
     percentile = 99.99
     if method is CalibrationMethod.PERCENTILE:
-        percentile = st.number_input("Percentile", 90.0, 100.0, percentile, 0.01, key="build.percentile", format="%.3f")
+        percentile = st.number_input("Percentile", 50.1, 100.0, percentile, 0.01, key="build.percentile", format="%.3f")
     return data, method, percentile
 
 

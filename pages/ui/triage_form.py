@@ -169,7 +169,7 @@ def judged(bench: Workbench, model: ModelRecord, precisions: Sequence[Precision]
         method = st.selectbox("Calibration method", methods, key=f"{key}.method", format_func=_METHODS.__getitem__)
         percentile = st.number_input(
             "Percentile",
-            90.0,
+            50.1,
             100.0,
             99.99,
             0.01,

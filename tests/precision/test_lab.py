@@ -10,6 +10,7 @@ import pytest
 from tests import models
 from trt_core.backends.onnxruntime.runner import OrtRunner
 from trt_core.domain.precision import EDGES, CalibrationMethod, Precision, Recipe
+from trt_core.errors import InvalidData
 from trt_core.precision.formats import LARGEST
 from trt_core.precision.histogram import MagnitudeHistogram
 from trt_core.precision.lab import calibration_lab, method_range, rounding_db
@@ -182,3 +183,8 @@ def test_one_batch_of_calibration_samples_cannot_tell_whether_more_would_help(tm
     assert bool({"more-samples-help", "enough-samples"} & rules(lab).keys()) is not said
     if said:
         assert f"{4 * samples} or more; 500" in rules(lab)["more-samples-unknown"].remedy
+
+
+def test_nan_in_the_validation_data_is_bad_data_with_the_tensor_named(tmp_path):
+    with pytest.raises(InvalidData, match="holds NaN on these samples"):
+        lab_of(tmp_path, calibrated=1.0, validated=np.nan)

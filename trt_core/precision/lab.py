@@ -18,7 +18,7 @@ from trt_core.precision.formats import LARGEST, to_e4m3
 from trt_core.precision.histogram import BINS, MagnitudeHistogram
 from trt_core.precision.set_distance import PartedHistogram, distance, is_apart, noise
 from trt_core.precision.thresholds import choose_threshold
-from trt_core.protocols import Reporter, Runner, SampleBatches, Session
+from trt_core.protocols import Array, Reporter, Runner, SampleBatches, Session
 
 _DRIFT = 1.25
 _IDLE = 0.5  # of the calibrated range is never reached: one of eight bits is spent on nothing
@@ -96,11 +96,21 @@ class _Seen:
             found = session.run(feeds, inner) if inner else []
             values = {**feeds, **dict(zip(inner, found, strict=True))}
             for name, histogram in histograms.items():
-                histogram.add(np.asarray(values[name]))
+                _count(histogram, name, np.asarray(values[name]))
             done += max((int(array.shape[0]) for array in feeds.values() if array.ndim), default=1)
             self.batches += 1
             self._reporter.progress(Progress(phase=phase, step=done))
             yield done
+
+
+def _count(histogram: MagnitudeHistogram | PartedHistogram, name: str, values: Array) -> None:
+    try:
+        histogram.add(values)
+    except ValueError:
+        raise InvalidData(
+            f"Tensor {name!r} holds NaN on these samples: it has no range to judge.",
+            remedy="Find the sample that gives it, or leave the lab out.",
+        ) from None
 
 
 def _whole(parted: Mapping[str, PartedHistogram]) -> Histograms:

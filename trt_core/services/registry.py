@@ -56,7 +56,10 @@ class Registry:
     # Looking -----------------------------------------------------------------------------------------------------
 
     def entries(self, *, search: str = "", states: Sequence[EngineState] = (), model_id: str = "") -> list[Entry]:
-        """Entries, newest first; every word of `search` is in the tag, name, notes, GPU, backend or an id."""
+        """Entries, newest first, what nobody asked for last.
+
+        Every word of `search` is in the tag, name, notes, GPU, backend or an id.
+        """
         decisions = self._book.all()
         found = []
         for build in self._builds.builds(model_id):
