@@ -6,7 +6,8 @@ from pages.ui import text
 from pages.ui.report import Plot, Report, Table, model_facts, versions
 from pages.ui.theme import PRECISION_LABELS
 from pages.ui.triage_charts import curve_figure, strip_figure
-from pages.ui.triage_view import evaluation_rows, layer_rows, triage_sentence
+from pages.ui.triage_view import evaluation_rows, layer_rows
+from pages.ui.triage_words import triage_sentence
 from trt_core.domain.triage import TriageRun
 from trt_core.workbench import Workbench
 

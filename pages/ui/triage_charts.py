@@ -73,7 +73,7 @@ def _latencies(figure: Any, run: TriageRun, latencies: Sequence[PlanLatency]) ->
             x=[one.low_share * 100 for one in ones],
             y=[one.metric for one in ones],
             mode="text",
-            text=[text.milliseconds(item.p50_ms) for item in latencies],
+            text=[f"{text.milliseconds(item.p50_ms)}<br> " for item in latencies],  # a line free for the mark
             textposition="top center",
             hoverinfo="skip",
             showlegend=False,

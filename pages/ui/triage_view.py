@@ -19,18 +19,14 @@ from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from pages.ui.triage_charts import curve_figure, strip_figure
+from pages.ui.triage_words import search_title, triage_sentence
 from trt_core.domain.plans import plan_text
 from trt_core.domain.triage import TriageRun
-from trt_core.domain.validation import FLOOR_METRICS, Judgement, Verdict
+from trt_core.domain.validation import FLOOR_METRICS
 from trt_core.services.plan_latency import PlanLatency
 from trt_core.workbench import Workbench
 
 _RUN = "triage.run"
-_LOSS = {
-    Verdict.NOT_WORSE: "is proven to stay within {}",
-    Verdict.WORSE: "is proven to be more than {}",
-    Verdict.TOO_FEW: "cannot be held against {} with these samples",
-}
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -48,31 +44,10 @@ def choose_run(heads: Sequence[TriageRun], chosen: str) -> None:
         list(by_id),
         index=None,
         key=_RUN,
-        format_func=lambda item: f"{by_id[item].plan.recipe.precision.value.upper()} · {by_id[item].metric} · {item}",
+        format_func=lambda item: search_title(by_id[item]),
         on_change=lambda: select({"triage": st.session_state[_RUN] or ""}),
         placeholder="Choose",
     )
-
-
-def triage_sentence(run: TriageRun) -> str:
-    """The answer of a search in a sentence; cards and findings hold the figures."""
-    after = run.after
-    return (
-        f"Keeping {text.counted(len(after.kept), 'node')} of {len(run.plan.entries)} leaves "
-        f"{text.percent(after.low_share_of_all)} of all MACs in {PRECISION_LABELS[run.plan.recipe.precision]}; "
-        f"{_outcome(run.metric, after.judgement)}."
-    )
-
-
-def _outcome(metric: str, judgement: Judgement) -> str:
-    if metric in FLOOR_METRICS:
-        where = "at or above" if judgement.verdict is Verdict.NOT_WORSE else "below"
-        return f"{text.plain(metric)} is {where} the floor of {text.figure(judgement.tolerance)}"
-    said = f"the loss {_LOSS[judgement.verdict].format(text.percent(judgement.tolerance))}"
-    groups = judgement.by_groups
-    if groups is None or groups.verdict is judgement.verdict:
-        return said
-    return f"{said}, by samples: by their {groups.groups:,} originals it is {groups.verdict.value}"
 
 
 def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:

@@ -16,6 +16,7 @@ from pages.ui.theme import PRECISION_COLOURS
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
+from pages.ui.triage_words import search_title
 from tests.pages.conftest import open_expanders, words
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import JobKind
@@ -354,3 +355,12 @@ def test_the_switch_is_on_where_the_engine_runs_and_a_refusal_is_said_on_the_pag
     assert not app.exception
     assert "needs an NVIDIA GPU and TensorRT" in words(app)
     assert not [item for item in bench.jobs.jobs() if item.kind is JobKind.VALIDATE]
+
+
+def test_searches_of_one_model_are_told_apart_by_how_they_calibrated(run):
+    recipe = replace(run.plan.recipe, method=CalibrationMethod.PERCENTILE, percentile=99.9, attention=True)
+
+    said = search_title(replace(run, plan=replace(run.plan, recipe=recipe)))
+
+    assert said.startswith(f"INT8 · percentile 99.9 · with attention · {run.metric} · ")
+    assert run.id in said
