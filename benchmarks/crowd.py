@@ -1,7 +1,8 @@
 """What the server itself takes for ten readers at one moment, a build running beside it: their browsers left out.
 
 Ten browsers on the server's own two cores mostly measure each other's drawing (see `dashboard`). Here ten sessions
-speak Streamlit's protocol over web sockets, as a browser does, and read everything that is sent to them.
+speak Streamlit's protocol over web sockets, as a browser does, and read everything that is sent to them. Then one of
+the ten is a whole Chromium: what a reader waits for who shares the server with nine others, but not the machine.
 """
 
 from __future__ import annotations
@@ -9,24 +10,35 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.dashboard import building, percentile
+from playwright.sync_api import sync_playwright
+
+from benchmarks.dashboard import GO, IDLE, TITLES, building, opened, percentile
 from benchmarks.large_model import NODES, PAGES, fill
 from benchmarks.tables import Table, spread
-from scripts.screenshots import server
+from scripts import chromium
+from scripts.screenshots import FLAGS, server
 
 READERS, COLD, ROUNDS = 10, 2, 4  # two rounds see every page for the first time
+LATER = 3  # times round all pages, after the first
 
 
-def run() -> Table:
-    """Rounds of ten sessions at one moment; those that see their pages for the first time stand apart."""
+def run() -> list[Table]:
+    """Rounds of ten sessions at one moment, then of nine and a browser; first visits stand apart."""
     with tempfile.TemporaryDirectory(prefix="enginescope-crowd-") as name:
         workspace = Path(name) / "workspace"
         workspace.mkdir()
         queries = fill(workspace)
         with server(workspace) as address, building(workspace):
             rounds = [asyncio.run(_crowd(address, queries, turn)) for turn in range(COLD + ROUNDS)]
+        with server(workspace) as address:
+            first, later = _reader(workspace, address, queries)
+    return [_sessions(rounds), _among_nine(first, later)]
+
+
+def _sessions(rounds: list[list[float]]) -> Table:
     waits = [seconds for found in rounds[COLD:] for seconds in found]
     p95 = percentile(waits, 95)
     return Table(
@@ -45,8 +57,50 @@ def run() -> Table:
     )
 
 
-async def _crowd(address: str, queries: dict[str, str], turn: int) -> list[float]:
-    chosen = [PAGES[(number + turn * READERS) % len(PAGES)] for number in range(READERS)]
+def _among_nine(first: list[float], later: list[float]) -> Table:
+    p95 = percentile(later, 95)
+    return Table(
+        title=f"One Chromium among {READERS - 1} sessions, during a build",
+        method=(
+            f"A reader in Chromium follows links round {len(TITLES)} pages; at the moment of each click {READERS - 1} "
+            "new sessions ask for a page each, and a build of the model runs. Seconds from the click until the page's "
+            "script has run and its title stands, median (lowest–highest). Server, build and Chromium share the "
+            "machine, the other readers' drawing is left out: that is done at their own machines."
+        ),
+        columns=("visits", "seconds"),
+        rows=(("first", spread(first)), ("later", spread(later))),
+        limits=((f"one of {READERS} readers, later visits, p95", f"{p95:.2f} s", "2 s", p95 < 2),),
+    )
+
+
+def _reader(workspace: Path, address: str, queries: dict[str, str]) -> tuple[list[float], list[float]]:
+    path, waits = chromium.find(), []
+    if path is None:
+        raise RuntimeError(chromium.REMEDY)
+    with sync_playwright() as driver, ThreadPoolExecutor(1) as others:
+        page = opened(
+            driver.chromium.launch(executable_path=path, args=FLAGS),
+            f"{address}/jobs?{queries['divergence']}&{queries['build']}",
+            "h1",
+        )
+        page.locator(IDLE).wait_for(state="attached", timeout=120_000)
+        for turn in range((1 + LATER) * len(TITLES)):
+            with building(workspace):
+                at = time.time() + 1.0
+                page.evaluate(GO, [TITLES[turn % len(TITLES)], at * 1000])
+                nine = others.submit(asyncio.run, _crowd(address, queries, turn, readers=READERS - 1, at=at))
+                waits.append(float(page.wait_for_function("window.took", timeout=120_000).json_value()))
+                nine.result()
+            time.sleep(1.0)  # what the page still draws after it stands
+    return waits[: len(TITLES)], waits[len(TITLES) :]
+
+
+async def _crowd(
+    address: str, queries: dict[str, str], turn: int, *, readers: int = READERS, at: float = 0.0
+) -> list[float]:
+    """Every session's seconds; they begin together, at the time `at` where it is given."""
+    chosen = [PAGES[(number + turn * readers) % len(PAGES)] for number in range(readers)]
+    await asyncio.sleep(max(0.0, at - time.time()))
     return list(await asyncio.gather(*(_visit(address, page, queries[page]) for page in chosen)))
 
 
@@ -71,4 +125,5 @@ async def _visit(address: str, page: str, query: str) -> float:
 
 
 if __name__ == "__main__":
-    print(run().markdown())
+    for table in run():
+        print(table.markdown())

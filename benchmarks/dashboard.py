@@ -23,12 +23,12 @@ SESSIONS, RERUNS = 4, 10
 BROWSERS, LATER = 10, 3
 REPEATS = 5
 STARTS = 3
-_DRAWN = ".stage .box"  # a box of the graph, inside of the component
-_TITLES = ("Models", "Support", "Build", "Fusion", "Latency", "Divergence", "System")  # one more in each round
+BOX = ".stage .box"  # a box of the graph, inside of the component
+TITLES = ("Models", "Support", "Build", "Fusion", "Latency", "Divergence", "System")  # one more in each round
 _REST_S = 3  # what a page still draws after it stands is left to end before the next round
-_IDLE = '[data-test-script-state="notRunning"]'
+IDLE = '[data-test-script-state="notRunning"]'
 # Each browser follows its own link at one moment and notes when the new page's script has run and its title stands.
-_GO = """([title, at]) => {
+GO = """([title, at]) => {
   window.took = null;
   setTimeout(() => {
     const begin = performance.now();
@@ -89,8 +89,8 @@ def browsers(workspace: Path, queries: dict[str, str], path: str) -> list[Table]
             link = f"{address}/jobs?{queries['divergence']}&{queries['build']}"
             alone = _clicks(browser, link, workspace, readers=1)
             crowd = _clicks(browser, link, workspace, readers=BROWSERS)
-        with server(workspace, folder=write_empty_pages(workspace.parent / "empty", _TITLES)) as address:
-            floor = _clicks(browser, f"{address}/{_TITLES[-1].lower()}", workspace, readers=BROWSERS)
+        with server(workspace, folder=write_empty_pages(workspace.parent / "empty", TITLES)) as address:
+            floor = _clicks(browser, f"{address}/{TITLES[-1].lower()}", workspace, readers=BROWSERS)
         browser.close()
     return [_drawing(starts, drawn), _clicking(alone, crowd, floor)]
 
@@ -124,7 +124,7 @@ def _clicking(alone: Clicks, crowd: Clicks, floor: Clicks) -> Table:
             p95 = percentile(waits, 95)
             rows.append((f"{who}, {when}", spread(waits), f"{p95:.2f}"))
         limits.append((f"{who} during a build, later visits, p95", f"{p95:.2f} s", "2 s", p95 < 2))
-    empty = f"{BROWSERS} browsers at once, pages of a title and {len(_TITLES)} links only"
+    empty = f"{BROWSERS} browsers at once, pages of a title and {len(TITLES)} links only"
     rows.append((f"{empty}, later visits", spread(floor.later), f"{percentile(floor.later, 95):.2f}"))
     rows.append(("Chromium's own processor time in the crowd's later visits", _own(crowd), ""))
     rows.append(("the same on the pages of a title and links only", _own(floor), ""))
@@ -133,7 +133,7 @@ def _clicking(alone: Clicks, crowd: Clicks, floor: Clicks) -> Table:
         method=(
             f"From a click to another page of the model of {NODES:,} nodes, while it is built, until the page's script "
             f"has run and its title stands, in seconds: median (lowest–highest). Each browser goes round "
-            f"{len(_TITLES)} pages; its first visit to one loads and evaluates what that page draws with. The browsers "
+            f"{len(TITLES)} pages; its first visit to one loads and evaluates what that page draws with. The browsers "
             "run on the server's own cores, so that ten at once wait for each other's drawing, which ten readers at "
             "their own machines do not; what the server takes for ten at once is in `crowd.md`. Pages of a title and "
             "links only, under the same build in the same run, are the least that ten such browsers can take here."
@@ -187,19 +187,20 @@ def environment(workspace: Path) -> Iterator[None]:
 def _start(browser: Browser, workspace: Path) -> float:
     begin = time.perf_counter()
     with server(workspace) as address:
-        _drawn(browser, address, "h1").close()
+        opened(browser, address, "h1").close()
         return time.perf_counter() - begin
 
 
 def _first_view(browser: Browser, address: str) -> float:
     begin = time.perf_counter()
-    page = _drawn(browser, address, _DRAWN)
+    page = opened(browser, address, BOX)
     seconds = time.perf_counter() - begin
     page.close()
     return seconds
 
 
-def _drawn(browser: Browser, address: str, selector: str) -> Page:
+def opened(browser: Browser, address: str, selector: str) -> Page:
+    """A page of the dashboard, once what `selector` names stands on it."""
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.goto(address)
     page.locator(selector).first.wait_for(timeout=120_000)
@@ -217,16 +218,16 @@ class Clicks:
 
 def _clicks(browser: Browser, link: str, workspace: Path, *, readers: int) -> Clicks:
     """Rounds in which every browser follows its own link at one moment while a build runs."""
-    pages = [_drawn(browser, link, "h1") for _ in range(readers)]
+    pages = [opened(browser, link, "h1") for _ in range(readers)]
     for page in pages:
-        page.locator(_IDLE).wait_for(state="attached", timeout=120_000)
+        page.locator(IDLE).wait_for(state="attached", timeout=120_000)
     rounds, spent = [], []
-    for turn in range(len(_TITLES) + LATER):
+    for turn in range(len(TITLES) + LATER):
         with building(workspace):
             before = _burnt()
             at = time.time() * 1000 + 1500
             for number, page in enumerate(pages):
-                page.evaluate(_GO, [_TITLES[(number + turn) % len(_TITLES)], at])
+                page.evaluate(GO, [TITLES[(number + turn) % len(TITLES)], at])
             rounds.append(
                 [
                     float(page.wait_for_function("window.took", timeout=120_000, polling=100).json_value())
@@ -237,11 +238,11 @@ def _clicks(browser: Browser, link: str, workspace: Path, *, readers: int) -> Cl
             spent.append((_burnt() - before) / readers)
     for page in pages:
         page.close()
-    first, later = rounds[: len(_TITLES)], rounds[len(_TITLES) :]
+    first, later = rounds[: len(TITLES)], rounds[len(TITLES) :]
     return Clicks(
         first=[seconds for waits in first for seconds in waits],
         later=[seconds for waits in later for seconds in waits],
-        drawing_s=median(spent[len(_TITLES) :]),
+        drawing_s=median(spent[len(TITLES) :]),
     )
 
 

@@ -155,6 +155,7 @@ def test_hostile_names_stay_text_on_both_pages_and_in_their_reports(visit, brows
             page.keyboard.press("ArrowDown")
             page.keyboard.press("Enter")
             settle(page)
+        page.get_by_role("button", name="Report as one HTML file").scroll_into_view_if_needed()
         open_tab(page, page.get_by_role("tab", name=tab))
         block = page.locator('[data-testid="stMainBlockContainer"]')
         assert block.locator("img:not([src^='data:']), .katex, a[href*='evil']").count() == 0

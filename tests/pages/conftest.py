@@ -18,6 +18,13 @@ ROOT = Path(__file__).parents[2]
 OpenPage = Callable[..., AppTest]
 
 
+@pytest.fixture(autouse=True)
+def _no_cache_of_another_test() -> None:
+    """A report by command line reads pages' caches, too, and leaves its workbench in them."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
     """A workbench over the same folder as the pages'."""
