@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import settle
 from tests.browser.site import ROOT, running, watched
 
 pytestmark = pytest.mark.browser
@@ -36,8 +37,10 @@ def test_opening_a_box_draws_it_and_nothing_else_again(page):
 def test_what_was_typed_outlives_the_folding_and_the_result(page):
     page.get_by_label("Name").fill("mine")
     page.get_by_text("New", exact=True).click()
+    expect(page.get_by_label("Name")).to_be_hidden()
     page.get_by_text("New", exact=True).click()
     expect(page.get_by_label("Name")).to_have_value("mine")
+    settle(page)
 
     page.get_by_role("button", name="Make").click()
 

@@ -135,6 +135,6 @@ def test_measured_plans_say_their_milliseconds_on_the_curve_and_under_which_cond
     (words,) = [trace for trace in curve_figure(run, latencies).data if trace.mode == "text"]
     said = " ".join(note.text for note in curve_figure(run, latencies).layout.annotations)
 
-    assert list(words.text) == ["1.50 ms"]
+    assert list(words.text) == ["1.50 ms<br> "]
     assert "tensorrt 8.6.0 on H200, batch 8, the rest in FP16" in said.replace("<br>", " ")
     assert not [trace for trace in curve_figure(run).data if trace.mode == "text"]
