@@ -79,7 +79,7 @@ def _file(bench: Workbench, model: ModelRecord) -> str:
         key=f"divergence.{model.id}.file",
         format_func=lambda item: text.clean(f"{files[item].name} · {item}", 90) if item else "Variants made here",
         help="A file with Q/DQ pairs or FP16 tensors that another tool made of this model: upload it on Models. Its "
-        "own scales are judged, and the layers where they do not fit come first.",
+        "own INT8 scales are judged, and the layers where they do not fit come first.",
     )
 
 
