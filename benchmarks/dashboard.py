@@ -71,8 +71,8 @@ def scripts(workspace: Path, queries: dict[str, str]) -> Table:
         method=(
             f"Streamlit's AppTest runs each page's real script over a real workspace (INT8 engine, run, comparison); "
             f"{SESSIONS} new sessions of {RERUNS} runs each in one process, first runs included, milliseconds. "
-            "AppTest's own reading of what was drawn is part of it; the browser is not, nor what a page draws only when "
-            "it is opened or scrolled to."
+            "AppTest's own reading of what was drawn is part of it; the browser is not, nor what a page draws only "
+            "when it is opened or scrolled to."
         ),
         columns=("page", "median", "p95", "slowest", "p95 of processor time"),
         rows=tuple(rows),
