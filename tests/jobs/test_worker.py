@@ -64,10 +64,11 @@ def test_work_steps_back_behind_the_pages_and_a_measurement_does_not(bench: Work
     own = os.nice(0)
     model = bench.library.add_file(SAMPLE, trusted=True)
     work = bench.variants.submit(QuantizeSpec(model_id=model.id, recipe=Recipe(precision=Precision.FP16)))
-    until(bench, work, lambda job: job.pid is not None and niceness(job.pid) > own)
+    until(bench, work, lambda job: job.pid is not None and niceness(job.pid) > own and session_niceness(job.pid) != 0)
 
     measured = until(bench, long_measurement(bench), is_measuring)
     assert niceness(measured.pid) == own
+    assert not session_niceness(measured.pid)
     bench.jobs.cancel(measured.id)
 
 
@@ -76,6 +77,14 @@ def niceness(pid: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, pid)
     except ProcessLookupError:
         return 0
+
+
+def session_niceness(pid: int | None) -> int | None:
+    """The niceness that the kernel gives to the session of that process; None where it has no groups of sessions."""
+    try:
+        return int(Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii").split("nice")[1])
+    except (OSError, IndexError):
+        return None
 
 
 def test_a_cancelled_worker_stops_and_leaves_no_scratch(bench: Workbench):
