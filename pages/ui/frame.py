@@ -28,7 +28,7 @@ from pages.ui.asked import keep_to_asked
 from pages.ui.bench import workbench
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
-from pages.ui.links import PAGES, link_to
+from pages.ui.menu import STYLE, Chip, show_chips, show_menu
 from pages.ui.notices import keep_links_in_this_tab, show_notices
 from pages.ui.pickers import settle
 from pages.ui.state import travelling
@@ -44,7 +44,7 @@ _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "
 # which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width; min, opt and max
 # stay under their words in one; what is written small keeps a contrast of 4.5 to 1 for a projector, and so does what
 # stands on the dark theme's light green. No foreign text here.
-_STYLE = """<style>
+_STYLE = """
 [data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
@@ -69,7 +69,7 @@ h1 { font-size: 2rem !important; }
 .count-bars td:last-child { text-align: right; padding-right: 0; }
 @media (max-width: 1100px) { .st-key-graph-beside [data-testid="stColumn"] { min-width: calc(100% - 1.5rem); } }
 @media (max-width: 640px) { [class*="st-key-sizes-"] [data-testid="stColumn"] { min-width: 0; } }
-</style>"""
+"""
 
 
 @contextmanager
@@ -77,43 +77,35 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     """Draw the frame; the body of the `with` is the page."""
     keep_to_asked(page)
     st.set_page_config(page_title=f"{title} · Enginescope", page_icon=_ICON, layout="wide")
-    st.html(_STYLE)
+    st.html(f"<style>{_STYLE}{STYLE}</style>")
     bench = None
     with boundary():
         bench = workbench()
         settle(bench, page=page)
     with st.sidebar:
-        _menu(bench)
+        show_menu(page, travelling())
+        if bench is not None:
+            show_running(bench)
     st.title(title, anchor=False)
     if bench is None:
         st.stop()
-    _chips(bench)
+    show_chips(_chips(bench), page, travelling())
     with boundary(page):
         yield bench
     keep_links_in_this_tab()
     show_notices()
 
 
-def _menu(bench: Workbench | None) -> None:
-    st.markdown("**Enginescope**")
-    room = None
-    for page in PAGES:
-        if page.exists and page.room != room:
-            st.caption(page.room or "Behind it")
-            room = page.room
-        if page.exists:
-            st.page_link(page.path, label=page.label, icon=page.icon, query_params=travelling())
-    if bench is not None:
-        show_running(bench)
-
-
-def _chips(bench: Workbench) -> None:
+def _chips(bench: Workbench) -> list[Chip]:
     chosen = {name: value for name, value in travelling().items() if name in _CHIPS}
-    # Drawn even when empty: an element that comes and goes would shift, and so reset, all that follows.
-    with st.container(horizontal=True, key="frame.chips", gap="small"):
-        for name, value in chosen.items():
-            label = f"SM {int(value) / 10:.1f}" if name == "target" else _chip_label(bench, value)
-            link_to(_CHIPS[name], label=f"{name} {text.code(label, 32)}")
+    return [
+        Chip(
+            name=name,
+            value=f"SM {int(value) / 10:.1f}" if name == "target" else _chip_label(bench, value),
+            page=_CHIPS[name],
+        )
+        for name, value in chosen.items()
+    ]
 
 
 def _chip_label(bench: Workbench, artifact_id: str) -> str:

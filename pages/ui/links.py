@@ -83,5 +83,8 @@ def link_to(key: str, *, label: str, changes: Mapping[str, str] | None = None, i
 
 
 def url_of(key: str, query: Mapping[str, str]) -> str:
-    """The address of a page for a link inside text; the query holds ids, which need no escaping in Markdown."""
-    return f"/{key}?{urlencode(dict(query))}" if query else f"/{key}"
+    """The address of a page for a link inside text; the query holds ids, which need no escaping in Markdown.
+
+    Relative to the page it stands on, so that it also holds behind a proxy that serves the dashboard from a folder.
+    """
+    return f"{key}?{urlencode(dict(query))}" if query else key

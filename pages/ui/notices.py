@@ -1,17 +1,20 @@
-"""Toasts that survive a rerun: Streamlit drops what a run has not sent yet when the next one begins."""
+"""Toasts that survive a rerun, and links of our own that stay in the session.
+
+Streamlit drops what a run has not sent yet when the next one begins: toasts are kept until one ends.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 _PENDING = "frame.notices"
-# Streamlit opens every link of a toast in another tab. Ours stay in this one, and in its session: the browser's address
-# changes as by a link of the menu, and Streamlit follows as it follows the Back button. No foreign text here.
+# Streamlit opens every link of a toast in another tab, and knows nothing of the menu's. Ours stay in this one, and in its
+# session: the browser's address changes, and Streamlit follows as it follows the Back button. No foreign text here.
 _SAME_TAB = """<script>
-if (!window.enginescopeToasts) {
-  window.enginescopeToasts = true;
+if (!window.enginescopeLinks) {
+  window.enginescopeLinks = true;
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.('[data-testid="stToast"] a');
+    const link = event.target.closest?.('[data-testid="stToast"] a, .menu a, .chips a');
     const elsewhere = event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || elsewhere || link.origin !== location.origin) return;
     event.preventDefault();
@@ -28,7 +31,7 @@ def announce(markdown: str) -> None:
 
 
 def keep_links_in_this_tab() -> None:
-    """Have the links of toasts open in the tab where they are; once a run, where an element more shifts nothing."""
+    """Have our links open in the tab and session where they are; once a run, where an element more shifts nothing."""
     st.html(_SAME_TAB, unsafe_allow_javascript=True)
 
 
