@@ -106,7 +106,7 @@ def _cards(record: BuildRecord) -> list[Metric]:
         Metric(
             label="Parse and build",
             value=text.seconds(record.seconds),
-            how=f"Once, in the worker, backend {text.plain(record.backend_version)}; other stages are under Time.",
+            how=f"Once, in the worker, backend {record.backend_version}; other stages are under Time.",
         ),
     ]
 

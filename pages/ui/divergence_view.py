@@ -122,19 +122,17 @@ def _cards(view: RunView, loss: Loss) -> list[Metric]:
         Metric(
             label=f"{title} worst output",
             value=sqnr(loss.output_sqnr_db),
-            how=f"{how} Output {text.code(loss.output)}." if loss.output else how,
+            how=f"{how} Output {loss.output}." if loss.output else how,
         ),
         Metric(
             label=f"{title} worst layer",
             value=sqnr(loss.worst_sqnr_db),
-            how=f"{how} At {text.code(loss.worst.name)}; {count} of {loss.layers} layers are below {below:g} dB.",
+            how=f"{how} At {loss.worst.name}; {count} of {loss.layers} layers are below {below:g} dB.",
         ),
         Metric(
             label=f"{title} loss begins",
             value=f"layer {view.position_of(first.index)}" if first else "nowhere",
-            how=f"{how} {text.code(first.name)} loses {sqnr(first.loss_db)}."
-            if first
-            else f"{how} No layer loses 6 dB.",
+            how=f"{how} {first.name} loses {sqnr(first.loss_db)}." if first else f"{how} No layer loses 6 dB.",
         ),
     ]
 

@@ -16,19 +16,19 @@ reruns outside of the body: put `with boundary():` (pages.ui.errors) inside it. 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import text
+from pages.ui import cards, menu
 from pages.ui.asked import keep_to_asked
 from pages.ui.bench import workbench
+from pages.ui.cards import Metric, metrics
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
-from pages.ui.menu import STYLE, Chip, show_chips, show_menu
+from pages.ui.menu import Chip, show_chips, show_menu
 from pages.ui.notices import keep_links_in_this_tab, show_notices
 from pages.ui.pickers import settle
 from pages.ui.state import travelling
@@ -45,7 +45,7 @@ _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "
 # stay under their words in one; what is written small keeps a contrast of 4.5 to 1 for a projector, and so does what
 # stands on the dark theme's light green. No foreign text here.
 _STYLE = """
-[data-testid="stMetricValue"], [data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
+[data-testid="stDataFrame"] { font-variant-numeric: tabular-nums; }
 [data-testid="stMarkdownContainer"] { overflow-wrap: anywhere; }
 [data-testid="stFileUploaderDropzoneInstructions"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding: 2.5rem 2.5rem 4rem; }
@@ -77,7 +77,7 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     """Draw the frame; the body of the `with` is the page."""
     keep_to_asked(page)
     st.set_page_config(page_title=f"{title} · Enginescope", page_icon=_ICON, layout="wide")
-    st.html(f"<style>{_STYLE}{STYLE}</style>")
+    st.html(f"<style>{_STYLE}{menu.STYLE}{cards.STYLE}</style>")
     bench = None
     with boundary():
         bench = workbench()
@@ -131,20 +131,3 @@ def _label(_bench: Workbench, artifact_id: str) -> str:
 def verdict(sentence: str) -> None:
     """The page's answer in one sentence, before everything else. Markdown: foreign names go through `text.code`."""
     st.markdown(f"#### {sentence}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One card: a number with its unit; `how` says how it was measured, on hover."""
-
-    label: str
-    value: str
-    how: str = ""
-
-
-def metrics(cards: Sequence[Metric] | Mapping[str, str]) -> None:
-    """Three to five cards in one row."""
-    items = [Metric(label=k, value=v) for k, v in cards.items()] if isinstance(cards, Mapping) else list(cards)
-    with st.container(horizontal=True, gap="small"):
-        for card in items:
-            st.metric(card.label, text.plain(card.value, 40), help=card.how or None, border=True, width="stretch")

@@ -147,7 +147,7 @@ def _spread(views: Sequence[RunView], name: str) -> None:
 
 def _cards(view: RunView) -> list[Metric]:
     found, conditions = view.summary, view.run.conditions
-    how = text.plain(conditions.method)
+    how = conditions.method
     interval = "The interval beside it in the table is distribution-free, 95 %."
     return [
         Metric(label="p50", value=text.milliseconds(found.p50_ms), how=f"{how} {interval}"),

@@ -33,7 +33,7 @@ def machine_cards(machine: Machine, usage: Usage) -> None:
     """Processor, memory, disk and workspace."""
     metrics(
         [
-            Metric(label="Cores", value=str(machine.cores), how=text.plain(machine.processor)),
+            Metric(label="Cores", value=str(machine.cores), how=machine.processor),
             Metric(
                 label="Memory free",
                 value=text.mebibytes(machine.memory_free_bytes),

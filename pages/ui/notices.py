@@ -8,7 +8,7 @@ from __future__ import annotations
 import streamlit as st
 
 _PENDING = "frame.notices"
-# Streamlit opens every link of a toast in another tab, and knows nothing of the menu's. Ours stay in this one, and in its
+# Streamlit opens every link of a toast in another tab, and knows nothing of the menu's. Ours stay in this tab and its
 # session: the browser's address changes, and Streamlit follows as it follows the Back button. No foreign text here.
 _SAME_TAB = """<script>
 if (!window.enginescopeLinks) {

@@ -130,7 +130,7 @@ def answer(run: SensitivityRun, *, name: Callable[[str], str] = str, say: Callab
 def _card(run: SensitivityRun, part: PrecisionSensitivity) -> Metric:
     label = f"{PRECISION_LABELS[part.precision]} {run.metric}"
     if part.plain is None:
-        return Metric(label=label, value="–", how=text.plain(part.refusal))
+        return Metric(label=label, value="–", how=part.refusal)
     judged = part.plain.judgement
     how = f"{judged.verdict.value}; {text.percent(part.plain.low_share_of_all)} of all MACs lowered. {judged.method}."
     return Metric(label=label, value=text.figure(part.plain.metric, digits=4), how=how)

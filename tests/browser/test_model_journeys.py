@@ -91,7 +91,7 @@ def test_hostile_names_are_shown_as_text_and_ask_nothing_of_the_outside(visit, s
 
     for place in ("models", "support"):
         page = visit(f"/{place}?model={record.id}")
-        expect(page.locator('[data-testid="stMetric"]').first).to_be_visible(timeout=20_000)
+        expect(page.locator(".cards dd").first).to_be_visible(timeout=20_000)
         open_tab(page, page.get_by_role("tab", name="Nodes"))
         block = page.locator('[data-testid="stMainBlockContainer"]')
         assert block.locator("img, .katex, a[href*='evil']").count() == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +57,13 @@ def open_page(bench: Workbench) -> OpenPage:
 def mlp(bench: Workbench) -> ModelRecord:
     """A small dynamic model in the workspace."""
     return bench.library.add_upload({"mlp.onnx": io.BytesIO(models.mlp().SerializeToString())})
+
+
+def cards(app: AppTest) -> dict[str, tuple[str, str]]:
+    """The cards of a page in their order: value and how it was measured, by label."""
+    blocks = "".join(item.proto.body for item in app.get("html") if 'class="cards"' in item.proto.body)
+    parts = re.findall(r"<div><dt>(.*?)(?:<span[^>]*>.*?</span><em[^>]*>(.*?)</em>)?</dt><dd>(.*?)</dd></div>", blocks)
+    return {html.unescape(label): (html.unescape(value), html.unescape(how)) for label, how, value in parts}
 
 
 def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pages.ui.divergence_charts import sqnr, sqnr_figure
 from pages.ui.divergence_run import layer_rows, origin_rows, run_title, run_view
-from tests.pages.conftest import words
+from tests.pages.conftest import cards, words
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun, LayerDivergence, OutputDivergence, TensorError
@@ -156,7 +156,7 @@ def test_a_run_answers_for_each_precision_and_says_that_it_is_simulated(mlp, run
     assert "At the outputs: INT8" in said
     assert "Simulated in ONNX Runtime" in said
     assert "few.npz" in said.replace("\\", "")
-    assert [metric.label for metric in app.metric[:3]] == [
+    assert list(cards(app))[:3] == [
         "INT8 (I) worst output",
         "INT8 (I) worst layer",
         "INT8 (I) loss begins",

@@ -34,9 +34,9 @@ def test_a_page_without_a_selection_runs_once_and_shows_what_it_chose(open_page,
     app = open_page(page)
     assert runs == [page]
     assert app.query_params["model"] == [mlp.id] or app.query_params["model"] == mlp.id
-    links = [link.proto.label for link in app.get("page_link")]
-    assert any(label.startswith("model ") for label in links)
-    assert any(label.startswith("build ") for label in links) == (page in ("fusion", "deploy"))
+    (chips,) = (item.proto.body for item in app.get("html") if 'class="chips"' in item.proto.body)
+    assert "<span>model <code>" in chips
+    assert ("<span>build <code>" in chips) == (page in ("fusion", "deploy"))
 
 
 def test_a_link_to_a_build_alone_opens_its_model(open_page, bench, mlp, build, runs):

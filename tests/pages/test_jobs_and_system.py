@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pages.ui import text
-from tests.pages.conftest import open_tabs, words
+from tests.pages.conftest import cards, open_tabs, words
 from trt_core.domain.jobs import Job, JobKind, JobState, Progress, Use
 from trt_core.settings import VARIABLES
 
@@ -109,7 +109,7 @@ def test_the_end_of_a_job_is_announced_once_with_a_link_to_what_it_made(open_pag
     bench.jobs._context.jobs.move(job.id, JobState.SUCCEEDED, result={"build": "b-0123456789ab", "cached": False})
     app.run()
 
-    assert [toast.value for toast in app.toast] == ["Done: build 4. [Open](/fusion?build=b-0123456789ab)"]
+    assert [toast.value for toast in app.toast] == ["Done: build 4. [Open](fusion?build=b-0123456789ab)"]
     assert not app.run().toast
 
 
@@ -124,5 +124,5 @@ def test_what_job_logs_take_is_part_of_what_the_workspace_uses(open_page, bench,
     assert usage.used_bytes - before.used_bytes == 3 << 20
     assert usage.job_bytes - before.job_bytes == 3 << 20
 
-    card = next(item for item in open_page("system").metric if item.label == "Workspace")
-    assert f"Job logs and their list take {text.mebibytes(usage.job_bytes)}" in card.proto.help
+    _, how = cards(open_page("system"))["Workspace"]
+    assert f"Job logs and their list take {text.mebibytes(usage.job_bytes)}" in how

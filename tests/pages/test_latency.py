@@ -12,7 +12,7 @@ from pages.ui.latency_runs import run_precision, run_views, transfers_sentence
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_bytes
-from tests.pages.conftest import scroll_to, words
+from tests.pages.conftest import cards, scroll_to, words
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BenchSpec, BuildSpec, QuantizeSpec
@@ -101,7 +101,7 @@ def test_one_run_answers_with_intervals_and_its_conditions(bench, mlp, open_page
     assert "p50" in said
     assert "40 samples of ONNX Runtime" in said
     assert "no TensorRT latency" in said
-    assert [metric.label for metric in app.metric][:5] == ["p50", "p99", "Throughput", "Samples", "Cold start"]
+    assert list(cards(app))[:5] == ["p50", "p99", "Throughput", "Samples", "Cold start"]
     assert "too few samples: from 10,000 on" in set(app.dataframe[0].value["interpolated"])
     assert plots(app)
     for plot in plots(app):
@@ -242,7 +242,7 @@ def test_a_load_has_its_price_beside_the_run_that_was_measured(bench, mlp, open_
     app = open_page("latency", model=mlp.id, latency=run.id, tab="cost")
 
     def price() -> str:
-        return {item.label: item.value for item in app.metric}["A month"]
+        return cards(app)["A month"][0]
 
     before = price()
     app.number_input("latency.price").set_value(30.0).run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pages.ui.sweep_form import numbers
-from tests.pages.conftest import words
+from tests.pages.conftest import cards, words
 from trt_core.domain.sweeps import SweepSpec
 from trt_core.errors import InvalidInput, JobCancelled
 from trt_core.testing import CollectingReporter
@@ -43,9 +43,9 @@ def test_the_sweet_spot_is_named_and_the_cost_follows_the_price(open_page, bench
 
     assert "the sweet spot is batch" in words(app)
     assert "ONNX Runtime" in words(app)
-    before = {item.label: item.value for item in app.metric}["A month"]
+    before = cards(app)["A month"][0]
     app.number_input("sweeps.price").set_value(30.0).run()
-    after = {item.label: item.value for item in app.metric}["A month"]
+    after = cards(app)["A month"][0]
     assert before != after
 
     app.number_input("sweeps.limit").set_value(0.0).run()
