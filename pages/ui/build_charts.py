@@ -1,56 +1,13 @@
-"""Figures of the build page: profiles as ranges, precisions asked for and real, where the time went."""
+"""Figures of the build page: precisions asked for and real, where the time went."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, precision_of
 from trt_core.domain.artifacts import BuildRecord
-from trt_core.domain.profile_axes import Sizes
-
-
-def profile_figure(profiles: Sequence[Mapping[str, Sizes]]) -> Any:
-    """One line a profile and open size, from min to max, with a diamond at opt."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    labels = []
-    for number, sizes in enumerate(profiles, start=1):
-        for name, (low, opt, high) in sizes.items():
-            label = f"{number} · {text.chart(name, 24)}"
-            labels.append(label)
-            hover = f"profile {number}, {text.chart(name)}: min {low}, opt {opt}, max {high}<extra></extra>"
-            figure.add_scatter(
-                x=[low, high],
-                y=[label, label],
-                mode="lines+markers",
-                line={"width": 7, "color": NEUTRAL},
-                marker={"symbol": "line-ns-open", "size": 15, "color": NEUTRAL},
-                hovertemplate=hover,
-                showlegend=False,
-            )
-            figure.add_scatter(
-                x=[opt],
-                y=[label],
-                mode="markers+text",
-                marker={"symbol": "diamond", "size": 13, "color": "#2f6f4f", "line": {"width": 1, "color": "white"}},
-                text=[f"opt {opt}"],
-                textposition="top center",
-                hovertemplate=hover,
-                showlegend=False,
-            )
-    figure.update_layout(**plot_layout(height=92 + 46 * len(labels)))
-    largest = max(high for sizes in profiles for _, _, high in sizes.values())
-    ticks = [1 << power for power in range(largest.bit_length() + 1)]
-    figure.update_xaxes(
-        title="size", type="log", tickvals=ticks, ticktext=[str(tick) for tick in ticks], minor={"ticks": ""}
-    )
-    figure.update_xaxes(range=[math.log10(0.85), math.log10(ticks[-1] * 1.1)])
-    figure.update_yaxes(categoryorder="array", categoryarray=labels, range=[len(labels) - 0.4, -0.9])
-    return figure
 
 
 def precision_figure(record: BuildRecord) -> Any:

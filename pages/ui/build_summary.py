@@ -8,12 +8,12 @@ from pathlib import PurePath
 import streamlit as st
 
 from pages.ui import text
-from pages.ui.build_charts import profile_figure
 from pages.ui.build_form import BuildWish
 from pages.ui.findings import show_findings
 from pages.ui.links import link_to
+from pages.ui.profile_bars import show_profiles
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from trt_core.deploy.command_words import CommandLine, FileNames
 from trt_core.deploy.commands import command_lines
 from trt_core.domain.artifacts import ModelRecord
@@ -37,8 +37,7 @@ def show_summary(bench: Workbench, model: ModelRecord, wish: BuildWish) -> None:
                 show_findings(outlook.findings)
     if wish.rows and all(low <= opt <= high for sizes in wish.rows for low, opt, high in sizes.values()):
         st.markdown("**Profiles**")
-        figure = profile_figure(wish.rows)
-        st.plotly_chart(figure, key="build.profile_chart", config=plot_config("profiles"))
+        show_profiles(wish.rows)
     if wish.spec is not None:
         st.markdown("**The same for other tools**")
         _commands(model, wish.spec, wish)

@@ -120,7 +120,7 @@ def strip(report: SupportReport) -> Any:
         showscale=False,
         xgap=1 if len(levels) <= 200 else 0,
         text=[[_hover(node, level) for node, level in zip(report.nodes, levels, strict=True)]],
-        hovertemplate="%{text}<extra></extra>",
+        hovertemplate="%{x} %{text}<extra></extra>",
     )
     for level in _LEVELS:
         share = levels.count(level)
@@ -147,8 +147,12 @@ def _steps() -> list[list[Any]]:
 
 
 def _hover(node: NodeSupport, level: str) -> str:
+    """Name and op, and more where there is more to say than the legend's colour: there may be thousands of nodes."""
+    said = f"{text.chart(node.name)}<br>{text.chart(node.op_type, 40)}"
+    if node.supported and not node.reason:
+        return said
     reason = f"<br>{text.chart(node.reason, 90)}" if node.reason else ""
-    return f"{node.index} {text.chart(node.name)}<br>{text.chart(node.op_type, 40)}: {level}{reason}"
+    return f"{said}: {level}{reason}"
 
 
 def _brackets(figure: Any, report: SupportReport) -> None:
