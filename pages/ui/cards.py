@@ -16,7 +16,7 @@ _VALUE_LIMIT = 40
 # No foreign text here. The mark takes the keyboard's focus, so that what a mouse finds is there for everybody.
 STYLE = """
 .cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 0 !important; padding: 0 !important; }
-.cards div { flex: 1 1 8.5rem; border: 1px solid light-dark(#d5dcd8, #36403f); border-radius: 4px; padding: 1rem;
+.cards div { flex: 1 1 10.5rem; border: 1px solid light-dark(#d5dcd8, #36403f); border-radius: 4px; padding: 1rem;
   position: relative; }
 .cards dt { font-size: 0.875rem; font-weight: 400; line-height: 1.6; }
 .cards dd { font-size: 2.1rem; line-height: 1.3; margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate;

@@ -83,15 +83,13 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
     size = (5 if curve.isolated else 6) if len(run.layers) <= _FEW else 3
     # What all points share is sent once, and numbers as bytes: there may be thousands of them.
     positions = np.array(curve.positions, np.int32)
-    largest = np.array([_largest(run, curve, position) for position in curve.positions], np.float32)
-    said = f"%{{y:.1f}} dB, largest error %{{customdata[1]:.3~g}}<extra>{name}</extra>"
+    common = {"legendgroup": name, "hovertemplate": f"<b>%{{customdata}} · %{{hovertext}}<extra>{name}</extra>"}
     figure.add_scatter(
         x=positions,
         y=np.array(curve.sqnr_db, np.float32),
         mode="lines+markers",
         name=name,
-        customdata=np.column_stack([positions.astype(np.float32), largest]),
-        legendgroup=name,
+        customdata=positions,  # one number a point: a row of two would come back from a click as an object
         line={
             "color": faint(colour) if curve.isolated else colour,
             "width": 1.2 if curve.isolated else 2,
@@ -107,15 +105,17 @@ def _curve(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top:
         selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
         unselected={"marker": {"opacity": 1}},
         connectgaps=False,
-        hovertext=[_place(run, position) for position in curve.positions],
-        hovertemplate=f"<b>%{{customdata[0]}} · %{{hovertext}}: {said}",
+        hovertext=[_hover(run, curve, position) for position in curve.positions],
         row=1,
         col=1,
+        **common,
     )
-    _strips(figure, run, curve, bottom=bottom, top=top, name=name)
+    _strips(figure, run, curve, bottom=bottom, top=top, common=common)
 
 
-def _strips(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top: float, name: str) -> None:
+def _strips(
+    figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top: float, common: dict[str, Any]
+) -> None:
     """What no axis can hold: equal layers on the upper edge, lost ones on the lower."""
     colour = precision_colour(curve.precision)
     for positions, symbol, height in ((curve.clean, "triangle-up-open", top), (curve.broken, "x", bottom)):
@@ -131,10 +131,9 @@ def _strips(figure: Any, run: DivergenceRun, curve: Curve, *, bottom: float, top
                 selected={"marker": {"opacity": 1, "size": 15, "color": _PICKED}},
                 unselected={"marker": {"opacity": 1}},
                 hovertext=[_hover(run, curve, position) for position in positions],
-                hovertemplate=f"<b>%{{customdata}} · %{{hovertext}}<extra>{name}</extra>",
-                legendgroup=name,
                 row=1,
                 col=1,
+                **common,
             )
 
 
@@ -145,19 +144,10 @@ def faint(colour: str, opacity: float = 0.5) -> str:
 
 
 def _hover(run: DivergenceRun, curve: Curve, position: int) -> str:
-    error = run.layers[position].error(curve.precision, isolated=curve.isolated)
-    said = "" if error is None else f"{sqnr(error.sqnr_db)}, largest error {text.figure(error.max_abs)}"
-    return f"{_place(run, position)}: {said}"
-
-
-def _place(run: DivergenceRun, position: int) -> str:
     layer = run.layers[position]
-    return f"{text.chart(layer.name, 70)}</b><br>{text.chart(layer.op_type)}"
-
-
-def _largest(run: DivergenceRun, curve: Curve, position: int) -> float:
-    error = run.layers[position].error(curve.precision, isolated=curve.isolated)
-    return float("nan") if error is None else error.max_abs
+    error = layer.error(curve.precision, isolated=curve.isolated)
+    said = "" if error is None else f"{sqnr(error.sqnr_db)}, largest error {text.figure(error.max_abs)}"
+    return f"{text.chart(layer.name, 70)}</b><br>{text.chart(layer.op_type)}: {said}"
 
 
 def sqnr(value_db: float | None) -> str:

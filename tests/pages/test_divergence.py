@@ -265,6 +265,8 @@ def test_a_run_that_breaks_down_and_one_that_loses_nothing_are_drawn(bench, mlp,
 
     assert "<img" not in figure.to_json().replace("\\u003c", "<")
     assert {trace.marker.symbol for trace in figure.data if trace.marker.symbol} >= {"triangle-up-open", "x"}
+    # A click answers with this one number; a row of numbers would come back from the browser as an object.
+    assert {np.ndim(trace.customdata) for trace in figure.data if trace.customdata is not None} == {1}
 
 
 class _Fixed:
