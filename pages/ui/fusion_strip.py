@@ -9,7 +9,7 @@ from pages.ui import text
 from pages.ui.fusion_missing import LEVEL_PX, add_missing
 from pages.ui.once import once
 from pages.ui.outlines import MANY, STEP, outline
-from pages.ui.theme import PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour
+from pages.ui.theme import PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, room
 from trt_core.analysis.fusion_pictures import has_sizes, missing_fusions, size_unit
 from trt_core.domain.fusion import FusionMap, MappedLayer
 from trt_core.domain.precision import Precision
@@ -44,6 +44,7 @@ def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, f
             height=(380 if sized else 200) + LEVEL_PX * levels,
             barmode="overlay",
             bargap=0.06,
+            margin=room(ticks=74 if sized else 12),
             clickmode="event+select",
             # Thousands of blocks are thinner than what a pointer hits: the one in its column is meant.
             hovermode="x" if many else "closest",

@@ -14,7 +14,7 @@ from pages.ui.links import link_to
 from pages.ui.once import once
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout
+from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout, room
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.requests import InspectSpec
@@ -134,7 +134,7 @@ def strip(report: SupportReport) -> Any:
             x=blocked, y=[0.75] * len(blocked), mode="markers", marker=marker, showlegend=False, hoverinfo="skip"
         )
     _brackets(figure, report)
-    figure.update_layout(plot_layout(height=230, title="", showlegend=True))
+    figure.update_layout(plot_layout(height=230, title="", showlegend=True, margin=room(ticks=12)))
     figure.update_yaxes(visible=False, range=[-1.5, 1.1], fixedrange=True)
     step = {"dtick": 1} if len(levels) <= 20 else {}
     figure.update_xaxes(title="node, in file order", zeroline=False, showgrid=False, **step)
