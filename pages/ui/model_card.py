@@ -50,7 +50,8 @@ def show_model(bench: Workbench, model: ModelRecord) -> None:
         link_to("build", label="Build an engine", icon=":material/construction:")
     graph = bench.library.graph(model.id)
     _picture(graph, model)
-    show_findings(model.findings, empty="")
+    if model.findings:
+        show_findings(model.findings)
     _tabs(bench, model, graph)
 
 

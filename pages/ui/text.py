@@ -76,8 +76,16 @@ def cell(text: str, limit: int = 20_000) -> str:
 
 def names(items: Sequence[str], *, most: int = 6) -> str:
     """A list of names for a sentence: `a`, `b` and 3 more."""
-    shown = ", ".join(code(item) for item in items[:most])
-    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
+    return _listed([code(item) for item in items[:most]], len(items) - most)
+
+
+def names_markup(items: Sequence[str], *, most: int = 6) -> str:
+    """The same for HTML that we write ourselves."""
+    return _listed([f"<code>{markup(item)}</code>" for item in items[:most]], len(items) - most)
+
+
+def _listed(shown: Sequence[str], more: int) -> str:
+    return f"{', '.join(shown)} and {more} more" if more > 0 else ", ".join(shown)
 
 
 def figure(value: float | None, *, digits: int = 3) -> str:

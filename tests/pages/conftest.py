@@ -66,6 +66,12 @@ def cards(app: AppTest) -> dict[str, tuple[str, str]]:
     return {html.unescape(label): (html.unescape(value), html.unescape(how)) for label, how, value in parts}
 
 
+def findings(app: AppTest) -> list[str]:
+    """The words of each block of findings on a page."""
+    blocks = [item.proto.body for item in app.get("html") if 'class="findings"' in item.proto.body]
+    return [html.unescape(re.sub("<[^>]*>", "", body.replace("</p>", "\n"))) for body in blocks]
+
+
 def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:
     """Open one tab after another by its word in the address; what was opened stays drawn."""
     for tab in tabs:
@@ -93,4 +99,4 @@ def scroll_to(app: AppTest, *keys: str) -> None:
 def words(app: AppTest) -> str:
     """Everything that the page says in boxes, sentences and captions."""
     blocks = (app.title, app.markdown, app.caption, app.info, app.warning, app.error, app.success, app.subheader)
-    return "\n".join(str(element.value) for block in blocks for element in block)
+    return "\n".join([*(str(element.value) for block in blocks for element in block), *findings(app)])

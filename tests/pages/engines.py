@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.conftest import findings
 from trt_core.domain.artifacts import BuildRecord, ModelRecord
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -38,7 +39,8 @@ def opened(page: str, **query: str) -> AppTest:
 def words(app: AppTest) -> str:
     """Everything that a reader sees as text, without the backslashes that keep it text."""
     kinds = (app.title, app.markdown, app.caption, app.info, app.error, app.warning, app.success, app.code)
-    return "\n".join(str(item.value) for kind in kinds for item in kind).replace("\\", "")
+    said = "\n".join(str(item.value) for kind in kinds for item in kind).replace("\\", "")
+    return "\n".join([said, *findings(app)])
 
 
 def asked(app: AppTest, name: str) -> str:

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests import models
-from tests.pages.conftest import open_expanders
+from tests.pages.conftest import findings, open_expanders
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.profiles import profile_from_texts
@@ -95,6 +95,6 @@ def test_a_model_with_a_gru_begins_with_an_open_batch(open_page, bench):
     app = open_page("build", model=gru.id)
     row = [app.number_input(key=f"build.{gru.id}.profile.1.0.{word}").value for word in ("min", "opt", "max")]
     assert row == [1, 1, 8]
-    assert any("batch from 1 to 8" in item.value for item in app.markdown)
+    assert any("batch from 1 to 8" in said for said in findings(app))
     app.number_input(key=f"build.{gru.id}.profile.1.0.max").set_value(1).run()
-    assert any("batch of exactly 1 in an optimization profile" in item.value for item in app.markdown)
+    assert any("batch of exactly 1 in an optimization profile" in said for said in findings(app))
