@@ -8,15 +8,16 @@ import streamlit as st
 
 from pages.ui.build_again import offer_again
 from pages.ui.build_form import build_form
-from pages.ui.build_result import show_answer, show_build, show_history
+from pages.ui.build_result import history_px, show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query, show_result
 from pages.ui.report import Report, report_button
 from pages.ui.report_fusion import build_report
 from pages.ui.sample_offer import model_or_sample
+from pages.ui.seen import show_when_seen
 from pages.ui.state import selected
-from trt_core.domain.artifacts import BuildRecord
+from trt_core.domain.artifacts import BuildRecord, ModelRecord
 from trt_core.domain.jobs import Job
 from trt_core.workbench import Workbench
 
@@ -36,6 +37,12 @@ def _report(bench: Workbench, build: BuildRecord) -> Report:
     return build_report(bench, build, bench.builds.fusion(build.id))
 
 
+def _result(bench: Workbench, model: ModelRecord, build: BuildRecord) -> None:
+    show_build(bench, build, cached=st.session_state.get("build.cached") == build.id)
+    offer_again(bench, model, build)
+    report_button(partial(_report, bench, build), page="build", name=build.id)
+
+
 with frame("Build", page="build") as bench:
     model = model_or_sample(bench, page="build", promise=_PROMISE)
     if model is not None:
@@ -51,11 +58,8 @@ with frame("Build", page="build") as bench:
             show_answer(bench, build_id)
             show_summary(bench, model, wish)
         if build_id:
-            cached = st.session_state.get("build.cached") == build_id
-            build = bench.builds.build(build_id)
-            show_build(bench, build, cached=cached)
-            offer_again(bench, model, build)
-            report_button(partial(_report, bench, build), page="build", name=build.id)
+            result = partial(_result, bench, model, bench.builds.build(build_id))
+            show_when_seen(result, key="build.result", height=1500, at_once="tab" in st.query_params)
         builds = bench.builds.builds(model.id)
         if builds:
-            show_history(builds, current=build_id)
+            show_when_seen(partial(show_history, builds, build_id), key="build.builds", height=history_px(builds))

@@ -17,6 +17,7 @@ from pages.ui.pickers import check_run
 from pages.ui.report import report_button
 from pages.ui.report_divergence import divergence_report
 from pages.ui.sample_offer import model_or_sample
+from pages.ui.seen import show_when_seen
 from pages.ui.state import selected
 
 _PROMISE = "Here a model in FP16 or INT8 is held against FP32, layer by layer, to see where precision is lost."
@@ -40,4 +41,5 @@ with frame("Divergence", page="divergence") as bench:
             show_run(bench, view)
             report_button(lambda: divergence_report(bench, view), page="divergence", name=view.run.id)
             shown = view.run
-        inside_section(bench, model, shown)
+        inside = partial(inside_section, bench, model, shown)
+        show_when_seen(inside, key="divergence.inside", height=520, at_once=bool(selected("inside")))

@@ -15,9 +15,18 @@ from pages.ui.pickers import pick_build, pick_model
 from pages.ui.report import report_button
 from pages.ui.report_fusion import build_report
 from pages.ui.sample_offer import offer_build, offer_sample
+from pages.ui.seen import show_when_seen
 from pages.ui.state import selected
+from trt_core.domain.artifacts import BuildRecord
+from trt_core.domain.fusion import FusionMap
+from trt_core.workbench import Workbench
 
 _PROMISE = "Here every node of a model is shown with the engine layer that it became."
+
+
+def _below(bench: Workbench, build: BuildRecord, fusion: FusionMap) -> None:
+    compare_normalization(bench, build)
+    report_button(partial(build_report, bench, build, fusion), page="fusion", name=build.id)
 
 
 with frame("Fusion", page="fusion") as bench:
@@ -38,7 +47,7 @@ with frame("Fusion", page="fusion") as bench:
         times_ms = times.ms if times is not None and choose_measure(times) else None
         show_layers(fusion, times_ms)
         show_details(bench, fusion, build, times_ms)
-        compare_normalization(bench, build)
-        report_button(partial(build_report, bench, build, fusion), page="fusion", name=build.id)
+        below = partial(_below, bench, build, fusion)
+        show_when_seen(below, key="fusion.below", height=220, at_once=bool(selected("job")))
     elif model is not None and not selected("build"):  # a dead link has its own box
         offer_build(bench, model, page="fusion", promise=_PROMISE)

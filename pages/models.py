@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from pages.ui.frame import frame
 from pages.ui.model_card import show_model
 from pages.ui.model_intake import bring_in
-from pages.ui.model_list import show_models
+from pages.ui.model_list import list_px, show_models
 from pages.ui.pickers import pick_model
+from pages.ui.seen import show_when_seen
 from pages.ui.state import selected
 
 with frame("Models", page="models") as bench:
@@ -20,4 +23,5 @@ with frame("Models", page="models") as bench:
         model = pick_model(bench, page="models")
         if model is not None:
             show_model(bench, model)
-        show_models(bench, current=selected("model"))
+        below = partial(show_models, bench, current=selected("model"))
+        show_when_seen(below, key="models.all", height=list_px(bench), at_once=model is None)

@@ -39,15 +39,16 @@ def fill_form(bench: Workbench, model: ModelRecord) -> None:
 
 
 def offer_again(bench: Workbench, model: ModelRecord, build: BuildRecord) -> None:
-    """The button that fills the form from a build, whatever stands in it."""
-    st.button(
+    """The button that fills the form from a build, whatever stands in it; the form is drawn again with it."""
+    if st.button(
         "Build again like this one",
         key="build.again",
         on_click=_take,
         args=(bench, model, build),
         icon=":material/replay:",
         help="Puts its precision, target, profiles and options into the form above. Nothing is built yet.",
-    )
+    ):
+        st.rerun()
 
 
 def _take(bench: Workbench, model: ModelRecord, build: BuildRecord, *, keep_target: bool = False) -> None:

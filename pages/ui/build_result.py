@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import streamlit as st
 
@@ -16,7 +15,6 @@ from pages.ui.links import link_to
 from pages.ui.notices import announce
 from pages.ui.once import once
 from pages.ui.pickers import build_title
-from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
@@ -43,7 +41,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
         show_findings(pressing)
     if cached:
         st.caption("Answered from the store: this request was built before.")
-    show_when_seen(partial(_details, bench, record, variant), key="build.details", height=1200)
+    _details(bench, record, variant)
 
 
 def _details(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:
@@ -175,7 +173,12 @@ def _log_tail(bench: Workbench, build_id: str) -> str:
     return text.cell(bench.builds.log(build_id)[-20_000:])
 
 
-def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
+def history_px(records: Sequence[BuildRecord]) -> int:
+    """How high that list stands, about."""
+    return 100 + min(400, 36 * len(records) + 100)
+
+
+def show_history(records: Sequence[BuildRecord], current: str) -> None:
     """All builds of the model, newest first; a chosen row opens that build in its place."""
     st.subheader("Builds of this model", anchor=False)
     rows = [
@@ -195,8 +198,7 @@ def show_history(records: Sequence[BuildRecord], *, current: str) -> None:
         }
         for item in records
     ]
-    height = min(400, 36 * len(rows) + 100)
-    show_when_seen(partial(_history, records, rows, current), key="build.builds", height=height)
+    _history(records, rows, current)
 
 
 def _history(records: Sequence[BuildRecord], rows: Sequence[Row], current: str) -> None:

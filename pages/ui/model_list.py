@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from pages.ui import text
 from pages.ui.errors import boundary
 from pages.ui.notices import announce
-from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.workbench import Workbench
+
+
+def list_px(bench: Workbench) -> int:
+    """How high all of it stands, about."""
+    return 200 + min(400, 36 * len(bench.library.models()) + 90)
 
 
 def show_models(bench: Workbench, *, current: str) -> None:
@@ -28,8 +30,7 @@ def show_models(bench: Workbench, *, current: str) -> None:
     )
     models = bench.library.models()
     rows = [_row(item) for item in models]
-    table = partial(show_table, rows, key="models.list", filename="models.csv")
-    show_when_seen(table, key="models.all", height=min(400, 36 * len(rows) + 90))
+    show_table(rows, key="models.list", filename="models.csv")
     chosen = next((item for item in models if item.id == current), None)
     if chosen is not None and st.button("Delete this model", key="models.delete", icon=":material/delete:"):
         _confirm(bench, chosen)

@@ -62,6 +62,7 @@ def test_a_stored_build_answers_requested_against_actual(stock):
     _, model, build = stock
 
     app = opened("build", model=model.id, build=build.id)
+    scroll_to(app, "build.result", "build.builds")
 
     assert f"INT8 was asked for; {build.precisions['int8']} of {build.layer_count} layers run in it." in words(app)
     assert "ahead-of-time plan for SM 8.6" in words(app)

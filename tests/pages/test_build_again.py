@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tests import models
-from tests.pages.conftest import findings, open_expanders
+from tests.pages.conftest import findings, open_expanders, scroll_to
 from trt_core.domain.engine import BuilderOptions, Sm
 from trt_core.domain.precision import KeepRule, Precision, Recipe
 from trt_core.domain.profiles import profile_from_texts
@@ -71,6 +71,7 @@ def test_what_somebody_changes_stays_until_they_ask_for_the_build_again(open_pag
     assert (changed["normalize"], changed["precision"], changed["target"]) == (True, "fp16", 89)
     assert changed["profiles"] == [[2, 4, 32], [1, 1, 1]]
 
+    scroll_to(app, "build.result")
     app.button(key="build.again").click().run()
     assert not app.exception
     assert held(app, mlp.id) == WHOLE

@@ -154,7 +154,7 @@ def test_the_ranges_of_a_calibrated_engine_are_on_its_page_and_offered_to_the_ne
     built = bench.builds.perform(spec, CollectingReporter()).record
 
     app = opened("build", model=model.id, build=built.id, tab="quantization")
-    scroll_to(app, "build.details")
+    scroll_to(app, "build.result")
     assert "TensorRT calibrated this engine itself" in words(app)
     assert "Quantization (2)" in [item.label for item in app.tabs]
 

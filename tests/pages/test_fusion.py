@@ -13,7 +13,7 @@ from pages.ui import narrowing
 from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import log_rows
 from pages.ui.text import milliseconds
-from tests.pages.conftest import open_tabs
+from tests.pages.conftest import open_tabs, scroll_to
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
@@ -251,11 +251,13 @@ def test_every_node_is_in_the_table_with_who_says_so(app, stock):
 def test_the_build_without_normalization_is_one_click_away(stock, app):
     bench, model, build = stock
 
+    scroll_to(app, "fusion.below")
     app.button("fusion.counterpart").click().run()
 
     job = bench.jobs.wait(asked(app, "job"), on_look=lambda _: None)
     assert bench.builds.build(job.result["build"]).recipe.normalize is False
     app = opened("fusion", model=model.id, build=build.id)
+    scroll_to(app, "fusion.below")
     compared = [table.value for table in app.dataframe if "file" in table.value]
     assert list(compared[0]["file"]) == ["normalized", "as uploaded"]
 

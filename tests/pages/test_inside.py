@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui.report import render
 from pages.ui.report_inside import inside_report
 from tests.fake_engines import Bench
-from tests.pages.conftest import open_expanders, open_tabs, words
+from tests.pages.conftest import open_expanders, open_tabs, scroll_to, words
 from trt_core.domain.precision import Precision
 from trt_core.domain.requests import DivergeSpec
 from trt_core.testing import CollectingReporter, FakeTensorRT, Plant
@@ -33,6 +33,7 @@ def looked(bench, tmp_path):
 
 def test_without_a_gpu_the_section_says_why_and_nothing_is_disabled_without_its_reason(mlp, open_page):
     app = open_page("divergence", model=mlp.id)
+    scroll_to(app, "divergence.inside")
     assert "Inside the TensorRT engine" in said(app)
     assert "needs an NVIDIA GPU and TensorRT" in said(app)
     open_expanders(app, "inside.new")
@@ -45,6 +46,7 @@ def test_without_a_gpu_the_section_says_why_and_nothing_is_disabled_without_its_
 def test_without_an_engine_the_square_shows_its_half_and_why_the_rest_is_absent(bench, mlp, open_page):
     bench.divergence.perform(DivergeSpec(model_id=mlp.id, against=(Precision.FP16,), samples=2), CollectingReporter())
     app = open_page("divergence", model=mlp.id)
+    scroll_to(app, "divergence.inside")
     (table,) = [item.value for item in app.dataframe if "TensorRT" in item.value.columns]
     assert list(table["precision"]) == ["FP32", "FP16"]
     assert table["ONNX Runtime"][0] == "the reference"

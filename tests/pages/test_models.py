@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from tests import models
-from tests.pages.conftest import cards, words
+from tests.pages.conftest import cards, scroll_to, words
 
 
 def test_an_empty_workspace_offers_the_samples_and_says_what_will_be_here(open_page):
@@ -83,6 +83,7 @@ def test_a_link_with_no_id_in_it_is_a_red_box_not_a_crash(open_page, mlp):
 def test_deletion_asks_first_and_says_what_goes_with_the_model(open_page, bench, mlp):
     app = open_page("models", model=mlp.id)
 
+    scroll_to(app, "models.all")
     app.button(key="models.delete").click().run()
     assert "Nothing was made from it yet" in words(app)
     assert app.button(key="models.confirm").label == "Delete"
