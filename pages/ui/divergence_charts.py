@@ -28,7 +28,8 @@ BAND_COLOURS: dict[str, str] = dict(
 _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
-_MOST_MARKS = 120  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
+_MOST_MARKS = 60  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
+_MANY = 1000  # layers whose words in the picture are no more than name and SQNR
 _NAMED_ORIGINS = 3
 
 
@@ -146,6 +147,8 @@ def faint(colour: str, opacity: float = 0.5) -> str:
 def _hover(run: DivergenceRun, curve: Curve, position: int) -> str:
     layer = run.layers[position]
     error = layer.error(curve.precision, isolated=curve.isolated)
+    if len(run.layers) > _MANY:
+        return f"{text.chart(layer.name, 50)}</b><br>{sqnr(None if error is None else error.sqnr_db)}"
     said = "" if error is None else f"{sqnr(error.sqnr_db)}, largest error {text.figure(error.max_abs)}"
     return f"{text.chart(layer.name, 70)}</b><br>{text.chart(layer.op_type)}: {said}"
 

@@ -85,7 +85,7 @@ def _blocks(figure: Any, layers: Sequence[MappedLayer], chosen: int | None, of_l
 
 def _marked(figure: Any, layers: Sequence[MappedLayer], of_layer: Mapping[int, float], title: str) -> None:
     """What answers the pointer where the blocks are one shape."""
-    said = [layer_hover(layer) for layer in layers]
+    said = [_brief(layer) for layer in layers]
     row = 1 + bool(of_layer)
     _marks(figure, layers, row=row, heights=[0.5] * len(said), said=said, template="%{hovertext}")
     if of_layer:  # what a layer is would be sent once more: the block below says it
@@ -189,6 +189,12 @@ def _marks(
         hovertemplate=f"{template}<extra></extra>",
         yaxis=f"y{row}",
     )
+
+
+def _brief(layer: MappedLayer) -> str:
+    """What a mark says among thousands, whose words cost more than their drawing; a click tells the rest."""
+    kind = f"{text.chart(layer.kind)} · {PRECISION_LABELS[layer.precision]}"
+    return f"<b>{layer.index} · {text.chart(layer.name, 50)}</b><br>{kind}"
 
 
 def _spelt(precision: Precision) -> str:

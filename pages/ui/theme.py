@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from trt_core.domain.findings import Severity
@@ -99,6 +100,22 @@ def plot_config(filename: str) -> dict[str, Any]:
     }
 
 
+_TEMPLATE = "enginescope"
+
+
+@cache
+def _template() -> str:
+    """The name of a template in place of Streamlit's own, whose forty colours the browser replaces one by one.
+
+    It does so in the whole text of a figure: most of the time that it took to read one of thousands of points. Every
+    trace of ours has its colours; axes and text get theirs from Streamlit in any case.
+    """
+    import plotly.io as pio
+
+    pio.templates[_TEMPLATE] = {"data": {"scatter": [{"marker": {"line": {"width": 0}}}]}}
+    return _TEMPLATE
+
+
 def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
     """The layout that every chart starts from; colours of axes and text come from Streamlit's theme.
 
@@ -109,6 +126,7 @@ def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
         "margin": {"l": 8, "r": 8, "t": 32, "b": 8},
         "hoverlabel": {"align": "left"},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "template": _template(),
     }
     return layout | changes
 
