@@ -82,7 +82,8 @@ def open_tab(page: Page, tab: Locator) -> None:
     """Click a tab and wait until what it holds has come: it is drawn when it is opened."""
     tab.click()
     expect(tab).to_have_attribute("aria-selected", "true")
-    panel = page.locator(f'[id="{tab.get_attribute("aria-controls")}"]')
+    controlled = tab.get_attribute("aria-controls")  # Streamlit's own; ours names the class of what it shows
+    panel = page.locator(f'[id="{controlled}"]' if controlled else f".st-key-{tab.get_attribute('data-panel')}")
     panel.get_by_test_id("stElementContainer").first.wait_for(state="attached", timeout=30_000)
     settle(page)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -70,6 +71,12 @@ def findings(app: AppTest) -> list[str]:
     """The words of each block of findings on a page."""
     blocks = [item.proto.body for item in app.get("html") if 'class="findings"' in item.proto.body]
     return [html.unescape(re.sub("<[^>]*>", "", body.replace("</p>", "\n"))) for body in blocks]
+
+
+def tabs(app: AppTest) -> list[str]:
+    """The labels of all tabs of a page."""
+    rows = [item.proto.json for item in app.get("bidi_component") if item.proto.component_name == "enginescope.tabs"]
+    return [tab["label"] for row in rows for tab in json.loads(row)["tabs"]]
 
 
 def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:

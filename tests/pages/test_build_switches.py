@@ -10,7 +10,7 @@ import streamlit as st
 
 from tests import models
 from tests.fake_tensorrt import CalibratingFake
-from tests.pages.conftest import open_expanders, open_tabs, scroll_to
+from tests.pages.conftest import open_expanders, open_tabs, scroll_to, tabs
 from tests.pages.engines import opened, words
 from trt_core import workbench as wiring
 from trt_core.domain.engine import BuilderOptions
@@ -156,7 +156,7 @@ def test_the_ranges_of_a_calibrated_engine_are_on_its_page_and_offered_to_the_ne
     app = opened("build", model=model.id, build=built.id, tab="quantization")
     scroll_to(app, "build.result")
     assert "TensorRT calibrated this engine itself" in words(app)
-    assert "Quantization (2)" in [item.label for item in app.tabs]
+    assert "Quantization (2)" in tabs(app)
 
     app.button("build.keep_cache").click().run()
 
