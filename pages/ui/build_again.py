@@ -14,7 +14,7 @@ from pages.ui import text
 from pages.ui.calibration_form import implicitly
 from pages.ui.options_form import option_fields
 from pages.ui.precision_form import recipe_fields
-from pages.ui.profiles_form import profile_fields, profiles_are_drawn
+from pages.ui.profiles_form import profile_fields
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import ArtifactKind, BuildRecord, ModelRecord
 from trt_core.domain.precision import Precision, Recipe
@@ -23,17 +23,19 @@ from trt_core.domain.requests import BuildSpec, QuantizeSpec
 from trt_core.errors import TrtCoreError
 from trt_core.workbench import Workbench
 
-_VISITED = "build.normalize"  # a field that is always drawn: it is there once the form has been seen on this visit
+_VISITED = "build.backend"  # a field that is always drawn: it is there once the form has been seen on this visit
+_FILLED = "build.filled"  # whose profiles stand in the form
 _GONE = "build.again_without"
 
 
 def fill_form(bench: Workbench, model: ModelRecord) -> None:
     """Fill the form at the first sight of it: from the build in the address, else with the model's usual profile."""
-    build_id, scope = selected("build"), f"build.{model.id}"
-    if _VISITED not in st.session_state and build_id in {item.id for item in bench.builds.builds(model.id)}:
+    build_id, is_first = selected("build"), _VISITED not in st.session_state
+    if is_first and build_id in {item.id for item in bench.builds.builds(model.id)}:
         _take(bench, model, bench.builds.build(build_id), keep_target=True)
-    elif not profiles_are_drawn(scope):
-        _put(profile_fields(model.inputs, _usual(bench, model), scope=scope))
+    elif is_first or st.session_state.get(_FILLED) != model.id:
+        _put(profile_fields(model.inputs, _usual(bench, model), scope=f"build.{model.id}"))
+    st.session_state[_FILLED] = model.id
     if gone := st.session_state.pop(_GONE, ""):
         st.warning(text.plain(gone), icon=":material/warning:")
 

@@ -14,11 +14,13 @@ from pages.ui.build_again import fill_form
 from pages.ui.jobs import asked_already
 from pages.ui.options_form import options_form
 from pages.ui.pickers import pick_backend, pick_target
-from pages.ui.precision_form import precision_form
-from pages.ui.profiles_form import profiles_form
-from pages.ui.state import select
+from pages.ui.precision_form import RecipeWish, file_fields_differ, file_form, precision_form
+from pages.ui.profiles_form import profiles_form, profiles_held
+from pages.ui.seen import is_seen
+from pages.ui.state import select, selected
 from trt_core.domain.artifacts import CacheRecord, DataRecord, ModelRecord
 from trt_core.domain.codec import to_plain
+from trt_core.domain.engine import BuilderOptions
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.profile_axes import Sizes
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -43,10 +45,17 @@ def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
     capabilities = pick_backend(bench, page="build")
     target = pick_target(capabilities, page="build")
     wish = precision_form(bench, model, capabilities, target)
-    st.markdown("**Optimization profiles**: the shapes that the engine is built for")
-    profiles = profiles_form(model.inputs, scope=f"build.{model.id}")
+    is_drawn = is_seen(key="build.shapes", height=600, at_once=_is_near(model, wish))
+    if is_drawn:
+        wish = file_form(bench, model, capabilities, wish)
+        st.markdown("**Optimization profiles**: the shapes that the engine is built for")
+        profiles = profiles_form(model.inputs, scope=f"build.{model.id}")
+    else:
+        profiles = profiles_held(model.inputs, scope=f"build.{model.id}")
     at_profiles = st.container()
-    options, rebuild = options_form(capabilities, wish.recipe.precision)
+    options, rebuild = BuilderOptions(), False
+    if is_drawn:
+        options, rebuild = options_form(capabilities, wish.recipe.precision)
     spec, reason = None, wish.missing
     if not profiles.is_valid:
         reason = "An optimization profile is not valid: see the red line above."
@@ -66,8 +75,18 @@ def build_form(bench: Workbench, model: ModelRecord) -> BuildWish:
             shown.error(text.plain(f"{refusal.message} {refusal.remedy}"), icon=":material/error:")
             spec = None
     at_button = st.container()
-    _submit(bench, spec, reason)
+    if is_drawn:
+        _submit(bench, spec, reason)
     return BuildWish(spec=spec, data=wish.data, cache=wish.cache, rows=profiles.rows, at_button=at_button)
+
+
+def _is_near(model: ModelRecord, wish: RecipeWish) -> bool:
+    """Whether the rest of the form is drawn at once: it is in the window, or holds what somebody put there.
+
+    What quantizes has so many fields above that the rest is below most windows; it takes as long to draw as they do.
+    """
+    is_filled = file_fields_differ(model.id) or bool(st.session_state.get("build.options"))
+    return not wish.recipe.precision.is_quantized or is_filled or bool(selected("job"))
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -56,14 +56,20 @@ def show_backends(machine: Machine) -> None:
     """One card a backend: what it can do, and for the rest the reason and the line that helps."""
     for backend in machine.backends:
         with st.container(border=True):
-            st.markdown(f"**{text.plain(backend.title)}** {text.plain(backend.version or 'not installed')}")
-            st.markdown(" ".join(_ability(word, able) for word, able in _abilities(backend)))
-            if backend.targets:
-                st.caption("Targets: " + ", ".join(str(target) for target in backend.targets))
-            if backend.precisions:
-                st.caption("Precisions: " + ", ".join(PRECISION_LABELS[item] for item in backend.precisions))
-            for ability, reason in backend.missing:
-                st.markdown(f"**{text.plain(_TITLES.get(ability, ability.capitalize()))}:** {text.plain(reason)}")
+            st.markdown("\n\n".join(_lines(backend)))
+
+
+def _lines(backend: Capabilities) -> list[str]:
+    lines = [
+        f"**{text.plain(backend.title)}** {text.plain(backend.version or 'not installed')}",
+        " ".join(_ability(word, able) for word, able in _abilities(backend)),
+    ]
+    if backend.targets:
+        lines.append(":small[Targets: " + ", ".join(str(target) for target in backend.targets) + "]")
+    if backend.precisions:
+        lines.append(":small[Precisions: " + ", ".join(PRECISION_LABELS[item] for item in backend.precisions) + "]")
+    missing = ((_TITLES.get(ability, ability.capitalize()), reason) for ability, reason in backend.missing)
+    return lines + [f"**{text.plain(title)}:** {text.plain(reason)}" for title, reason in missing]
 
 
 def _abilities(backend: Capabilities) -> tuple[tuple[str, bool], ...]:

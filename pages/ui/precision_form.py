@@ -56,7 +56,7 @@ class RecipeWish:
 
 
 def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilities, target: Sm | None) -> RecipeWish:
-    """Draw the form for the recipe of a variant."""
+    """Draw what a reader sees first: precision, calibration data and method."""
     precision = _precision(capabilities, target)
     rest = Precision.FP16
     method, percentile = CalibrationMethod.ENTROPY, 99.99
@@ -70,6 +70,18 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         method = cache.method
     elif Recipe(precision=precision).needs_data and not wants_cache:
         data, method, percentile = _calibration(bench, model, precision)
+    recipe = Recipe(precision=precision, rest=rest, method=method, percentile=percentile)
+    what = "a calibration cache" if wants_cache else "calibration data"
+    wish = RecipeWish(recipe=recipe, data=data, cache=cache, implicit=implicit)
+    if not recipe.needs_data or wish.data_id:
+        return wish
+    missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
+    return replace(wish, missing=missing)
+
+
+def file_form(bench: Workbench, model: ModelRecord, capabilities: Capabilities, wish: RecipeWish) -> RecipeWish:
+    """Draw the rest: nodes kept, normalization, attention, and scales of a cache; the wish with them."""
+    precision = wish.recipe.precision
     keep = _kept(bench, model, precision)
     normalize = st.toggle(
         "Normalize the file first",
@@ -78,23 +90,18 @@ def precision_form(bench: Workbench, model: ModelRecord, capabilities: Capabilit
         help="Folds BatchNormalization into the convolution before it, folds constants and gives every node a unique "
         "name, so that the compiler's records map to nodes. Switch it off to see the compiler fuse them itself.",
     )
-    recipe = Recipe(
-        precision=precision,
-        rest=rest,
-        method=method,
-        percentile=percentile,
-        keep=keep,
-        normalize=normalize,
-        attention=_attention(precision, implicit=implicit),
-    )
+    attention = _attention(precision, implicit=wish.implicit)
+    recipe = replace(wish.recipe, keep=keep, normalize=normalize, attention=attention)
     if precision is Precision.INT8 and not capabilities.has_implicit_calibration:
         cache_shelf(bench, model, recipe)
-    what = "a calibration cache" if wants_cache else "calibration data"
-    wish = RecipeWish(recipe=recipe, data=data, cache=cache, implicit=implicit)
-    if not recipe.needs_data or wish.data_id:
-        return wish
-    missing = f"{PRECISION_LABELS[precision]} quantizes activations: choose or upload {what}."
-    return replace(wish, missing=missing)
+    return replace(wish, recipe=recipe)
+
+
+def file_fields_differ(model_id: str) -> bool:
+    """Whether something stands in these fields that is not what they begin with."""
+    state = st.session_state
+    kept, attention = state.get(f"build.{model_id}.keep"), state.get("build.attention")
+    return bool(kept or attention) or not state.get("build.normalize", True)
 
 
 def recipe_fields(recipe: Recipe, model_id: str) -> dict[str, Any]:

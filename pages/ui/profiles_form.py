@@ -36,7 +36,7 @@ def profiles_form(inputs: tuple[TensorSpec, ...], *, scope: str) -> ProfilesWish
     if not axes:
         st.caption("Every input has a static shape, so that no optimization profile is needed.")
         return ProfilesWish(rows=(), profiles=(), is_valid=True)
-    numbers: list[int] = st.session_state.setdefault(f"{scope}.profiles", [1])
+    numbers = _numbers(scope)
     rows: list[Mapping[str, Sizes]] = []
     built: list[OptimizationProfile] = []
     for position, number in enumerate(numbers, start=1):
@@ -58,9 +58,32 @@ def profiles_form(inputs: tuple[TensorSpec, ...], *, scope: str) -> ProfilesWish
     return ProfilesWish(rows=tuple(rows), profiles=tuple(built), is_valid=len(built) == len(numbers))
 
 
-def profiles_are_drawn(scope: str) -> bool:
-    """Whether the last run of this page drew these fields, so that what they hold may be somebody's choice."""
-    return f"{scope}.profile.add" in st.session_state
+def profiles_held(inputs: tuple[TensorSpec, ...], *, scope: str) -> ProfilesWish:
+    """What the form holds before it is drawn: what was put into its fields, else what they begin with."""
+    axes = free_axes(inputs)
+    if not axes:
+        return ProfilesWish(rows=(), profiles=(), is_valid=True)
+    rows = tuple(
+        {axis.key: _held(axis, place, scope, number) for place, axis in enumerate(axes)} for number in _numbers(scope)
+    )
+    try:
+        built = tuple(profile_from_sizes(inputs, sizes) for sizes in rows)
+    except InvalidProfile:  # the form says which, and why
+        return ProfilesWish(rows=rows, profiles=(), is_valid=False)
+    return ProfilesWish(rows=rows, profiles=built, is_valid=True)
+
+
+def _numbers(scope: str) -> list[int]:
+    numbers: list[int] = st.session_state.setdefault(f"{scope}.profiles", [1])
+    return numbers
+
+
+def _held(axis: FreeAxis, place: int, scope: str, number: int) -> Sizes:
+    low, opt, high = (
+        st.session_state.setdefault(_key(scope, number, place, word), first)
+        for word, first in zip(("min", "opt", "max"), first_sizes(axis), strict=True)
+    )
+    return low, opt, high
 
 
 def profile_fields(
@@ -110,9 +133,9 @@ def _row(axis: FreeAxis, place: int, *, scope: str, number: int, position: int) 
     columns = st.columns(_COLUMNS, vertical_alignment="center")
     columns[0].markdown(text.code(axis.key, 28), help=text.plain(axis.places_text(), 300))
     found = []
-    for column, word, first in zip(columns[1:], ("min", "opt", "max"), first_sizes(axis), strict=True):
+    _held(axis, place, scope, number)
+    for column, word in zip(columns[1:], ("min", "opt", "max"), strict=True):
         key = _key(scope, number, place, word)
-        st.session_state.setdefault(key, first)
         # A screen reader says the label as it is written: no escapes in it, hence only letters and digits of the name.
         label = f"Profile {position}, {_NOT_A_WORD.sub(' ', text.clean(axis.key, 40))}, {word}"
         found.append(column.number_input(label, 1, _LARGEST, key=key, step=1, label_visibility="collapsed"))

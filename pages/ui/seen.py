@@ -56,14 +56,22 @@ def show_when_seen(draw: Callable[[], object], *, key: str, height: int, at_once
     st.fragment(_seen)(draw, key, height, at_once)
 
 
-def _seen(draw: Callable[[], object], key: str, height: int, at_once: bool) -> None:
+def is_seen(*, key: str, height: int, at_once: bool = False) -> bool:
+    """Whether a reader has come to this place, which is about `height` pixels free until then.
+
+    No fragment: for what the rest of the page depends on, too.
+    """
     opened = opened_under(key)
     if at_once or (st.session_state.get(key) or {}).get("seen"):
         opened.add(key)
+    place = {"height": 0 if opened else height}
+    _component()(key=key, data=place, default={"seen": 0}, height="content", on_seen_change=_nothing)
+    return bool(opened)
+
+
+def _seen(draw: Callable[[], object], key: str, height: int, at_once: bool) -> None:
     with st.container(gap=None):
-        place = {"height": 0 if opened else height}
-        _component()(key=key, data=place, default={"seen": 0}, height="content", on_seen_change=_nothing)
-        if opened:
+        if is_seen(key=key, height=height, at_once=at_once):
             with st.container(), boundary():
                 draw()
 

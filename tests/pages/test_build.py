@@ -131,6 +131,29 @@ def test_a_profile_out_of_order_is_told_at_the_form_and_cannot_be_sent(stock):
 
 
 @pytest.mark.usefixtures("_stocked")
+def test_the_long_form_of_a_quantized_build_is_drawn_when_a_reader_comes_to_it_and_holds_the_same_before(stock):
+    _, model, build = stock
+    app = opened("build", model=model.id, build=build.id)
+    before = [item.value for item in app.code]
+    assert "build.submit" not in [item.key for item in app.button]
+    assert any("The store has this engine" in item.value for item in app.success)
+
+    scroll_to(app, "build.shapes")
+    assert app.button("build.submit").label == "Build the engine"
+    assert [item.value for item in app.code] == before
+    app.number_input(key(model, "profile.1.0.max")).set_value(16).run()
+    app.button("build.precision.int4").click().run()
+    app.button("build.precision.int8").click().run()
+    assert app.number_input(key(model, "profile.1.0.max")).value == 16
+
+
+@pytest.mark.usefixtures("_stocked")
+def test_the_short_form_of_a_cast_build_is_drawn_at_once(stock):
+    app = opened("build", model=stock[1].id)
+    assert app.button("build.submit").label == "Build the engine"
+
+
+@pytest.mark.usefixtures("_stocked")
 def test_a_preset_fills_the_batch_of_its_profile_and_the_commands_follow(stock):
     _, model, _ = stock
     app = opened("build", model=model.id)
