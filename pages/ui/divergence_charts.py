@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pages.ui import text
-from pages.ui.once import once
+from pages.ui.once import figure_once
 from pages.ui.stamp import stamp
 from pages.ui.theme import plot_layout, precision_colour, precision_label, room
 from trt_core.analysis.divergence_pictures import (
@@ -33,7 +33,7 @@ _MANY = 1000  # layers whose words in the picture are no more than name and SQNR
 _NAMED_ORIGINS = 3
 
 
-@once(16)
+@figure_once(16)
 def sqnr_figure(
     run: DivergenceRun,
     drawn: Sequence[Curve],

@@ -7,9 +7,9 @@ from typing import Any
 
 from pages.ui import text
 from pages.ui.fusion_missing import LEVEL_PX, add_missing
-from pages.ui.once import once
+from pages.ui.once import figure_once
 from pages.ui.outlines import MANY, STEP, outline
-from pages.ui.theme import PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, room
+from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, room
 from trt_core.analysis.fusion_pictures import has_sizes, missing_fusions, size_unit
 from trt_core.domain.fusion import FusionMap, MappedLayer
 from trt_core.domain.precision import Precision
@@ -18,7 +18,7 @@ PICKED = "#C2185B"
 _FEW = 60  # blocks that still have room for a letter
 
 
-@once(16)
+@figure_once(16)
 def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, float] | None = None) -> Any:
     """Engine layers in execution order: a strip of equal blocks, and above it the bytes that each writes.
 
@@ -180,7 +180,7 @@ def _marks(
         x0=1,
         y=heights,
         mode="markers",
-        marker={"color": [_spelt(layer.precision) for layer in layers], "opacity": 0, "maxdisplayed": 1},
+        marker={"color": NEUTRAL, "opacity": 0, "maxdisplayed": 1},
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
         customdata=[layer.index for layer in layers],
@@ -195,12 +195,6 @@ def _brief(layer: MappedLayer) -> str:
     """What a mark says among thousands, whose words cost more than their drawing; a click tells the rest."""
     kind = f"{text.chart(layer.kind)} · {PRECISION_LABELS[layer.precision]}"
     return f"<b>{layer.index} · {text.chart(layer.name, 50)}</b><br>{kind}"
-
-
-def _spelt(precision: Precision) -> str:
-    """A colour without a `#`: Streamlit searches a plot's text for 40 colours of its own, and halts at each of them."""
-    red, green, blue = bytes.fromhex(precision_colour(precision)[1:])
-    return f"rgb({red},{green},{blue})"
 
 
 def layer_hover(layer: MappedLayer) -> str:

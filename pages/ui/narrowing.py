@@ -44,5 +44,7 @@ def narrowed(labels: Mapping[Name, str], *, key: str, find: str, chosen: Collect
 def matches(labels: Mapping[Name, str], wanted: str) -> list[Name]:
     """The names whose label holds every word, in whatever case; the one that is called exactly so comes first."""
     parts = wanted.casefold().split()
+    if not parts:
+        return list(labels)
     found = [name for name, label in labels.items() if all(part in label.casefold() for part in parts)]
     return sorted(found, key=lambda name: str(name).casefold() != wanted.strip().casefold())

@@ -59,5 +59,25 @@ def once(most: int) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
     return wrap
 
 
+def figure_once(most: int) -> Callable[[Callable[Given, Any]], Callable[Given, Any]]:
+    """The same for a Plotly figure that nobody changes afterwards, and its dictionary made once, too.
+
+    Streamlit asks for it in every run, and to copy thousands of words out of a figure takes longer than all the rest.
+    """
+
+    def wrap(make: Callable[Given, Any]) -> Callable[Given, Any]:
+        @once(most)
+        @wraps(make)
+        def made(*args: Given.args, **kwargs: Given.kwargs) -> Any:
+            figure = make(*args, **kwargs)
+            plain = figure.to_dict()
+            figure.to_dict = lambda: plain
+            return figure
+
+        return made
+
+    return wrap
+
+
 def _mark(value: object) -> tuple[str, object]:
     return (type(value).__name__, value) if isinstance(value, _BY_VALUE) else ("", id(value))

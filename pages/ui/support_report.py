@@ -11,7 +11,7 @@ from pages.ui import text
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
 from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout, room
@@ -104,7 +104,7 @@ def _cards(bench: Workbench, report: SupportReport) -> None:
         st.error(f"**The build says**\n\n{text.plain(report.build_reason)}", icon=":material/error:")
 
 
-@once(16)
+@figure_once(16)
 def strip(report: SupportReport) -> Any:
     """All nodes in file order, coloured by proof; partitions as brackets below, refused nodes marked above."""
     import plotly.graph_objects as go

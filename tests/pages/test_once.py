@@ -3,9 +3,10 @@ from __future__ import annotations
 import threading
 import time
 
+import plotly.graph_objects as go
 import pytest
 
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 
 
 class Value:
@@ -84,3 +85,16 @@ def test_a_failure_is_not_kept():
         fails_first(1)
 
     assert fails_first(1) == 1
+
+
+def test_a_figure_gives_its_dictionary_again_without_making_it():
+    @figure_once(4)
+    def chart(value):
+        return go.Figure(go.Bar(x=[1, 2], y=[value, 3]))
+
+    given = chart(5).to_dict()
+
+    assert given == go.Figure(go.Bar(x=[1, 2], y=[5, 3])).to_dict()
+    assert chart(5).to_dict() is given
+    assert chart(6).to_dict() != given
+    assert go.Figure(chart(5)).to_dict() == given
