@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from trt_core.errors import TrtCoreError
 
 _LOG = logging.getLogger("enginescope.pages")
-# In this order: what every page needs, the libraries of most pages, what the Models page draws with.
-_MODULES = ("pages.ui.frame", "pandas", "plotly.subplots", "pages.ui.model_card", "pages.ui.graph_component")
+# What every page needs, then what the Models page draws with.
+_MODULES = ("pages.ui.frame", "pages.ui.model_card", "pages.ui.graph_component")
+_LATER = ("pandas", "plotly.subplots")  # tables and most plots, which the first page has below its window
+_PAUSE_S = 2.0  # while the first page comes: its files would wait for these imports
 
 
 @asynccontextmanager
@@ -25,14 +29,29 @@ async def warming(_app: Any) -> AsyncIterator[None]:
 
 def warm_up() -> None:
     """Import, open the workbench, and lay out the newest model; what fails here fails again where it can be told."""
-    for name in _MODULES:
-        importlib.import_module(name)
-    from pages.ui.bench import workbench
-    from pages.ui.model_card import prepare
+    with _in_short_turns():
+        for name in _MODULES:
+            importlib.import_module(name)
+        from pages.ui.bench import workbench
+        from pages.ui.model_card import prepare
 
+        try:
+            bench = workbench()
+            for model in bench.library.models()[:1]:
+                prepare(bench, model)
+        except (TrtCoreError, OSError):
+            _LOG.warning("the server could not warm up", exc_info=True)
+        time.sleep(_PAUSE_S)
+        for name in _LATER:
+            importlib.import_module(name)
+
+
+@contextmanager
+def _in_short_turns() -> Iterator[None]:
+    """Threads take turns ten times as often: each piece of a file that is served waits for one turn of this one."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
     try:
-        bench = workbench()
-        for model in bench.library.models()[:1]:
-            prepare(bench, model)
-    except (TrtCoreError, OSError):
-        _LOG.warning("the server could not warm up", exc_info=True)
+        yield
+    finally:
+        sys.setswitchinterval(usual)
