@@ -13,6 +13,7 @@ import streamlit as st
 from pages.ui import text
 
 _VALUE_LIMIT = 40
+_LONG = 14  # characters from which a value is words, and not set like a number
 # No foreign text here. The mark takes the keyboard's focus, so that what a mouse finds is there for everybody.
 STYLE = """
 .cards { display: flex; flex-wrap: wrap; gap: 1rem; margin: 0 !important; padding: 0 !important; }
@@ -21,6 +22,7 @@ STYLE = """
 .cards dt { font-size: 0.875rem; font-weight: 400; line-height: 1.6; }
 .cards dd { font-size: 2.1rem; line-height: 1.3; margin: 0; overflow-wrap: anywhere; unicode-bidi: isolate;
   font-variant-numeric: tabular-nums; }
+.cards dd.long { font-size: 1.25rem; line-height: 1.4; padding-top: 0.4rem; }
 .cards dt span { display: inline-block; width: 1.05rem; line-height: 1rem; text-align: center; border-radius: 50%;
   border: 1px solid; font-size: 0.7rem; margin-left: 0.3rem; opacity: 0.75; cursor: help; }
 .cards dt em { display: none; position: absolute; z-index: 9; left: 0; top: 2.6rem; width: max-content;
@@ -51,4 +53,6 @@ def _card(card: Metric) -> str:
     if card.how:
         said = text.markup(card.how, 600)
         mark = f'<span tabindex="0" role="note" aria-label="{said}">?</span><em aria-hidden="true">{said}</em>'
-    return f"<div><dt>{text.markup(card.label)}{mark}</dt><dd>{text.markup(card.value, _VALUE_LIMIT)}</dd></div>"
+    size = ' class="long"' if len(card.value) > _LONG else ""
+    value = text.markup(card.value, _VALUE_LIMIT)
+    return f"<div><dt>{text.markup(card.label)}{mark}</dt><dd{size}>{value}</dd></div>"

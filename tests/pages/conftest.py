@@ -63,7 +63,9 @@ def mlp(bench: Workbench) -> ModelRecord:
 def cards(app: AppTest) -> dict[str, tuple[str, str]]:
     """The cards of a page in their order: value and how it was measured, by label."""
     blocks = "".join(item.proto.body for item in app.get("html") if 'class="cards"' in item.proto.body)
-    parts = re.findall(r"<div><dt>(.*?)(?:<span[^>]*>.*?</span><em[^>]*>(.*?)</em>)?</dt><dd>(.*?)</dd></div>", blocks)
+    parts = re.findall(
+        r"<div><dt>(.*?)(?:<span[^>]*>.*?</span><em[^>]*>(.*?)</em>)?</dt><dd[^>]*>(.*?)</dd></div>", blocks
+    )
     return {html.unescape(label): (html.unescape(value), html.unescape(how)) for label, how, value in parts}
 
 
