@@ -10,13 +10,14 @@ from pages.ui.frame import frame
 from pages.ui.model_card import show_model
 from pages.ui.model_intake import bring_in
 from pages.ui.model_list import list_px, show_models
-from pages.ui.pickers import pick_model
+from pages.ui.pickers import pick_model, say_all_gone
 from pages.ui.seen import show_when_seen
 from pages.ui.state import selected
 
 with frame("Models", page="models") as bench:
     has_models = bool(bench.library.models())
     if not has_models:
+        say_all_gone()
         st.markdown("Bring in an ONNX model to see its graph, its inputs and what TensorRT makes of it.")
     bring_in(bench, expanded=not has_models)
     if has_models:

@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.errors import show_error
 from pages.ui.links import link_to
-from pages.ui.state import select, selected, selected_position, selected_target
+from pages.ui.state import KINDS, select, selected, selected_position, selected_target
 from trt_core.domain.artifacts import BuildRecord, DataRecord, ModelRecord, VariantRecord
 from trt_core.domain.capabilities import Capabilities
 from trt_core.domain.engine import Sm
@@ -144,6 +144,15 @@ def say_gone(name: str, chosen: str, where: str) -> None:
     """A red box for what the address names and is not there, with what to do."""
     remedy = f"Choose a {name} below. The one named may have been deleted, or the link may come from another server."
     show_error(NotFound(f"The address names the {name} {chosen}, which is not in {where}.", remedy=remedy))
+
+
+def say_all_gone() -> None:
+    """A box for the first thing that the address names, in a workspace without models: whatever it is, it is gone."""
+    name = next((name for name in KINDS if selected(name)), "")
+    if name:
+        remedy = "Bring in the model again: it may have been deleted, or the link may come from another server."
+        said = f"The address names the {name} {selected(name)}, which is not in this workspace."
+        show_error(NotFound(said, remedy=remedy))
 
 
 def _say_missing(bench: Workbench, model: ModelRecord, *, page: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.jobs import is_under_way
 from pages.ui.links import link_to
-from pages.ui.pickers import pick_model, say_gone
+from pages.ui.pickers import pick_model, say_all_gone
 from pages.ui.state import select, selected
 from trt_core.domain.artifacts import DataRecord, ModelRecord
 from trt_core.domain.precision import Precision, Recipe
@@ -27,8 +27,7 @@ def model_or_sample(bench: Workbench, *, page: str, promise: str, sample: str = 
 
 def offer_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> None:
     """Say what the page will hold, and load a sample with one click."""
-    if chosen := selected("model"):
-        say_gone("model", chosen, "this workspace")
+    say_all_gone()
     st.info(f"{promise} There is no model in the workspace yet.")
     has_sample = any(known.key == sample for known in bench.library.samples())
     if has_sample and st.button(

@@ -24,9 +24,16 @@ def data(bench, mlp):
     return bench.library.add_data(target, name="few.npz", model_id=mlp.id)
 
 
-@pytest.mark.parametrize("page", ["fusion", "build", "latency", "divergence", "triage", "deploy"])
+@pytest.mark.parametrize("page", ["models", "fusion", "build", "latency", "divergence", "triage", "deploy"])
 def test_a_dead_model_is_told_in_a_workspace_without_models_too(page, open_page):
     assert "the model m-00000000dead, which is not in this workspace" in told(open_page(page, model="m-00000000dead"))
+
+
+@pytest.mark.parametrize("page", ["models", "fusion", "divergence", "latency"])
+@pytest.mark.parametrize("link", [("build", "b-00000000dead"), ("divergence", "d-00000000dead")])
+def test_anything_dead_is_told_in_a_workspace_without_models(page, link, open_page):
+    name, dead = link
+    assert f"names the {name} {dead}, which is not in this workspace" in told(open_page(page, **{name: dead}))
 
 
 @pytest.mark.parametrize(
