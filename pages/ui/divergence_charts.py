@@ -28,7 +28,7 @@ BAND_COLOURS: dict[str, str] = dict(
 _PICKED = "#C2185B"
 _GREY = "rgba(128,128,128,0.55)"
 _FEW = 150  # layers that still have room for marks of full size
-_MOST_MARKS = 60  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
+_MOST_MARKS = 120  # of one kind in view: more would lie on each other, and each is an element; zooming in shows all
 _MANY = 1000  # layers whose words in the picture are no more than name and SQNR
 _NAMED_ORIGINS = 3
 

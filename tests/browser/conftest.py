@@ -88,6 +88,18 @@ def open_tab(page: Page, tab: Locator) -> None:
     settle(page)
 
 
+def come_to(page: Page, wanted: Locator) -> Locator:
+    """Scroll down as a reader does until it stands on the page: what lies below is drawn when it comes into the window."""
+    page.mouse.move(page.viewport_size["width"] * 0.6, 400)
+    for _ in range(60):
+        if wanted.count():
+            break
+        page.mouse.wheel(0, 400)
+        page.wait_for_timeout(200)
+    wanted.first.scroll_into_view_if_needed()
+    return wanted
+
+
 def settle(page: Page) -> None:
     """Wait until no script runs; for what follows a click, wait for the content itself."""
     page.locator('[data-test-script-state="notRunning"]').wait_for(state="attached", timeout=30_000)

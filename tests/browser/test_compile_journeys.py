@@ -10,6 +10,7 @@ import onnx
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import come_to
 from tests.browser.site import served, watched
 from tests.light_models import light_model
 from trt_core.workbench import workspace_of
@@ -118,10 +119,10 @@ def test_what_stands_below_the_window_is_drawn_when_it_comes_into_it(page, addre
     model = bench.library.add_sample("digits_cnn")
     page.goto(f"{address}/models?model={model.id}")
     tables = page.locator('[data-testid="stDataFrame"]')
-    expect(page.get_by_role("heading", name="In the workspace")).to_be_attached()
+    expect(page.get_by_role("heading", name="digits_cnn has")).to_be_visible()
     page.wait_for_timeout(2_000)
     expect(tables).to_have_count(0)
 
-    page.get_by_role("button", name="Delete this model").scroll_into_view_if_needed()
+    come_to(page, page.get_by_role("button", name="Delete this model"))
 
     expect(tables).to_have_count(2)  # both at once

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_tab, settle
+from tests.browser.conftest import come_to, open_tab, settle
 from tests.browser.test_model_journeys import HOSTILE, _with_names
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
@@ -34,7 +34,7 @@ def click_mark(page, mark):
 def open_report(page, browser, tmp_path):
     """The report as a reader opens it from the disk; fails when it asks for anything."""
     with page.expect_download() as download:
-        page.get_by_role("button", name="Report as one HTML file").click()
+        come_to(page, page.get_by_role("button", name="Report as one HTML file")).click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     reader = browser.new_page(viewport={"width": 1200, "height": 900})
@@ -122,7 +122,8 @@ def test_a_comparison_names_the_layer_that_int8_hurts_and_a_click_opens_it(visit
 
 def test_a_comparison_is_asked_for_on_the_page(visit, model):
     page = visit(f"/divergence?model={model.id}")
-    page.get_by_text("New comparison").click()
+    if not page.get_by_role("spinbutton", name="Samples").is_visible():  # unfolded where there is no run yet
+        page.get_by_text("New comparison").click()
     page.get_by_role("spinbutton", name="Samples").fill("2")
     page.get_by_role("spinbutton", name="Samples").press("Enter")
     settle(page)
@@ -155,7 +156,7 @@ def test_hostile_names_stay_text_on_both_pages_and_in_their_reports(visit, brows
             page.keyboard.press("ArrowDown")
             page.keyboard.press("Enter")
             settle(page)
-        page.get_by_role("button", name="Report as one HTML file").scroll_into_view_if_needed()
+        come_to(page, page.get_by_role("button", name="Report as one HTML file"))
         open_tab(page, page.get_by_role("tab", name=tab))
         block = page.locator('[data-testid="stMainBlockContainer"]')
         assert block.locator("img:not([src^='data:']), .katex, a[href*='evil']").count() == 0

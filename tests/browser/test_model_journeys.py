@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import models
-from tests.browser.conftest import open_tab, serving
+from tests.browser.conftest import come_to, open_tab, serving
 from trt_core.domain.engine import Sm
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.requests import BenchSpec, InspectSpec
@@ -61,7 +61,7 @@ def test_an_upload_becomes_a_card_and_is_deleted_again(visit, server):
     expect(page).to_have_url(re.compile(r"model=m-[0-9a-f]{12}"))
     (record,) = [item for item in server.bench.library.models() if item.name == "journey"]
 
-    page.get_by_role("button", name="Delete this model").click()
+    come_to(page, page.get_by_role("button", name="Delete this model")).click()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(verdict).not_to_be_visible(timeout=20_000)
     assert record.id not in [item.id for item in server.bench.library.models()]
