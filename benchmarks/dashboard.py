@@ -49,7 +49,8 @@ def run() -> list[Table]:
     path = chromium.find()  # before the driver below: it starts one of its own
     if path is None:
         raise RuntimeError(chromium.REMEDY)
-    with tempfile.TemporaryDirectory(prefix="enginescope-dashboard-") as name:
+    # Sessions of this process still tend the jobs there when all is measured: what they leave must not cost the tables.
+    with tempfile.TemporaryDirectory(prefix="enginescope-dashboard-", ignore_cleanup_errors=True) as name:
         workspace = Path(name) / "workspace"
         workspace.mkdir()
         queries = fill(workspace)
