@@ -17,7 +17,7 @@ from pages.ui.state import selected
 with frame("Models", page="models") as bench:
     has_models = bool(bench.library.models())
     if not has_models:
-        say_all_gone()
+        say_all_gone(bench)
         st.markdown("Bring in an ONNX model to see its graph, its inputs and what TensorRT makes of it.")
     bring_in(bench, expanded=not has_models)
     if has_models:

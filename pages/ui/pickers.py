@@ -146,13 +146,24 @@ def say_gone(name: str, chosen: str, where: str) -> None:
     show_error(NotFound(f"The address names the {name} {chosen}, which is not in {where}.", remedy=remedy))
 
 
-def say_all_gone() -> None:
-    """A box for the first thing that the address names, in a workspace without models: whatever it is, it is gone."""
-    name = next((name for name in KINDS if selected(name)), "")
+def say_all_gone(bench: Workbench) -> None:
+    """A box for the first thing that the address names and that went with the models, in a workspace without any."""
+    try:
+        name = next((name for name in KINDS if _is_gone(bench, name)), "")
+    except NotFound as error:  # no id at all: the way to bring in a model is drawn below all the same
+        show_error(error)
+        return
     if name:
         remedy = "Bring in the model again: it may have been deleted, or the link may come from another server."
-        said = f"The address names the {name} {selected(name)}, which is not in this workspace."
+        verb = "are" if name == "data" else "is"
+        said = f"The address names the {name} {selected(name)}, which {verb} not in this workspace."
         show_error(NotFound(said, remedy=remedy))
+
+
+def _is_gone(bench: Workbench, name: str) -> bool:
+    """Whether the address names such a thing; data stay when their model is deleted, all else goes with it."""
+    chosen = selected(name)
+    return bool(chosen) and not (name == "data" and _has_data(bench, chosen))
 
 
 def _say_missing(bench: Workbench, model: ModelRecord, *, page: str) -> None:

@@ -27,7 +27,7 @@ def model_or_sample(bench: Workbench, *, page: str, promise: str, sample: str = 
 
 def offer_sample(bench: Workbench, *, page: str, promise: str, sample: str = SAMPLE) -> None:
     """Say what the page will hold, and load a sample with one click."""
-    say_all_gone()
+    say_all_gone(bench)
     st.info(f"{promise} There is no model in the workspace yet.")
     has_sample = any(known.key == sample for known in bench.library.samples())
     if has_sample and st.button(

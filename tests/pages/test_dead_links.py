@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import models
-from tests.pages.conftest import words
+from tests.pages.conftest import scroll_to, words
 
 
 def told(app) -> str:
@@ -34,6 +34,41 @@ def test_a_dead_model_is_told_in_a_workspace_without_models_too(page, open_page)
 def test_anything_dead_is_told_in_a_workspace_without_models(page, link, open_page):
     name, dead = link
     assert f"names the {name} {dead}, which is not in this workspace" in told(open_page(page, **{name: dead}))
+
+
+@pytest.mark.parametrize("page", ["models", "divergence"])
+def test_data_that_outlive_the_last_model_are_not_told_as_gone(page, bench, mlp, data, open_page):
+    bench.library.delete(mlp.id)
+
+    assert told(open_page(page, data=data.id)) == ""
+    assert "the data n-00000000dead, which are not in this workspace" in told(open_page(page, data="n-00000000dead"))
+
+
+def test_deleting_the_last_model_leaves_nothing_to_complain_of(bench, mlp, data, open_page):
+    app = open_page("models", model=mlp.id, data=data.id)
+    scroll_to(app, "models.all")
+    app.button(key="models.delete").click().run()
+
+    app.button(key="models.delete").click()  # a test runs no fragment alone: the dialog is open in this run, too
+    app.button(key="models.confirm").click().run()
+
+    assert bench.library.models() == []
+    assert app.query_params["data"] in (data.id, [data.id])
+    assert told(app) == ""
+    assert app.button(key="models.sample.digits_cnn")
+
+
+@pytest.mark.parametrize(
+    ("page", "offered"),
+    [("models", "models.sample.digits_cnn"), ("fusion", "fusion.sample"), ("triage", "triage.sample")],
+)
+@pytest.mark.parametrize("link", [("build", "abc"), ("model", "../../etc/passwd"), ("data", "n-1")])
+def test_a_malformed_link_in_an_empty_workspace_is_told_and_the_way_in_is_drawn(page, offered, link, open_page):
+    name, cut = link
+    app = open_page(page, **{name: cut})
+
+    assert f"is not the id of a {name}" in told(app)
+    assert app.button(key=offered)
 
 
 @pytest.mark.parametrize(
