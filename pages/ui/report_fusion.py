@@ -10,7 +10,7 @@ from pages.ui.fusion_strip import layer_figure
 from pages.ui.fusion_tables import layer_rows, node_rows, pattern_rows
 from pages.ui.fusion_view import fusion_sentence
 from pages.ui.report import Plot, Report, Table, model_facts, versions
-from pages.ui.stamp import stamp
+from pages.ui.stamp import stamp, stamped
 from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.fusion import FusionMap
@@ -30,7 +30,7 @@ def build_report(bench: Workbench, record: BuildRecord, fusion: FusionMap) -> Re
         facts=model_facts(model) | _facts(record),
         parts=[
             Plot(title="Requested against actual", figure=stamp(precision_figure(record), says)),
-            Plot(title="Engine layers in execution order", figure=stamp(layer_figure(fusion, None), says)),
+            Plot(title="Engine layers in execution order", figure=stamped(layer_figure(fusion, None), says)),
             Plot(title="Where the ops end", figure=flow_figure(fusion, ink=_INK)),
             Table(title="Expected fusions", rows=pattern_rows(fusion)),
             Table(title="Engine layers", rows=layer_rows(fusion, fusion.layers)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pages.ui.report import Plot, Report, Table, model_facts, versions
-from pages.ui.stamp import stamp
+from pages.ui.stamp import stamped
 from pages.ui.support_report import level_of, strip, support_sentence
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.support import SupportReport
@@ -32,7 +32,7 @@ def support_report(bench: Workbench, model: ModelRecord, report: SupportReport) 
         stamp=said,
         facts=model_facts(model) | {"Backend": report.backend_version, "Target": report.target or "this machine"},
         parts=[
-            Plot(title="Nodes in file order, by proof", figure=stamp(strip(report), [said])),
+            Plot(title="Nodes in file order, by proof", figure=stamped(strip(report), [said])),
             Table(title="Nodes", rows=rows),
         ],
         findings=(*report.findings, *bench.support.model_findings(model.id)),

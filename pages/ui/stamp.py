@@ -37,3 +37,10 @@ def stamp(figure: Any, sentences: Sequence[str], *, line: int = WIDE) -> Any:
     needed = _BELOW_AXIS_PX + _LINE_PX * len(lines) + 6
     figure.update_layout(margin_b=needed, height=(figure.layout.height or 360) + _LINE_PX * len(lines))
     return figure
+
+
+def stamped(figure: Any, sentences: Sequence[str], *, line: int = WIDE) -> Any:
+    """The same on a copy, for a figure that is kept: it would be stamped once more with every reader."""
+    import plotly.graph_objects as go
+
+    return stamp(go.Figure(figure), sentences, line=line)

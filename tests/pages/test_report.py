@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from pages.ui.divergence_run import run_view
+from pages.ui.fusion_strip import layer_figure
 from pages.ui.latency_runs import run_views
 from pages.ui.report import Plot, Report, Table, render
 from pages.ui.report_divergence import divergence_report
@@ -16,6 +17,7 @@ from pages.ui.report_fusion import build_report
 from pages.ui.report_latency import latency_report
 from pages.ui.report_support import support_report
 from pages.ui.report_sweep import sweep_report
+from pages.ui.support_report import strip
 from pages.ui.sweep_charts import Limit
 from tests.analysis.trt86 import recorded
 from trt_core.domain.findings import Finding, Severity
@@ -49,6 +51,16 @@ def report(**changes):
 def text_of(page: str) -> str:
     """What a reader sees of it: no scripts, no styles, no tags."""
     return re.sub(r"<[^>]+>", " ", re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL))
+
+
+def figures_of(made: Report) -> list[str]:
+    """The figures that a report's file holds."""
+    return re.findall(r'data-plot="plot-\d+">(.*?)</script>', render(made))
+
+
+def content(figure: go.Figure) -> dict:
+    """What is in a figure now: one that is kept gives the dictionary that was made with it."""
+    return go.Figure(figure).to_dict()
 
 
 def test_a_report_is_one_file_with_plotly_once():
@@ -104,6 +116,26 @@ def test_the_page_keeps_its_figure_as_it_was():
     render(report(parts=[Plot(title="Curve", figure=figure)]))
 
     assert figure.to_json() == before
+
+
+def test_a_support_report_leaves_the_figure_that_the_page_keeps(bench, mlp):
+    spec = InspectSpec(model_id=mlp.id)
+    bench.support.perform(spec, REPORTER)
+    found = bench.support.find(spec)
+    kept = content(strip(found))
+
+    assert figures_of(support_report(bench, mlp, found)) == figures_of(support_report(bench, mlp, found))
+    assert content(strip(found)) == kept
+
+
+def test_a_build_report_leaves_the_figure_that_the_page_keeps(bench, mlp):
+    spec = BuildSpec(variant=QuantizeSpec(model_id=mlp.id, recipe=Recipe(precision=Precision.FP32)))
+    record = bench.builds.perform(spec, REPORTER).record
+    fusion = bench.builds.fusion(record.id)
+    kept = content(layer_figure(fusion, None))
+
+    assert figures_of(build_report(bench, record, fusion)) == figures_of(build_report(bench, record, fusion))
+    assert content(layer_figure(fusion, None)) == kept
 
 
 def test_an_empty_table_and_no_findings_leave_no_hole():
