@@ -14,6 +14,7 @@ from trt_core.workbench import Workbench, open_workbench
 
 _LOG = logging.getLogger("enginescope.pages")
 _EVERY_S = 2.0
+_DRAWING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,6 @@ class _Tended:
 
 @st.cache_resource(show_spinner=False, on_release=lambda tended: tended.stop.set())
 def _tended() -> _Tended:
-    # Here, where the first visitors wait for each other: Plotly looks at pandas while another thread imports it.
-    for name in ("pandas", "plotly.subplots"):
-        importlib.import_module(name)
     tended = _Tended(bench=open_workbench())
     threading.Thread(target=tended.tend, name="tend-jobs", daemon=True).start()
     return tended
@@ -44,3 +42,13 @@ def _tended() -> _Tended:
 def workbench() -> Workbench:
     """The workbench that all pages and sessions share."""
     return _tended().bench
+
+
+def ready_to_draw() -> None:
+    """Import pandas and Plotly, once and before anything is drawn with them.
+
+    Plotly looks at pandas without waiting for the thread that imports it: first visitors at once saw broken pages.
+    """
+    with _DRAWING:
+        for name in ("pandas", "plotly.subplots"):
+            importlib.import_module(name)

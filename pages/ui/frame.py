@@ -24,7 +24,7 @@ import streamlit as st
 
 from pages.ui import cards, findings, menu, profile_bars, tabs
 from pages.ui.asked import keep_to_asked
-from pages.ui.bench import workbench
+from pages.ui.bench import ready_to_draw, workbench
 from pages.ui.cards import Metric, metrics
 from pages.ui.errors import boundary
 from pages.ui.jobs import show_running
@@ -39,6 +39,7 @@ __all__ = ["Metric", "frame", "metrics", "verdict", "workbench"]
 
 # As an address of its own: a file's address dies when a run begins, and a browser that asks then gets none.
 _ICON = "data:image/png;base64," + b64encode(Path(__file__).with_name("icon.png").read_bytes()).decode()
+_WITHOUT_PLOTS = ("models",)  # where most visits begin, some while the server still warms up
 _CHIPS = {"model": "models", "variant": "build", "target": "support", "build": "fusion", "data": "models"}
 # Tabular figures; long words that break instead of widening the page; and not the uploader's own words on its limit,
 # which round 512 MB up to "1GB"; a graph with something beside it gets a narrow window's width; min, opt and max
@@ -78,6 +79,8 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     keep_to_asked(page)
     st.set_page_config(page_title=f"{title} · Enginescope", page_icon=_ICON, layout="wide")
     st.html(f"<style>{_STYLE}{menu.STYLE}{cards.STYLE}{findings.STYLE}{profile_bars.STYLE}{tabs.STYLE}</style>")
+    if page not in _WITHOUT_PLOTS:
+        ready_to_draw()
     bench = None
     with boundary():
         bench = workbench()

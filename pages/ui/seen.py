@@ -15,11 +15,14 @@ from pages.ui.errors import boundary
 from pages.ui.tabs import opened_under
 
 # While the page is built, what stands above is not as high yet: only what stays in the window is seen. Of two that are
-# seen at one moment Streamlit hears one: each says it at a moment of its own, and again until it is drawn.
+# seen at one moment Streamlit hears one: each says it at a moment of its own, and again until it is drawn. The keyboard
+# can come here too: where it is, the browser scrolls.
 _STAYS = """
 export default function ({ data, parentElement, setStateValue }) {
   const place = parentElement.querySelector("div");
   place.style.height = `${data.height}px`;
+  place.tabIndex = data.height ? 0 : -1;
+  place.toggleAttribute("aria-hidden", !data.height);
   place.rest?.();
   if (!data.height) return undefined;
   let next;
@@ -29,9 +32,10 @@ export default function ({ data, parentElement, setStateValue }) {
       tell(1500);
     }, after * (1 + Math.random()));
   };
-  const watch = new IntersectionObserver(([entry]) => {
+  const watch = new IntersectionObserver((changes) => {
     clearTimeout(next);
-    if (entry.isIntersecting) tell(200);
+    // A busy browser hands over several changes at once, the last of them in force.
+    if (changes.at(-1).isIntersecting) tell(200);
   });
   watch.observe(place);
   place.rest = () => {
@@ -41,11 +45,12 @@ export default function ({ data, parentElement, setStateValue }) {
   return place.rest;
 }
 """
+_PLACE = '<div role="status" aria-label="What stands here is drawn when you come to it"></div>'
 
 
 @cache
 def _component() -> Any:
-    return st.components.v2.component("enginescope.seen", js=_STAYS, html="<div></div>")
+    return st.components.v2.component("enginescope.seen", js=_STAYS, html=_PLACE)
 
 
 def show_when_seen(draw: Callable[[], object], *, key: str, height: int, at_once: bool = False) -> None:

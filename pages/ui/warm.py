@@ -16,8 +16,7 @@ from trt_core.errors import TrtCoreError
 _LOG = logging.getLogger("enginescope.pages")
 # What every page needs, then what the Models page draws with.
 _MODULES = ("pages.ui.frame", "pages.ui.model_card", "pages.ui.graph_component")
-_LATER = ("pandas", "plotly.subplots")  # tables and most plots, which the first page has below its window
-_PAUSE_S = 2.0  # while the first page comes: its files would wait for these imports
+_PAUSE_S = 2.0  # while the first page comes, which has no plot: its files would wait for the imports of one
 
 
 @asynccontextmanager
@@ -32,7 +31,7 @@ def warm_up() -> None:
     with _in_short_turns():
         for name in _MODULES:
             importlib.import_module(name)
-        from pages.ui.bench import workbench
+        from pages.ui.bench import ready_to_draw, workbench
         from pages.ui.model_card import prepare
 
         try:
@@ -42,8 +41,7 @@ def warm_up() -> None:
         except (TrtCoreError, OSError):
             _LOG.warning("the server could not warm up", exc_info=True)
         time.sleep(_PAUSE_S)
-        for name in _LATER:
-            importlib.import_module(name)
+        ready_to_draw()
 
 
 @contextmanager

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
-from pages.ui import graph_component
+import pages.ui.frame
+from pages.ui import graph_component, warm
 from pages.ui.warm import warm_up
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(warm, "_PAUSE_S", 0)
 
 
 def test_streamlit_finds_the_application_that_warms_up():
@@ -28,6 +37,30 @@ def test_the_first_visitor_finds_the_newest_model_laid_out(open_page, mlp, monke
     monkeypatch.setattr(graph_component, "collapsed_view", laid_out_again)
     app = open_page("models", model=mlp.id)
     assert not app.error
+
+
+@pytest.mark.parametrize(("page", "waits"), [("models", False), ("fusion", True), ("build", True)])
+def test_only_pages_with_plots_wait_for_what_plots_need(open_page, mlp, monkeypatch, page, waits):
+    asked = []
+    monkeypatch.setattr(pages.ui.frame, "ready_to_draw", lambda: asked.append(page))
+
+    open_page(page, model=mlp.id)
+
+    assert bool(asked) is waits
+
+
+def test_what_the_first_page_needs_brings_in_neither_pandas_nor_plotly():
+    look = (
+        "import importlib, sys\n"
+        "from pages.ui import warm\n"
+        "for name in warm._MODULES: importlib.import_module(name)\n"
+        "from pages.ui.bench import workbench\n"
+        "workbench()\n"
+        "print(*{'pandas', 'plotly.subplots'} & set(sys.modules))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.split() == []
 
 
 def test_a_workspace_that_cannot_be_opened_is_left_to_the_page_to_tell(open_page, tmp_path, monkeypatch, caplog):
