@@ -19,6 +19,8 @@ from pages.ui.errors import boundary
 from pages.ui.state import select
 
 # The browser shows what was drawn already at once, by a rule that hides all panels but one, and then tells the server.
+# An answer to an earlier click does not turn back a later one; and each click is told with its moment, for Streamlit
+# hears a value only when it is new, and the address may name another tab since (Back does that).
 # Labels are set as text. A tab keeps its element from run to run, and so the keyboard's focus.
 _ROW = """
 export default function ({ data, parentElement, setStateValue }) {
@@ -35,13 +37,17 @@ export default function ({ data, parentElement, setStateValue }) {
   };
   const choose = (slug) => {
     show(slug);
-    setStateValue("open", slug);
+    root.at = Date.now();
+    setStateValue("open", { slug, at: root.at });
   };
   const step = (event, slug) => {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!by) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const slugs = data.tabs.map((item) => item.slug);
-    const next = slugs[(slugs.indexOf(slug) + by + slugs.length) % slugs.length];
+    const here = slugs.indexOf(slug);
+    const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = slugs.at(to % slugs.length);
     choose(next);
     tabs.get(next).focus();
   };
@@ -62,12 +68,13 @@ export default function ({ data, parentElement, setStateValue }) {
     tab.onkeydown = (event) => step(event, slug);
     if (tab.parentElement !== root) root.insertBefore(tab, rule);
   }
-  show(data.open);
+  if (data.at >= (root.at ?? 0)) show(data.open);
 }
 """
 # No foreign text here.
 STYLE = """
-.tabs { display: flex; flex-wrap: wrap; column-gap: 1.25rem; border-bottom: 1px solid light-dark(#d5dcd8, #36403f); }
+.tabs { display: flex; flex-wrap: wrap; column-gap: 1.25rem; margin-bottom: 1rem;
+  border-bottom: 1px solid light-dark(#d5dcd8, #36403f); }
 .tabs button { all: unset; cursor: pointer; font-size: 0.875rem; line-height: 1.4; padding: 0.6rem 0 0.5rem;
   border-bottom: 2px solid transparent; margin-bottom: -1px; overflow-wrap: anywhere; }
 .tabs button[aria-selected="true"] { color: light-dark(#2f6f4f, #6fbf8f); border-color: currentColor; }
@@ -92,18 +99,20 @@ def show_tabs(tabs: Mapping[str, Callable[[], object]], *, key: str, name: str =
 
 
 def _tabs(tabs: Mapping[str, Callable[[], object]], key: str, name: str) -> None:
-    with boundary():
+    # No gap: each panel that is hidden would leave one.
+    with st.container(gap=None), boundary():
         opened = opened_under(key)
         by_slug = {_slug(label): label for label in tabs}
         # The address is the memory of the choice; a word in it that means no tab here opens the first.
         asked = str(st.query_params.get(name, ""))
         current = asked if asked in by_slug else next(iter(by_slug))
         opened.add(current)
+        clicked_at = (st.session_state.get(key) or {}).get("open", {}).get("at", 0)
         row = [{"slug": slug, "label": label, "panel": _panel(key, slug)} for slug, label in by_slug.items()]
         _component()(
             key=key,
-            data={"open": current, "tabs": row},
-            default={"open": current},
+            data={"open": current, "at": clicked_at, "tabs": row},
+            default={"open": {"slug": current, "at": 0}},
             height="content",
             on_open_change=lambda: _remember(key, name, next(iter(by_slug))),
         )
@@ -122,7 +131,7 @@ def opened_under(key: str) -> set[str]:
 
 
 def _remember(key: str, name: str, first: str) -> None:
-    slug = str(st.session_state[key]["open"])
+    slug = str(st.session_state[key]["open"]["slug"])
     select({name: "" if slug == first else slug})
 
 
