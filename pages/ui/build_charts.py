@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
-from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, precision_of
+from pages.ui.theme import (
+    HAIRLINE,
+    NEUTRAL,
+    PRECISION_LABELS,
+    PRECISION_LETTERS,
+    plot_layout,
+    precision_colour,
+    precision_of,
+)
 from trt_core.domain.artifacts import BuildRecord
 
 
@@ -57,7 +65,7 @@ def stage_figure(stages: Sequence[tuple[str, float]]) -> Any:
             textposition="outside",
             cliponaxis=False,
             increasing={"marker": {"color": NEUTRAL}},
-            connector={"line": {"width": 1, "color": "rgba(128,128,128,0.5)"}},
+            connector={"line": {"width": 1, "color": HAIRLINE}},
             hovertemplate="%{y}: %{text}<extra></extra>",
         )
     )

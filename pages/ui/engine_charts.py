@@ -10,6 +10,7 @@ from pages.ui.theme import (
     ALARM,
     CELL_INK,
     CELL_SCALE,
+    HAIRLINE,
     NEUTRAL,
     PRECISION_LABELS,
     PRECISION_LETTERS,
@@ -150,6 +151,7 @@ def waterfall(comparison: EngineComparison) -> Any:
             increasing={"marker": {"color": _SLOWER}},
             decreasing={"marker": {"color": _FASTER}},
             totals={"marker": {"color": NEUTRAL}},
+            connector={"line": {"width": 1, "color": HAIRLINE}},
         )
     )
     figure.update_layout(**plot_layout(height=430, showlegend=False))

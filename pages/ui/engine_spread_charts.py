@@ -52,9 +52,10 @@ def latency_figure(attempts: Sequence[AttemptLatency]) -> Any:
                 "symmetric": False,
                 "array": [high - one.p50_ms for (_, one), (_, high) in zip(rounds, bounds, strict=True)],
                 "arrayminus": [one.p50_ms - low for (_, one), (low, _) in zip(rounds, bounds, strict=True)],
+                "color": NEUTRAL,
             },
             mode="markers",
-            marker={"symbol": _ROUNDS[turn % len(_ROUNDS)], "size": 9},
+            marker={"color": NEUTRAL, "symbol": _ROUNDS[turn % len(_ROUNDS)], "size": 9},
             name=f"round {turn + 1}",
             hovertemplate="attempt %{x:.0f}: p50 %{y:.4g} ms<extra></extra>",
         )

@@ -68,6 +68,7 @@ PROOF_COLOURS: dict[str, str] = {
     "build proves": STEEL,
 }
 NEUTRAL = "#6B7B83"
+HAIRLINE = "rgba(128,128,128,0.5)"  # what joins marks and is none itself
 
 
 def precision_of(text: str) -> Precision:

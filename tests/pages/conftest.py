@@ -8,12 +8,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests import models
+from tests.pages.colours import colourless
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.workbench import Workbench, open_workbench
 
@@ -26,6 +28,20 @@ def _no_cache_of_another_test() -> None:
     """A report by command line reads pages' caches, too, and leaves its workbench in them."""
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+@pytest.fixture(autouse=True)
+def _every_trace_has_a_colour(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No figure that a page draws in any test leaves a colour to Plotly, whose own vanish on one theme or the other."""
+    figures, draw = [], st.plotly_chart
+
+    def drawn(figure: Any, **options: object) -> object:
+        figures.append(figure)
+        return draw(figure, **options)
+
+    monkeypatch.setattr(st, "plotly_chart", drawn)
+    yield
+    assert [part for figure in figures for part in colourless(figure)] == []
 
 
 @pytest.fixture

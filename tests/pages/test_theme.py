@@ -5,9 +5,17 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 
+from pages.ui.engine_charts import waterfall
+from pages.ui.engine_spread_charts import latency_figure
 from pages.ui.theme import ALARM, CELL_INK, CELL_SCALE, NEUTRAL, STEEL
+from tests.analysis.trt86 import study
+from tests.pages.colours import colourless
+from trt_core.analysis.engine_compare import compare_engines
+from trt_core.analysis.latency import summarize
+from trt_core.domain.rebuilds import AttemptLatency
 
 CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 
@@ -40,3 +48,30 @@ def test_text_is_read_in_both_themes():
         colours = CONFIG["theme"][theme]
         assert contrast(colours["textColor"], colours["backgroundColor"]) >= 7
         assert contrast(colours["linkColor"], colours["backgroundColor"]) >= 4.5
+
+
+def test_a_waterfall_has_its_own_colours_between_its_steps_too():
+    assert colourless(waterfall(compare_engines(study("r50_fp16"), study("r50_int8_calib")))) == []
+
+
+def test_the_rounds_of_attempts_have_a_colour_and_are_told_apart_by_their_marks():
+    rounds = tuple(summarize([turn + 0.01 * step for step in range(9)], wall_s=1.0, batch=1) for turn in (1.0, 1.2))
+    figure = latency_figure([AttemptLatency(build_id=f"b-{number}", rounds=rounds) for number in range(2)])
+
+    assert colourless(figure) == []
+    assert len({trace.marker.symbol for trace in figure.data}) == 2
+
+
+@pytest.mark.parametrize(
+    ("trace", "missing"),
+    [
+        (go.Scatter(y=[1, 2]), ["line", "marker"]),
+        (go.Scatter(y=[1], mode="markers", marker_color=NEUTRAL, error_y_array=[1]), ["error bars"]),
+        (go.Bar(y=[1]), ["marker"]),
+        (go.Waterfall(y=[1, -1, 0], measure=["absolute", "relative", "total"]), ["connector", "decreasing", "totals"]),
+        (go.Heatmap(z=[[1]]), ["scale"]),
+        (go.Scatter(y=[1, 2], mode="text", text=["a", "b"]), []),
+    ],
+)
+def test_a_trace_without_a_colour_is_seen(trace, missing):
+    assert [part.rpartition(": ")[2] for part in colourless(go.Figure(trace))] == missing
