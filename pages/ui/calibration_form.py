@@ -12,6 +12,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
+from pages.ui.save import save_button
 from pages.ui.tables import show_table
 from trt_core.deploy.command_words import FileNames
 from trt_core.deploy.commands import cli_line
@@ -158,14 +159,12 @@ def show_cache(view: CacheView, *, key: str, filename: str) -> None:
     )
     rows = range_rows(cache.ranges) + [_without(name) for name in cache.without_scale]
     show_table(rows, key=f"{key}.ranges", filename=f"{filename}-ranges.csv", height=420)
-    st.download_button(
+    save_button(
         "Calibration cache",
-        data=view.text,
-        file_name=f"{filename}.calib",
+        lambda: view.text,
+        filename=f"{filename}.calib",
         mime="text/plain",
         key=f"{key}.download",
-        on_click="ignore",
-        icon=":material/download:",
     )
 
 

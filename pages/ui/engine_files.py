@@ -10,6 +10,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.calibration_form import show_cache
 from pages.ui.findings import show_findings
+from pages.ui.save import save_button
 from trt_core.analysis.requested import requested_findings
 from trt_core.domain.recordings import EngineStudy
 from trt_core.errors import TrtCoreError
@@ -57,15 +58,13 @@ def download_files(made: Callable[[], Mapping[str, str]], names: list[str], *, k
     with st.container(horizontal=True):
         for name in names:
             part = name.rsplit(".", 2)[1]
-            st.download_button(
+            save_button(
                 f"{part}.json",
-                data=partial(_file_of, made, name),
-                file_name=name,
+                partial(_file_of, made, name),
+                filename=name,
                 mime="application/json",
                 key=f"{key}.{part}",
                 help=_ABOUT[part],
-                on_click="ignore",
-                icon=":material/download:",
             )
 
 

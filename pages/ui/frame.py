@@ -22,7 +22,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import cards, findings, menu, profile_bars, tabs
+from pages.ui import cards, findings, menu, profile_bars, save, tabs
 from pages.ui.asked import keep_to_asked
 from pages.ui.bench import ready_to_draw, workbench
 from pages.ui.cards import Metric, metrics
@@ -78,7 +78,9 @@ def frame(title: str, *, page: str) -> Iterator[Workbench]:
     """Draw the frame; the body of the `with` is the page."""
     keep_to_asked(page)
     st.set_page_config(page_title=f"{title} · Enginescope", page_icon=_ICON, layout="wide")
-    st.html(f"<style>{_STYLE}{menu.STYLE}{cards.STYLE}{findings.STYLE}{profile_bars.STYLE}{tabs.STYLE}</style>")
+    st.html(
+        f"<style>{_STYLE}{menu.STYLE}{cards.STYLE}{findings.STYLE}{profile_bars.STYLE}{save.STYLE}{tabs.STYLE}</style>"
+    )
     if page not in _WITHOUT_PLOTS:
         ready_to_draw()
     bench = None

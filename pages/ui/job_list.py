@@ -11,6 +11,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.frame import metrics
 from pages.ui.jobs import STATE_SIGNS, job_panel, link_to_result
+from pages.ui.save import save_button
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from trt_core.domain.jobs import Job, JobKind, JobState
@@ -85,8 +86,12 @@ def show_job(bench: Workbench, job_id: str) -> None:
         log = bench.jobs.log(job_id)
         with st.expander("Log", expanded=job.state is not JobState.SUCCEEDED):
             st.code(text.cell(log[-20_000:]) or "The log is empty.", language=None, height=320)
-            st.download_button(
-                "Download the end of the log", data=log, file_name=f"{job_id}.log", key="jobs.log", on_click="ignore"
+            save_button(
+                "Download the end of the log",
+                lambda: log,
+                filename=f"{job_id}.log",
+                mime="text/plain",
+                key="jobs.log",
             )
     with st.expander("What was asked"):
         st.json(job.request, expanded=2)

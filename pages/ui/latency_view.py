@@ -26,9 +26,10 @@ from pages.ui.latency_tables import estimate, first_ms, percentile_table, sample
 from pages.ui.latency_violin import violin_figure
 from pages.ui.links import link_to
 from pages.ui.once import once
+from pages.ui.save import save_button
 from pages.ui.seen import show_when_seen
 from pages.ui.state import select
-from pages.ui.tables import csv_bytes, show_table
+from pages.ui.tables import csv_text, show_table
 from pages.ui.tabs import show_tabs
 from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
@@ -284,13 +285,11 @@ def _node_rows(run: LatencyRun) -> list[dict[str, object]]:
 
 def _samples(views: Sequence[RunView], name: str) -> None:
     st.caption("Every sample in the order taken, the warm-up marked as such, with the conditions in each row.")
-    st.download_button(
+    save_button(
         "Download samples as CSV",
-        data=lambda: csv_bytes(sample_rows(views)),
-        file_name=f"{name}-samples.csv",
+        lambda: csv_text(sample_rows(views)),
+        filename=f"{name}-samples.csv",
         mime="text/csv",
         key="latency.samples_csv",
-        on_click="ignore",
-        icon=":material/download:",
     )
     trtexec_files(views)

@@ -17,9 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from pages.ui import text
+from pages.ui.save import save_button
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.findings import Finding, most_severe_first
 from trt_core.workbench import Workbench
@@ -63,14 +62,12 @@ class Report:
 
 def report_button(make: Callable[[], Report], *, page: str, name: str) -> None:
     """A button that makes the report when it is pressed; `name` is the result's id and begins the file's name."""
-    st.download_button(
+    save_button(
         "Report as one HTML file",
-        data=lambda: render(make()).encode(),
-        file_name=f"{name}-{page}.html",
+        lambda: render(make()),
+        filename=f"{name}-{page}.html",
         mime="text/html",
         key=f"{page}.report",
-        on_click="ignore",
-        icon=":material/description:",
         help="Figures stay interactive, nothing is loaded from outside. About 5 MB.",
     )
 

@@ -11,19 +11,20 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.once import once
+from pages.ui.save import save_button
 
 Row = Mapping[str, Any]
 _LONG = 300  # rows from which the caller gives the same object again, where they are the same
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_bytes(rows: Sequence[Row]) -> bytes:
+def csv_text(rows: Sequence[Row]) -> str:
     """Rows as CSV with a byte-order mark; text that a spreadsheet would run as a formula gets an apostrophe."""
     target = io.StringIO()
     writer = csv.DictWriter(target, fieldnames=list(rows[0]) if rows else [])
     writer.writeheader()
     writer.writerows({name: _inert(value) for name, value in row.items()} for row in rows)
-    return target.getvalue().encode("utf-8-sig")
+    return "\N{BYTE ORDER MARK}" + target.getvalue()
 
 
 def _inert(value: Any) -> Any:
@@ -51,15 +52,7 @@ def show_table(
         placeholder="",
         **options,
     )
-    st.download_button(
-        "Download CSV",
-        data=lambda: csv_bytes(rows),
-        file_name=filename,
-        mime="text/csv",
-        key=f"{key}.csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    save_button("Download CSV", lambda: csv_text(rows), filename=filename, mime="text/csv", key=f"{key}.csv")
     chosen = state["selection"]["rows"] if selectable else []
     return int(chosen[0]) if chosen else None
 

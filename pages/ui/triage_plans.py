@@ -10,6 +10,7 @@ from pages.ui import text
 from pages.ui.expanders import show_expander
 from pages.ui.links import link_to
 from pages.ui.pickers import data_title
+from pages.ui.save import save_button
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from trt_core.domain.artifacts import ModelRecord
@@ -67,14 +68,12 @@ def show_uploaded(
         st.markdown(f"**Against {name}**" if rows else f"It treats every node as {name} does.")
         if rows:
             show_table(rows, key="triage.plan_diff", filename=f"{model.id}-plan-diff.csv", height=240)
-    st.download_button(
+    save_button(
         "Save it for this model",
-        data=plan_text(applied.plan),
-        file_name=f"{model.id}.plan.json",
+        lambda: plan_text(applied.plan),
+        filename=f"{model.id}.plan.json",
         mime="application/json",
         key="triage.plan_applied",
-        on_click="ignore",
-        icon=":material/download:",
     )
     _variant(bench, model, applied.plan)
 

@@ -14,6 +14,7 @@ from pages.ui.inside_square import show_blame
 from pages.ui.lab_view import show_lab
 from pages.ui.links import link_to
 from pages.ui.once import once
+from pages.ui.save import save_button
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
@@ -146,14 +147,12 @@ def _cards(run: TriageRun) -> list[Metric]:
 
 def _actions(bench: Workbench, run: TriageRun) -> None:
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        save_button(
             "Save the plan",
-            data=lambda: plan_text(run.plan),
-            file_name=f"{run.id}.plan.json",
+            lambda: plan_text(run.plan),
+            filename=f"{run.id}.plan.json",
             mime="application/json",
             key="triage.save",
-            on_click="ignore",
-            icon=":material/download:",
         )
         wish = bench.triage.variant_wish(run)
         found = bench.variants.find(wish)

@@ -97,6 +97,12 @@ def tabs(app: AppTest) -> list[str]:
     return [tab["label"] for row in rows for tab in json.loads(row)["tabs"]]
 
 
+def saves(app: AppTest) -> list[str]:
+    """The labels of all buttons that save a text as a file."""
+    drawn = [item.proto.json for item in app.get("bidi_component") if item.proto.component_name == "enginescope.save"]
+    return [json.loads(words)["label"] for words in drawn]
+
+
 def open_tabs(app: AppTest, *tabs: str, name: str = "tab") -> None:
     """Open one tab after another by its word in the address; what was opened stays drawn."""
     for tab in tabs:

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 
 from tests import models
-from tests.pages.conftest import open_expanders, open_tabs, scroll_to
+from tests.pages.conftest import open_expanders, open_tabs, saves, scroll_to
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -67,7 +67,7 @@ def test_a_stored_build_answers_requested_against_actual(stock):
     assert f"INT8 was asked for; {build.precisions['int8']} of {build.layer_count} layers run in it." in words(app)
     assert "ahead-of-time plan for SM 8.6" in words(app)
     assert "Builds of this model" in [item.value for item in app.subheader]
-    assert "Report as one HTML file" in [item.proto.label for item in app.get("download_button")]
+    assert "Report as one HTML file" in saves(app)
 
 
 @pytest.mark.usefixtures("_stocked")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from tests import models
 from tests.analysis.trt86 import FOLDER
-from tests.pages.conftest import open_tabs
+from tests.pages.conftest import open_tabs, saves
 from tests.pages.engines import opened, words
 from trt_core.domain.latency import GpuSample, LatencyRequest
 from trt_core.domain.requests import BenchSpec
@@ -32,10 +32,6 @@ def _fresh(stock, monkeypatch):
     yield
     st.cache_resource.clear()
     st.cache_data.clear()
-
-
-def downloads(app) -> list[str]:
-    return [item.proto.label for item in app.get("download_button")]
 
 
 def test_an_encoder_without_a_layer_in_int8_says_so_before_everything_else(stock):
@@ -70,7 +66,7 @@ def test_calibrated_ranges_are_a_table_with_the_cache_to_take_away(stock):
     table = app.dataframe[0].value
     assert table["tensor"][0] == "x"
     assert table["high"][0] == pytest.approx(4.6847, abs=1e-3)
-    assert "Calibration cache" in downloads(app)
+    assert "Calibration cache" in saves(app)
 
 
 def test_an_engine_without_a_cache_has_no_such_view(stock):
@@ -81,7 +77,7 @@ def test_an_engine_without_a_cache_has_no_such_view(stock):
 
 def test_trtexecs_files_are_there_to_take_away(stock):
     app = opened("engines", engine=stock[1]["r18_fp16"], view="Files")
-    assert {"layers.json", "profile.json", "times.json"} <= set(downloads(app))
+    assert {"layers.json", "profile.json", "times.json"} <= set(saves(app))
 
     app = opened("engines", engine=stock[1]["enc_int8_qdq"], view="Files")
     assert "no layers to export" in words(app)
@@ -96,7 +92,7 @@ def test_a_run_on_the_processor_is_not_exported_as_a_gpus(stock):
     app = opened("latency", model=model.id, latency=run.id, tab="samples")
 
     assert "No files of trtexec: trtexec's files hold times of a GPU" in words(app)
-    assert "times.json" not in downloads(app)
+    assert "times.json" not in saves(app)
 
 
 def test_a_run_in_tensorrt_is(stock, monkeypatch):
@@ -110,7 +106,7 @@ def test_a_run_in_tensorrt_is(stock, monkeypatch):
 
     app = opened("latency", model=model.id, latency=run.id, tab="samples")
 
-    assert "times.json" in downloads(app)
+    assert "times.json" in saves(app)
     open_tabs(app, "gpu")
     assert "SM 1,755 to 1,980 MHz, up to 400 W" in words(app)
     table = next(item.value for item in app.dataframe if "SM, MHz" in item.value.columns)

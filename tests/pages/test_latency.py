@@ -11,7 +11,7 @@ import pytest
 from pages.ui.latency_runs import run_precision, run_views, transfers_sentence
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
-from pages.ui.tables import csv_bytes
+from pages.ui.tables import csv_text
 from tests.pages.conftest import cards, scroll_to, words
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
@@ -147,7 +147,7 @@ def test_runs_in_one_precision_are_told_apart(bench, mlp):
 def test_the_samples_travel_with_their_conditions(bench, mlp):
     run = measured(bench, mlp.id)
 
-    rows = list(csv.DictReader(io.StringIO(csv_bytes(sample_rows(run_views(bench, [run.id]))).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(sample_rows(run_views(bench, [run.id]))).removeprefix("\ufeff"))))
 
     assert [row["phase"] for row in rows] == ["warm-up"] * 3 + ["sample"] * 40
     assert {row["backend"] for row in rows} == {f"ONNX Runtime {run.conditions.backend_version}"}

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pages.ui import text
-from pages.ui.tables import csv_bytes
+from pages.ui.tables import csv_text
 
 HOSTILE = [
     "![](http://evil.example/p.png)",
@@ -91,7 +91,7 @@ def test_a_list_of_names_says_how_many_more_there_are():
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_disarmed_in_csv():
-    written = csv_bytes([{"name": '=HYPERLINK("http://evil.example")', "value": -1.5}]).decode("utf-8-sig")
+    written = csv_text([{"name": '=HYPERLINK("http://evil.example")', "value": -1.5}])
 
     assert "\"'=HYPERLINK(" in written
     assert ",-1.5" in written

@@ -17,7 +17,7 @@ from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_plans import plan_changes
 from pages.ui.triage_view import evaluation_rows, layer_rows
 from pages.ui.triage_words import search_title
-from tests.pages.conftest import open_expanders, words
+from tests.pages.conftest import open_expanders, saves, words
 from trt_core.domain.codec import to_plain
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.plans import plan_text
@@ -92,7 +92,7 @@ def test_a_search_says_what_is_kept_why_and_that_tensorrt_is_absent(sample, run,
 
 def test_a_search_is_one_html_file_with_its_verdict_its_plan_and_its_conditions(bench, sample, run, open_page):
     app = open_page("triage", model=sample.id, triage=run.id)
-    assert "Report as one HTML file" in [item.proto.label for item in app.get("download_button")]
+    assert "Report as one HTML file" in saves(app)
 
     report = triage_report(bench, run)
 
