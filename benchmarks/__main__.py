@@ -21,6 +21,7 @@ NAMES = (
     "triage",
     "calibration",
     "crowd",
+    "readers",
     "dashboard",
     "lab",
     "coverage",

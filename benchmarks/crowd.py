@@ -1,6 +1,6 @@
 """What the server itself takes for ten readers at one moment, a build running beside it: their browsers left out.
 
-Ten browsers on the server's own two cores mostly measure each other's drawing (see `dashboard`). Here ten sessions
+Ten browsers on the server's own two cores mostly measure each other's drawing (see `readers`). Here ten sessions
 speak Streamlit's protocol over web sockets, as a browser does, and read everything that is sent to them. Then one of
 the ten is a whole Chromium: what a reader waits for who shares the server with nine others, but not the machine.
 """
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.dashboard import GO, IDLE, TITLES, building, opened, percentile
 from benchmarks.large_model import NODES, PAGES, fill
-from benchmarks.tables import Table, spread
+from benchmarks.readers import GO, IDLE, TITLES, building, opened
+from benchmarks.tables import Table, percentile, spread
 from scripts import chromium
 from scripts.screenshots import FLAGS, server
 

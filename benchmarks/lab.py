@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from benchmarks.dashboard import environment, percentile, script_runs
-from benchmarks.tables import Table, median
+from benchmarks.dashboard import environment, script_runs
+from benchmarks.tables import Table, median, percentile
 from tests.large_engine import trtexec_layer
 
 LAYERS, SAMPLES = 5_000, 100_000

@@ -66,3 +66,9 @@ def median(values: Sequence[float]) -> float:
 def spread(values: Sequence[float], *, digits: int = 2) -> str:
     """Median with the lowest and highest value in brackets."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """The nearest-rank percentile: one of the values measured."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
