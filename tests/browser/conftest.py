@@ -100,6 +100,24 @@ def come_to(page: Page, wanted: Locator) -> Locator:
     return wanted
 
 
+# What pages/ui/seen.py keeps free until it is seen; in a panel that is hidden it has no height.
+_WAITING = """() => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].find(
+  (host) => host.offsetHeight && parseFloat(host.shadowRoot?.querySelector("div")?.style.height)
+)"""
+_IS_DRAWN = "host => !host.isConnected || !parseFloat(host.shadowRoot.querySelector('div').style.height)"
+
+
+def see_all(page: Page) -> None:
+    """Scroll to everything that is drawn when it is seen, one place after another, and wait until it is drawn."""
+    settle(page)
+    page.wait_for_timeout(300)  # a click's script begins a moment later, and so stands on the page what one has sent
+    settle(page)
+    while place := page.evaluate_handle(_WAITING).as_element():
+        place.scroll_into_view_if_needed()
+        page.wait_for_function(_IS_DRAWN, arg=place, timeout=30_000)
+        settle(page)
+
+
 def settle(page: Page) -> None:
     """Wait until no script runs; for what follows a click, wait for the content itself."""
     page.locator('[data-test-script-state="notRunning"]').wait_for(state="attached", timeout=30_000)

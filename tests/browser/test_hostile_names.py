@@ -12,7 +12,7 @@ from onnx import helper
 from playwright.sync_api import Page, expect
 
 from tests import models
-from tests.browser.conftest import open_tab, serving, settle
+from tests.browser.conftest import come_to, open_tab, see_all, serving, settle
 from tests.browser.test_model_journeys import HOSTILE
 from trt_core.domain.engine import Sm
 from trt_core.domain.jobs import Job, JobKind, JobState
@@ -37,6 +37,15 @@ REPORTER = CollectingReporter()
 NAMES = tuple(name[:4000] for name in HOSTILE.values())
 # What a file's own name may hold; a slash ends a folder's name, and 255 bytes a file's.
 FILE_NAME = '![p](http:evil.example) <img onerror="alert(1)" src=x> $x$ \u202egnp.exe :red[x]'
+
+# What is said in the parts of a page that are drawn when they are seen, the last of them first.
+BELOW = {
+    "models": ("Delete this model",),
+    "build": ("Builds of this model", "Optimization profiles", "Report as one HTML file"),
+    "fusion": ("Report as one HTML file", "Where the ops end"),
+    "latency": ("Percentiles",),
+    "divergence": ("Inside the TensorRT engine", "Where it begins"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +167,15 @@ def check(page: Page) -> None:
     )
 
 
+def unfold(page: Page) -> None:
+    """Open every folded box, and those in them: what they hold is drawn when they are opened."""
+    folded = page.get_by_test_id("stMain").locator("details:not([open]) > summary:visible")
+    while folded.count():
+        folded.first.click()
+        settle(page)
+        see_all(page)
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -168,13 +186,22 @@ def check(page: Page) -> None:
 def test_hostile_names_stay_text_in_every_view_of_every_page(visit, hostile, place):
     running, made = hostile
     page = visit(f"/{place}?{made.places[place]}", at=running)
-    settle(page)
+    main = page.get_by_test_id("stMain")
+    if place in BELOW:
+        come_to(page, main.get_by_text(BELOW[place][0]))
+    see_all(page)
     check(page)
-    tabs = page.get_by_test_id("stMain").get_by_role("tab")
+    unfold(page)
+    check(page)
+    tabs = main.get_by_role("tab")
     for number in range(tabs.count()):
         if tabs.nth(number).is_visible():
             open_tab(page, tabs.nth(number))
+            see_all(page)
+            unfold(page)
             check(page)
+    for said in BELOW.get(place, ()):
+        expect(main.get_by_text(said).first).to_be_attached()
     page.set_viewport_size({"width": 500, "height": 900})
     check(page)
 
