@@ -12,6 +12,7 @@ import pytest
 from pages.ui.divergence_charts import sqnr, sqnr_figure
 from pages.ui.divergence_run import layer_rows, origin_rows, run_title, run_view
 from tests.pages.conftest import cards, words
+from trt_core.analysis.divergence_pictures import curves
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
 from trt_core.domain.divergence import DivergenceRun, LayerDivergence, OutputDivergence, TensorError
@@ -267,6 +268,36 @@ def test_a_run_that_breaks_down_and_one_that_loses_nothing_are_drawn(bench, mlp,
     assert {trace.marker.symbol for trace in figure.data if trace.marker.symbol} >= {"triangle-up-open", "x"}
     # A click answers with this one number; a row of numbers would come back from the browser as an object.
     assert {np.ndim(trace.customdata) for trace in figure.data if trace.customdata is not None} == {1}
+
+
+@pytest.mark.parametrize("count", [1000, 1001])
+def test_thousands_of_points_say_name_and_sqnr_and_fewer_say_more(count):
+    errors = (("int8", replace(_EVEN, sqnr_db=14.56, max_abs=0.25)),)
+    layers = tuple(
+        LayerDivergence(index=n, name=f"<{n}>" + "x" * 90, op_type="Gemm", tensor=f"t{n}", accumulated=errors)
+        for n in range(count)
+    )
+    run = DivergenceRun(
+        id="d-" + "2" * 12,
+        model_id="m-" + "2" * 12,
+        created_at=0.0,
+        baseline="fp32",
+        candidates=("int8",),
+        method="Simulated.",
+        layers=layers,
+        outputs=(),
+        origin=(),
+        samples=1,
+        seconds=1.0,
+    )
+
+    (points,) = sqnr_figure(run, curves(run), (), ()).data
+
+    is_short = count > 1000
+    assert len(points.hovertext) == count
+    assert points.hovertext[7].startswith("&lt;7&gt;xx")
+    assert points.hovertext[7].endswith("</b><br>14.6 dB" if is_short else "</b><br>Gemm: 14.6 dB, largest error 0.250")
+    assert points.hovertext[7].count("x") < 50 if is_short else points.hovertext[7].count("x") > 50
 
 
 class _Fixed:
