@@ -105,6 +105,7 @@ def layer_rows(run: DivergenceRun) -> list[dict[str, Any]]:
         for label in run.candidates if has_isolated else ():
             alone = layer.error(label, isolated=True)
             row[f"{label.upper()} isolated"] = sqnr(alone.sqnr_db) if alone else None
+            row[f"{label.upper()} isolated max abs"] = alone.max_abs if alone else None
         rows.append(row | {"tensor": layer.tensor})
     return rows
 
