@@ -19,7 +19,7 @@ from pages.ui.tabs import opened_under
 # can come here too: where it is, the browser scrolls.
 _STAYS = """
 export default function ({ data, parentElement, setStateValue }) {
-  const place = parentElement.querySelector("div");
+  const place = parentElement.querySelector(".place");
   place.style.height = `${data.height}px`;
   place.tabIndex = data.height ? 0 : -1;
   place.toggleAttribute("aria-hidden", !data.height);
@@ -45,7 +45,7 @@ export default function ({ data, parentElement, setStateValue }) {
   return place.rest;
 }
 """
-_PLACE = '<div role="status" aria-label="What stands here is drawn when you come to it"></div>'
+_PLACE = '<div class="place" role="status" aria-label="What stands here is drawn when you come to it"></div>'
 
 
 @cache

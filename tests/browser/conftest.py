@@ -102,9 +102,9 @@ def come_to(page: Page, wanted: Locator) -> Locator:
 
 # What pages/ui/seen.py keeps free until it is seen; in a panel that is hidden it has no height.
 _WAITING = """() => [...document.querySelectorAll('[data-testid="stBidiComponentIsolated"]')].find(
-  (host) => host.offsetHeight && parseFloat(host.shadowRoot?.querySelector("div")?.style.height)
+  (host) => host.offsetHeight && parseFloat(host.shadowRoot?.querySelector(".place")?.style.height)
 )"""
-_IS_DRAWN = "host => !host.isConnected || !parseFloat(host.shadowRoot.querySelector('div').style.height)"
+_IS_DRAWN = "host => !host.isConnected || !parseFloat(host.shadowRoot.querySelector('.place').style.height)"
 
 
 def see_all(page: Page) -> None:
