@@ -8,14 +8,13 @@ the ten is a whole Chromium: what a reader waits for who shares the server with 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.large_model import NODES, PAGES, fill
+from benchmarks.large_model import NODES, PAGES, filled
 from benchmarks.readers import GO, IDLE, TITLES, building, opened
 from benchmarks.tables import Table, percentile, spread
 from scripts import chromium
@@ -27,10 +26,7 @@ LATER = 3  # times round all pages, after the first
 
 def run() -> list[Table]:
     """Rounds of ten sessions at one moment, then of nine and a browser; first visits stand apart."""
-    with tempfile.TemporaryDirectory(prefix="enginescope-crowd-") as name:
-        workspace = Path(name) / "workspace"
-        workspace.mkdir()
-        queries = fill(workspace)
+    with filled() as (workspace, queries):
         with server(workspace) as address, building(workspace):
             rounds = [asyncio.run(_crowd(address, queries, turn)) for turn in range(COLD + ROUNDS)]
         with server(workspace) as address:

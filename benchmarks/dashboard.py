@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.large_model import NODES, fill
+from benchmarks.large_model import NODES, filled
 from benchmarks.readers import opened
 from benchmarks.tables import ROOT, Table, median, percentile, spread
 from scripts import chromium
@@ -28,11 +28,7 @@ def run() -> list[Table]:
     path = chromium.find()  # before the driver below: it starts one of its own
     if path is None:
         raise RuntimeError(chromium.REMEDY)
-    # Sessions of this process still tend the jobs there when all is measured: what they leave must not cost the tables.
-    with tempfile.TemporaryDirectory(prefix="enginescope-dashboard-", ignore_cleanup_errors=True) as name:
-        workspace = Path(name) / "workspace"
-        workspace.mkdir()
-        queries = fill(workspace)
+    with filled() as (workspace, queries):
         return [scripts(workspace, queries), browsers(workspace, queries, path)]
 
 
@@ -64,7 +60,7 @@ def browsers(workspace: Path, queries: dict[str, str], path: str) -> Table:
     """What a reader in Chromium waits for."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        starts = [_start(browser, workspace.parent / f"fresh{number}") for number in range(STARTS)]
+        starts = [_start(browser) for _ in range(STARTS)]
         with server(workspace) as address:
             drawn = [_first_view(browser, f"{address}/models?{queries['models']}") for _ in range(1 + REPEATS)]
         browser.close()
@@ -125,11 +121,12 @@ def environment(workspace: Path) -> Iterator[None]:
             os.environ["ENGINESCOPE_WORKSPACE"] = before
 
 
-def _start(browser: Browser, workspace: Path) -> float:
-    begin = time.perf_counter()
-    with server(workspace) as address:
-        opened(browser, address, "h1").close()
-        return time.perf_counter() - begin
+def _start(browser: Browser) -> float:
+    with tempfile.TemporaryDirectory(prefix="enginescope-start-", ignore_cleanup_errors=True) as folder:
+        begin = time.perf_counter()
+        with server(Path(folder, "workspace")) as address:
+            opened(browser, address, "h1").close()
+            return time.perf_counter() - begin
 
 
 def _first_view(browser: Browser, address: str) -> float:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +105,22 @@ def large_model(nodes: int = NODES) -> onnx.ModelProto:
         initializer=made.weights,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@contextmanager
+def filled() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A workspace that `fill` has filled, and what it answered: a fresh one, or the one kept in ENGINESCOPE_LARGE.
+
+    Filling takes minutes, most of them for a build in INT8 and a search.
+    """
+    # Sessions of this process still tend the jobs there when all is measured: what they leave must not cost the tables.
+    with tempfile.TemporaryDirectory(prefix="enginescope-large-", ignore_cleanup_errors=True) as fresh:
+        folder = Path(os.environ.get("ENGINESCOPE_LARGE") or fresh)
+        workspace, links = folder / "workspace", folder / "links.json"
+        if not links.exists():
+            workspace.mkdir(parents=True)
+            links.write_text(json.dumps(fill(workspace)))
+        yield workspace, json.loads(links.read_text())
 
 
 def fill(workspace: Path) -> dict[str, str]:

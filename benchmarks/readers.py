@@ -14,7 +14,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.floor import write_empty_pages
-from benchmarks.large_model import NODES, fill
+from benchmarks.large_model import NODES, filled
 from benchmarks.tables import Table, median, percentile, spread
 from scripts import chromium
 from scripts.screenshots import FLAGS, server
@@ -45,16 +45,17 @@ def run() -> list[Table]:
     path = chromium.find()  # before the driver below: it starts one of its own
     if path is None:
         raise RuntimeError(chromium.REMEDY)
-    with tempfile.TemporaryDirectory(prefix="enginescope-readers-") as name, sync_playwright() as driver:
-        workspace = Path(name) / "workspace"
-        workspace.mkdir()
-        queries = fill(workspace)
+    with (
+        filled() as (workspace, queries),
+        sync_playwright() as driver,
+        tempfile.TemporaryDirectory(prefix="enginescope-empty-") as folder,
+    ):
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         with server(workspace) as address:
             link = f"{address}/jobs?{queries['divergence']}&{queries['build']}"
             alone = _clicks(browser, link, workspace, readers=1)
             crowd = _clicks(browser, link, workspace, readers=BROWSERS)
-        with server(workspace, folder=write_empty_pages(workspace.parent / "empty", TITLES)) as address:
+        with server(workspace, folder=write_empty_pages(Path(folder), TITLES)) as address:
             floor = _clicks(browser, f"{address}/{TITLES[-1].lower()}", workspace, readers=BROWSERS)
         browser.close()
     return [_clicking(alone, crowd, floor)]
