@@ -8,7 +8,7 @@ from typing import Any
 from pages.ui import text
 from pages.ui.fusion_missing import LEVEL_PX, add_missing
 from pages.ui.once import figure_once
-from pages.ui.outlines import MANY, STEP, outline
+from pages.ui.outlines import MANY, STEP, outline, skyline
 from pages.ui.theme import NEUTRAL, PRECISION_LABELS, PRECISION_LETTERS, plot_layout, precision_colour, room
 from trt_core.analysis.fusion_pictures import has_sizes, missing_fusions, size_unit
 from trt_core.domain.fusion import FusionMap, MappedLayer
@@ -151,13 +151,12 @@ def _shapes(
     heights: list[float],
     letter: str = "",  # noqa: ARG001 - there is no room for it
 ) -> None:
-    """The blocks of `_bars` as one outline."""
+    """The blocks of `_bars` as one skyline."""
     precision = layers[0].precision
     label = f"{PRECISION_LABELS[precision]} ({PRECISION_LETTERS[precision]})"
     common: dict[str, Any] = {"legendgroup": label, "yaxis": f"y{row}"}
     look = {"fill": "toself", "fillcolor": precision_colour(precision), "hoverinfo": "skip"}
-    places = [place[layer.index] for layer in layers]
-    xs, ys = outline(zip(places, places, heights, strict=True))
+    xs, ys = skyline((place[layer.index], height) for layer, height in zip(layers, heights, strict=True))
     figure.add_scatter(x=xs, y=ys, mode="none", line=STEP, name=label, showlegend=row == 1, **look, **common)
     for layer, height in zip(layers, heights, strict=True):
         if layer.index == chosen:
