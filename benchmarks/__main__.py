@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.tables import ROOT, Table
+from benchmarks.tables import ROOT, Table, cores
 
 # What must be measured on a quiet machine comes first.
 NAMES = (
@@ -67,7 +67,7 @@ def _conditions(load: float) -> str:
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
     )
     return (
-        f"On {processor}, {os.cpu_count()} cores, Python {platform.python_version()}, load average {load:.1f} before "
+        f"On {processor}, {cores()} cores, Python {platform.python_version()}, load average {load:.1f} before "
         f"it began; {versions}."
     )
 

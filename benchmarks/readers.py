@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.floor import write_empty_pages
 from benchmarks.large_model import NODES, filled
-from benchmarks.tables import Table, median, percentile, spread
+from benchmarks.tables import Table, cores, median, percentile, spread
 from scripts import chromium
 from scripts.screenshots import FLAGS, server
 
@@ -90,10 +89,8 @@ def _clicking(alone: Clicks, crowd: Clicks, floor: Clicks) -> Table:
 
 
 def _own(found: Clicks) -> str:
-    cores = os.cpu_count() or 1
-    return (
-        f"{found.drawing_s:.2f} s a visit, on {cores} cores at least {found.drawing_s * BROWSERS / cores:.1f} s for all"
-    )
+    least = found.drawing_s * BROWSERS / cores()
+    return f"{found.drawing_s:.2f} s a visit, on {cores()} cores at least {least:.1f} s for all"
 
 
 def opened(browser: Browser, address: str, selector: str) -> Page:

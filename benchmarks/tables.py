@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -72,3 +73,8 @@ def percentile(values: list[float], percent: int) -> float:
     """The nearest-rank percentile: one of the values measured."""
     ordered = sorted(values)
     return ordered[max(0, -(-percent * len(ordered) // 100) - 1)]
+
+
+def cores() -> int:
+    """The processor cores that this process may use: `taskset` leaves it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
