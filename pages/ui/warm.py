@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -28,7 +29,7 @@ async def warming(_app: Any) -> AsyncIterator[None]:
 
 def warm_up() -> None:
     """Import, open the workbench, and lay out the newest model; what fails here fails again where it can be told."""
-    with _in_short_turns():
+    with _in_short_turns(), _all_kept():
         for name in _MODULES:
             importlib.import_module(name)
         from pages.ui.bench import ready_to_draw, workbench
@@ -42,6 +43,20 @@ def warm_up() -> None:
             _LOG.warning("the server could not warm up", exc_info=True)
         time.sleep(_PAUSE_S)
         ready_to_draw()
+
+
+@contextmanager
+def _all_kept() -> Iterator[None]:
+    """No search for garbage meanwhile, and none later in what was made: modules, and a model of thousands of nodes.
+
+    It is a quarter of the work here, and would be most of each full collection, for which all sessions wait.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
     monkeypatch.setattr(warm, "_PAUSE_S", 0)
+    yield
+    gc.unfreeze()
 
 
 def test_streamlit_finds_the_application_that_warms_up():
@@ -61,6 +64,13 @@ def test_what_the_first_page_needs_brings_in_neither_pandas_nor_plotly():
     ran = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert ran.stdout.split() == []
+
+
+def test_garbage_is_collected_again_afterwards_but_not_looked_for_in_what_was_made():
+    warm_up()
+
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 10_000
 
 
 def test_a_workspace_that_cannot_be_opened_is_left_to_the_page_to_tell(open_page, tmp_path, monkeypatch, caplog):
