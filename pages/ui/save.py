@@ -7,6 +7,7 @@ It also takes Chromium a third of the time, and most tables have one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -15,20 +16,26 @@ import streamlit as st
 
 from pages.ui.errors import boundary
 
-# Every press has its moment: a text that was saved is not saved again when the page is drawn again. Labels are set as
-# text.
+# Every press has its moment: a text that was saved is not saved again when the page is drawn again, and a press whose
+# run gave way to another is answered by that one. Labels are set as text.
 _SAVES = """
 const saved = (window.enginescopeSaved ??= new Set());
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement, setStateValue }) {
   const button = parentElement.querySelector("button");
   const label = button.querySelector("span");
   button.title = data.help;
-  button.disabled = false;
-  label.textContent = data.label;
+  const rest = () => {
+    clearTimeout(button.patience);
+    button.removeAttribute("aria-disabled");
+    label.textContent = data.label;
+  };
+  rest();
   button.onclick = () => {
-    button.disabled = true;
+    if (button.hasAttribute("aria-disabled")) return;
+    button.setAttribute("aria-disabled", "true");
     label.textContent = "Making the file …";
-    setTriggerValue("wanted", Date.now());
+    button.patience = setTimeout(rest, 60000);
+    setStateValue("wanted", { at: Date.now(), filename: data.filename });
   };
   if (data.text === null || saved.has(data.wanted)) return;
   saved.add(data.wanted);
@@ -51,7 +58,7 @@ STYLE = """
 .save svg { width: 1.2rem; fill: none; stroke: currentColor; stroke-width: 2; }
 .save:hover, .save:focus-visible { color: light-dark(#2f6f4f, #6fbf8f); border-color: currentColor; }
 .save:focus-visible { outline: 2px solid light-dark(#2f6f4f, #6fbf8f); outline-offset: 2px; }
-.save:disabled { opacity: 0.5; cursor: default; }
+.save[aria-disabled] { opacity: 0.5; cursor: default; }
 """
 
 
@@ -77,15 +84,21 @@ def save_button(
 
 
 def _save(make: Callable[[], str], words: dict[str, str], key: str) -> None:
-    wanted = (st.session_state.get(key) or {}).get("wanted")
-    made, error = _made(make) if wanted else (None, None)
+    wanted = (st.session_state.get(key) or {}).get("wanted") or {}
+    at, served = wanted.get("at", 0), f"{key}.served"
+    # A press for the file of another result, which the page showed before, is not answered with this one.
+    is_asked = at != st.session_state.get(served, 0) and wanted.get("filename") == words["filename"]
+    made, error = _made(make) if is_asked else (None, None)
     _component()(
         key=key,
-        data={**words, "wanted": wanted or 0, "text": made},
+        # The moment wakes the button up in every run: without a change the browser would not look at it.
+        data={**words, "wanted": at, "text": made, "drawn": time.monotonic_ns()},
+        default={"wanted": {}},
         width="content",
         height="content",
         on_wanted_change=_nothing,
     )
+    st.session_state[served] = at
     if error is not None:
         with boundary("a file to save"):
             raise error

@@ -107,7 +107,7 @@ def _tabs(tabs: Mapping[str, Callable[[], object]], key: str, name: str) -> None
         asked = str(st.query_params.get(name, ""))
         current = asked if asked in by_slug else next(iter(by_slug))
         opened.add(current)
-        clicked_at = (st.session_state.get(key) or {}).get("open", {}).get("at", 0)
+        clicked_at = _said(key).get("at", 0)
         row = [{"slug": slug, "label": label, "panel": _panel(key, slug)} for slug, label in by_slug.items()]
         _component()(
             key=key,
@@ -130,8 +130,14 @@ def opened_under(key: str) -> set[str]:
     return opened
 
 
+def _said(key: str) -> Mapping[str, Any]:
+    """What the browser last said of a row; one that was open while the server was renewed may say it otherwise."""
+    said = (st.session_state.get(key) or {}).get("open")
+    return said if isinstance(said, Mapping) else {}
+
+
 def _remember(key: str, name: str, first: str) -> None:
-    slug = str(st.session_state[key]["open"]["slug"])
+    slug = str(_said(key).get("slug", ""))
     select({name: "" if slug == first else slug})
 
 

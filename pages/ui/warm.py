@@ -29,20 +29,22 @@ async def warming(_app: Any) -> AsyncIterator[None]:
 
 def warm_up() -> None:
     """Import, open the workbench, and lay out the newest model; what fails here fails again where it can be told."""
-    with _in_short_turns(), _all_kept():
-        for name in _MODULES:
-            importlib.import_module(name)
-        from pages.ui.bench import ready_to_draw, workbench
-        from pages.ui.model_card import prepare
+    with _in_short_turns():
+        with _all_kept():
+            for name in _MODULES:
+                importlib.import_module(name)
+            from pages.ui.bench import ready_to_draw, workbench
+            from pages.ui.model_card import prepare
 
-        try:
-            bench = workbench()
-            for model in bench.library.models()[:1]:
-                prepare(bench, model)
-        except (TrtCoreError, OSError):
-            _LOG.warning("the server could not warm up", exc_info=True)
+            try:
+                bench = workbench()
+                for model in bench.library.models()[:1]:
+                    prepare(bench, model)
+            except (TrtCoreError, OSError):
+                _LOG.warning("the server could not warm up", exc_info=True)
         time.sleep(_PAUSE_S)
-        ready_to_draw()
+        with _all_kept():
+            ready_to_draw()
 
 
 @contextmanager

@@ -56,3 +56,39 @@ def test_what_cannot_be_made_says_why_and_can_be_asked_for_again(page):
     expect(page.get_by_text("Run it again.")).to_be_visible()
     expect(button).to_be_enabled()
     expect(button).to_have_text("Save the log")
+
+
+def test_a_press_whose_run_gives_way_to_another_is_answered_all_the_same(page):
+    button = page.get_by_role("button", name="Save late")
+    with page.expect_download() as caught:
+        button.click()
+        expect(page.get_by_text("Making the file …")).to_be_visible()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Again").click()
+    assert caught.value.suggested_filename == "late.txt"
+
+    expect(page.get_by_text("Run 2 of the page")).to_be_visible()
+    settle(page)
+    expect(button).to_be_enabled()
+    expect(button).to_have_text("Save late")
+
+
+def test_each_result_is_saved_under_its_own_name(page, tmp_path):
+    files = []
+    page.on("download", lambda download: files.append(download.suggested_filename))
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Save the run").click()
+    assert caught.value.suggested_filename == "A.txt"
+    page.get_by_role("radio", name="B").click()
+    settle(page)
+    page.get_by_role("radio", name="A").click()
+    settle(page)
+    assert files == ["A.txt"]
+
+    page.get_by_role("radio", name="B").click()
+    settle(page)
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Save the run").click()
+    caught.value.save_as(tmp_path / "b")
+    assert (tmp_path / "b").read_text() == "run B"
+    assert caught.value.suggested_filename == "B.txt"

@@ -26,6 +26,7 @@ def page(browser, address):
         page.goto(address)
         page.get_by_text("the first one's words").wait_for(timeout=30_000)
         settle(page)
+        expect(page.get_by_role("tablist")).to_have_count(2)  # a component comes a moment after what it shows
         yield page
 
 

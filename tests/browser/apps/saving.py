@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from pages.ui import save
@@ -25,6 +27,15 @@ def fail() -> str:
     raise NotFound("The log is gone.", remedy="Run it again.")
 
 
+def slow() -> str:
+    """A text that takes a while."""
+    time.sleep(1.5)
+    return "late"
+
+
+save_button("Save late", slow, filename="late.txt", mime="text/plain", key="late")
+which = st.segmented_control("Run", ["A", "B"], default="A")
+save_button("Save the run", lambda: f"run {which}", filename=f"{which}.txt", mime="text/plain", key="run")
 save_button("Save <b>it</b>", make, filename="words.csv", mime="text/csv", key="good")
 save_button("Save the log", fail, filename="log.txt", mime="text/plain", key="bad")
 st.button("Again")
