@@ -65,6 +65,7 @@ def download_files(made: Callable[[], Mapping[str, str]], names: list[str], *, k
                 mime="application/json",
                 key=f"{key}.{part}",
                 help=_ABOUT[part],
+                in_row=True,
             )
 
 

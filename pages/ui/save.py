@@ -55,6 +55,7 @@ STYLE = """
 .save { all: unset; box-sizing: border-box; cursor: pointer; display: inline-flex; align-items: center; gap: 0.5rem;
   min-height: 2.5rem; padding: 0.25rem 0.75rem; border: 1px solid light-dark(#d5dcd8, #36403f); border-radius: 4px;
   white-space: nowrap; }
+.save span { font-size: 0.875em; }
 .save svg { width: 1.2rem; fill: none; stroke: currentColor; stroke-width: 2; }
 .save:hover, .save:focus-visible { color: light-dark(#2f6f4f, #6fbf8f); border-color: currentColor; }
 .save:focus-visible { outline: 2px solid light-dark(#2f6f4f, #6fbf8f); outline-offset: 2px; }
@@ -75,12 +76,15 @@ def save_button(
     mime: str,
     key: str,
     help: str = "",  # noqa: A002 - Streamlit's word
+    in_row: bool = False,
 ) -> None:
     """A button that saves what `make` returns as UTF-8; its error is shown below the button.
 
-    A fragment: nothing else is drawn again.
+    A fragment: nothing else is drawn again. But in a row of buttons (`in_row`) a fragment's place would be as wide as
+    the row has room.
     """
-    st.fragment(_save)(make, {"label": label, "filename": filename, "mime": mime, "help": help}, key)
+    draw = _save if in_row else st.fragment(_save)
+    draw(make, {"label": label, "filename": filename, "mime": mime, "help": help}, key)
 
 
 def _save(make: Callable[[], str], words: dict[str, str], key: str) -> None:

@@ -153,6 +153,7 @@ def _actions(bench: Workbench, run: TriageRun) -> None:
             filename=f"{run.id}.plan.json",
             mime="application/json",
             key="triage.save",
+            in_row=True,
         )
         wish = bench.triage.variant_wish(run)
         found = bench.variants.find(wish)
