@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.ui.build_again import offer_again
 from pages.ui.build_form import build_form
-from pages.ui.build_result import history_px, show_answer, show_build, show_history
+from pages.ui.build_result import asked_build, history_px, show_answer, show_build, show_history
 from pages.ui.build_summary import show_summary
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, result_query, show_result
@@ -51,15 +51,19 @@ with frame("Build", page="build") as bench:
             wish = build_form(bench, model)
         with wish.at_button:
             job_panel(bench, selected("job"), on_success=_finished)
-            build_id = selected("build")
-            if build_id == st.session_state.get("build.made"):
-                show_answer(bench, build_id)
         with right:
-            show_answer(bench, build_id)
+            build = asked_build(bench)
+            if build is not None:
+                show_answer(build)
             show_summary(bench, model, wish)
-        if build_id:
-            result = partial(_result, bench, model, bench.builds.build(build_id))
+        if build is not None and build.id == st.session_state.get("build.made"):
+            with wish.at_button:
+                show_answer(build)
+        if build is not None:
+            result = partial(_result, bench, model, build)
             show_when_seen(result, key="build.result", height=1500, at_once="tab" in st.query_params)
         builds = bench.builds.builds(model.id)
         if builds:
-            show_when_seen(partial(show_history, builds, build_id), key="build.builds", height=history_px(builds))
+            show_when_seen(
+                partial(show_history, builds, selected("build")), key="build.builds", height=history_px(builds)
+            )

@@ -10,6 +10,7 @@ from pages.ui import text
 from pages.ui.expanders import show_expander
 from pages.ui.frame import frame
 from pages.ui.jobs import job_panel, show_result
+from pages.ui.pickers import check_run
 from pages.ui.report import report_button
 from pages.ui.report_sweep import sweep_report
 from pages.ui.sample_offer import model_or_sample
@@ -30,18 +31,21 @@ with frame("Sweeps", page="sweeps") as bench:
         if not heads:
             st.info(f"{_PROMISE} There is no sweep of this model yet: press Sweep.")
         else:
-            chosen = selected("sweep") if selected("sweep") in heads else next(iter(heads))
-            st.session_state["sweeps.sweep"] = chosen
+            chosen = selected("sweep") or next(iter(heads))
+            st.session_state["sweeps.sweep"] = chosen if chosen in heads else None
             st.selectbox(
                 "Sweep",
                 list(heads),
                 key="sweeps.sweep",
+                index=0 if chosen in heads else None,
+                placeholder="Choose",
                 format_func=lambda item: (
                     f"{text.counted(len(heads[item].spec.settings), 'point')} · {text.clock(heads[item].created_at)} · "
                     f"{item}"
                 ),
-                on_change=lambda: select({"sweep": st.session_state["sweeps.sweep"]}),
+                on_change=lambda: select({"sweep": st.session_state["sweeps.sweep"] or ""}),
             )
+            check_run(chosen, heads)
             others = [head for head in bench.sweeps.heads() if head.id != chosen]
             sweep = bench.sweeps.sweep(chosen)
             limit = show_sweep(bench, sweep, others)

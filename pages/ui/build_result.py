@@ -14,13 +14,14 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
 from pages.ui.notices import announce
 from pages.ui.once import once
-from pages.ui.pickers import build_title
-from pages.ui.state import select
+from pages.ui.pickers import build_title, say_gone
+from pages.ui.state import select, selected
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
 from pages.ui.theme import PRECISION_LABELS, plot_config
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.precision import Precision
+from trt_core.errors import NotFound
 from trt_core.workbench import Workbench
 
 _ROW = "build.history_row"
@@ -69,12 +70,22 @@ def _time(record: BuildRecord) -> None:
     st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
 
 
-def show_answer(bench: Workbench, build_id: str) -> None:
-    """The verdict on a build: beside the form, and at its button for who pressed it, so that neither has to scroll."""
+def asked_build(bench: Workbench) -> BuildRecord | None:
+    """The build that the address names; where it is gone, a box says so, and the form stays."""
+    build_id = selected("build")
     if not build_id:
-        return
+        return None
+    try:
+        return bench.builds.build(build_id)
+    except NotFound:
+        say_gone("build", build_id, "this workspace")
+        return None
+
+
+def show_answer(build: BuildRecord) -> None:
+    """The verdict on a build: beside the form, and at its button for who pressed it, so that neither has to scroll."""
     with st.container(border=True):
-        st.markdown(f"**{build_verdict(bench.builds.build(build_id))}**")
+        st.markdown(f"**{build_verdict(build)}**")
         link_to("fusion", label="See what became of every node", icon=":material/merge:")
         st.caption("The whole result is below the form.")
 

@@ -65,14 +65,18 @@ def pick_engine(entries: Sequence[EngineEntry], *, name: str, label: str, option
     )
     if not dead:
         return chosen
-    gone = NotFound(
-        f"The address names the engine {dead}, which is not in this workspace.",
-        remedy="Choose one in the list. It may have been deleted, or the link may come from another server.",
-    )
+    gone = _gone(dead, "Choose one in the list.")
     if not optional:
         raise gone
     show_error(gone)
     return ""
+
+
+def _gone(engine: str, remedy: str) -> NotFound:
+    return NotFound(
+        f"The address names the engine {engine}, which is not in this workspace.",
+        remedy=f"{remedy} It may have been deleted, or the link may come from another server.",
+    )
 
 
 def pick_view(views: Sequence[str]) -> str:
@@ -127,6 +131,8 @@ def intake(bench: Workbench, *, is_empty: bool) -> None:
 
 def offer_recordings(bench: Workbench, *, promise: str) -> None:
     """Say what the page will hold, and open a recorded story with one click."""
+    if dead := selected_engine("engine"):
+        show_error(_gone(dead, "Build one, or import recordings."))
     st.info(f"{promise} There is no engine in the workspace yet. These were recorded on an H200 with TensorRT 8.6:")
     show_stories(bench)
     link_to("build", label="Build an engine here", icon=":material/construction:")

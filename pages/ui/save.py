@@ -2,7 +2,7 @@
 
 Streamlit's own keeps a file that was made on demand under an address until two runs of any session have ended: with a
 build running and some browsers open it was gone before the browser asked for it. Here the text comes with the answer.
-It also takes Chromium a third of the time, and most tables have one.
+It is also cheaper to draw, and most tables have one.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def warm_up() -> None:
 def _all_kept() -> Iterator[None]:
     """No search for garbage meanwhile, and none later in what was made: modules, and a model of thousands of nodes.
 
-    It is a quarter of the work here, and would be most of each full collection, for which all sessions wait.
+    It is a good part of the work here, and would be most of each full collection, for which all sessions wait.
     """
     gc.disable()
     try:

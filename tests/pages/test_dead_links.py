@@ -107,3 +107,17 @@ def test_a_dead_build_of_a_model_without_builds_is_told(page, mlp, open_page):
     assert "the build b-00000000dead, which is not in this model's builds" in told(app)
     assert "became" not in words(app)
     assert "There is no build" not in words(app)
+
+
+def test_a_dead_build_is_told_beside_the_form_which_stays(mlp, open_page):
+    app = open_page("build", model=mlp.id, build="b-00000000dead")
+
+    assert [box.value for box in app.error if "b-00000000dead" in box.value.replace("\\", "")] == [app.error[0].value]
+    assert app.button(key="build.submit")
+    assert "What will happen" in words(app)
+
+
+def test_a_dead_engine_is_told_where_there_is_none(open_page):
+    assert "the engine b-00000000dead, which is not in this workspace" in told(
+        open_page("engines", engine="b-00000000dead")
+    )

@@ -83,3 +83,13 @@ def test_numbers_are_read_with_ranges(words_, expected):
 def test_what_is_no_number_is_refused(wrong):
     with pytest.raises(InvalidInput):
         numbers(wrong)
+
+
+def test_a_dead_sweep_is_told_and_not_answered_with_another(bench, mlp, open_page):
+    bench.sweeps.perform(_spec(mlp), CollectingReporter())
+
+    app = open_page("sweeps", model=mlp.id, sweep="w-00000000dead")
+
+    assert "w-00000000dead" in app.error[0].value.replace("\\", "")
+    assert app.selectbox(key="sweeps.sweep").value is None
+    assert not app.get("plotly_chart")
