@@ -84,7 +84,10 @@ def run(*, runs: int = RUNS) -> Table:
             rows.append(row)
             what = f"p{share * 100:g} of a series with lag {lag:g}: coverage"
             limits.append((what, f"{ours:.1f} %", f"{95 - TOLERANCE:g} % at least", ours >= 95.0 - TOLERANCE))
-    rows += _agreement_rows()
+    return _table((*rows, *_agreement_rows()), tuple(limits), runs)
+
+
+def _table(rows: tuple[tuple[str, ...], ...], limits: tuple[tuple[str, str, str, bool], ...], runs: int) -> Table:
     return Table(
         title="Statistics of latency runs",
         method=(
@@ -107,8 +110,8 @@ def run(*, runs: int = RUNS) -> Table:
             "bootstrap, %",
             "ours, µs a run",
         ),
-        rows=tuple(rows),
-        limits=tuple(limits),
+        rows=rows,
+        limits=limits,
     )
 
 

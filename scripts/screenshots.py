@@ -87,16 +87,24 @@ def fill(bench: Workbench) -> dict[str, str]:
     sweep = bench.sweeps.perform(SweepSpec(subject_id=model.id, batches=(1, 2, 4, 8), streams=(1, 2)), reporter).head.id
     wanted = IntakeSpec(device=SAMPLES_DEVICE, version=SAMPLES_VERSION, engine="r50_fp16", against="r50_int8_calib")
     engines = bench.intake.opened(wanted, bench.intake.perform(wanted, reporter))
-    base = f"model={model.id}"
+    return _addresses(
+        model.id, foreign.id, build, runs, divergence=divergence, triage=triage, sweep=sweep, engines=engines
+    )
+
+
+def _addresses(
+    model: str, foreign: str, build: str, runs: list[str], *, engines: dict[str, str], **results: str
+) -> dict[str, str]:
+    base = f"model={model}"
     return {
         "models": base,
-        "support": f"model={foreign.id}",
+        "support": f"model={foreign}",
         "build": f"{base}&build={build}",
         "fusion": f"{base}&build={build}",
         "latency": f"{base}&runs={','.join(runs)}&latency={runs[0]}",
-        "divergence": f"{base}&divergence={divergence}",
-        "triage": f"{base}&triage={triage}",
-        "sweeps": f"{base}&sweep={sweep}",
+        "divergence": f"{base}&divergence={results['divergence']}",
+        "triage": f"{base}&triage={results['triage']}",
+        "sweeps": f"{base}&sweep={results['sweep']}",
         "engines": urlencode(engines),
         "registry": base,
         "deploy": f"{base}&build={build}",

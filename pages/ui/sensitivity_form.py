@@ -39,14 +39,13 @@ def sensitivity_form(bench: Workbench, model: ModelRecord) -> None:
     against = tuple(item for item in _AGAINST if item.value in names)
     how = judged(bench, model, against, key=_KEY)
     samples, alone, target, builds = _how_many(bench)
-    needs_data = any(Recipe(precision=item).needs_data for item in against)
     reason, spec = "", None
     try:
         spec = SensitivitySpec(
             model_id=model.id,
             against=against,
             validation_id=validation,
-            data_id=calibration if needs_data else "",
+            data_id=calibration if any(Recipe(precision=item).needs_data for item in against) else "",
             labels_id="" if how.metric in FLOOR_METRICS else labels,
             metric=how.metric,
             tolerance=how.tolerance,

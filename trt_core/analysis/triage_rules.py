@@ -16,7 +16,7 @@ def search_findings(
     evaluations: Sequence[Evaluation], chosen: int, *, metric: str, tolerance: float
 ) -> tuple[Finding, ...]:
     """Findings on the outcome: not reached, not proven, bought with everything, proven at a price, without labels."""
-    found = list(_outcome(evaluations, evaluations[chosen], tolerance))
+    found = [*_outcome(evaluations[chosen], tolerance), *_leeway(evaluations, evaluations[chosen])]
     measured, judged = evaluations[chosen].measured, evaluations[chosen].judgement
     found += [*dependence_findings(measured, judged), *score_findings(measured, judged)]
     if metric in FLOOR_METRICS:
@@ -41,7 +41,7 @@ def _of(run: TriageRun) -> tuple[Finding, ...]:
     return search_findings(run.evaluations, run.chosen, metric=run.metric, tolerance=run.tolerance)
 
 
-def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: float) -> Iterator[Finding]:
+def _outcome(after: Evaluation, tolerance: float) -> Iterator[Finding]:
     judged = after.judgement
     if judged.within_tolerance is None and judged.relative_drop is not None:
         needed = f"about {judged.samples_needed:,} would do" if judged.samples_needed else "many more are needed"
@@ -65,7 +65,13 @@ def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: fl
             message="The plan lowers nothing: it is the model as it was.",
             remedy="Try another precision or calibration, or allow a larger loss.",
         )
-    if judged.within_tolerance is True and len(evaluations) > 2:  # plain and all kept are tried in any case
+
+
+def _leeway(evaluations: Sequence[Evaluation], after: Evaluation) -> Iterator[Finding]:
+    """What a reader of a plan within the tolerance should know about the others."""
+    if not after.judgement.within_tolerance:
+        return
+    if len(evaluations) > 2:  # plain and all kept are tried in any case
         yield Finding(
             rule="chosen-on-the-same-samples",
             severity=Severity.NOTE,
@@ -74,7 +80,7 @@ def _outcome(evaluations: Sequence[Evaluation], after: Evaluation, tolerance: fl
             remedy="Validate it on samples that the search has not seen.",
         )
     leaner = [one for one in evaluations if one.judgement.within_by_estimate and one.low_share > after.low_share]
-    if judged.within_tolerance is True and leaner:
+    if leaner:
         share = max(one.low_share for one in leaner)
         yield Finding(
             rule="more-samples-could-lower-more",

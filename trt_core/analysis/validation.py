@@ -91,17 +91,11 @@ def compared(
     second = np.where(np.isfinite(second), second, -np.inf)
     value, mean = float(second.mean()), float(first.mean())
     if np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all():
-        counts = PairCounts(
-            samples=first.size,
-            both=int((first * second).sum()),
-            lost=int((first * (1 - second)).sum()),
-            gained=int(((1 - first) * second).sum()),
-        )
         grouped = None if groups is None else _grouped(first, second, groups)
         number = grouped.groups if grouped else None
         return Measured(
             metric=metric,
-            counts=counts,
+            counts=_counts(first, second),
             value=value,
             baseline=mean,
             grouped=grouped,
@@ -109,6 +103,15 @@ def compared(
             by_groups=by_groups,
         )
     return _summed(metric, first, second, groups, value=value, mean=mean)
+
+
+def _counts(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> PairCounts:
+    return PairCounts(
+        samples=first.size,
+        both=int((first * second).sum()),
+        lost=int((first * (1 - second)).sum()),
+        gained=int(((1 - first) * second).sum()),
+    )
 
 
 def _summed(

@@ -44,13 +44,8 @@ def calibration_lab(
     rounding the validation histogram, accurate to its bins.
     """
     seen = _Seen(model_path, tensors, runner, reporter)
-    chosen: dict[int, Thresholds] = {}
-    parted, count, mark = {name: PartedHistogram() for name in tensors}, 0, 1
-    for count in seen.through(calibration, parted, phase="Calibrating"):
-        if count >= mark:
-            chosen[count] = _thresholds(_whole(parted), recipe.percentile)
-            while mark <= count:
-                mark *= 4
+    parted = {name: PartedHistogram() for name in tensors}
+    chosen, count = _chosen(seen, calibration, parted, recipe.percentile)
     first, second, batches = _whole(parted), {name: MagnitudeHistogram() for name in tensors}, seen.batches
     checked = max(seen.through(validation, second, phase="Looking at the validation data"), default=0)
     if not count or not checked:
@@ -74,6 +69,20 @@ def calibration_lab(
         percentile=recipe.percentile,
         findings=tuple(_findings(labs, steps)),
     )
+
+
+def _chosen(
+    seen: _Seen, calibration: SampleBatches, parted: Mapping[str, PartedHistogram], percentile: float
+) -> tuple[dict[int, Thresholds], int]:
+    """Ranges after 1, 4, 16 ... samples by that number, and the number of all."""
+    chosen: dict[int, Thresholds] = {}
+    count, mark = 0, 1
+    for count in seen.through(calibration, parted, phase="Calibrating"):
+        if count >= mark:
+            chosen[count] = _thresholds(_whole(parted), percentile)
+            while mark <= count:
+                mark *= 4
+    return chosen, count
 
 
 class _Seen:

@@ -128,10 +128,8 @@ def read_subject(
     conversions = Conversions()
     units = plan_units(normalized or original, wish.recipe, graph, conversions=conversions)
     if not units:
-        reasons = why_none(normalized or original, wish.recipe, conversions=conversions)
-        raise InvalidInput(
-            f"No node of the model can be lowered to {wish.recipe.precision.value}. {reasons}",
-            remedy="Try FP16." if wish.recipe.precision.is_quantized else "Start from the model in FP32.",
+        raise _nothing_to_lower(
+            wish.recipe.precision, why_none(normalized or original, wish.recipe, conversions=conversions)
         )
     calibrated = calibrations.perform(wish, normalized or original, reporter) if wish.recipe.needs_data else None
     return Subject(
@@ -145,4 +143,11 @@ def read_subject(
         calibration_id=calibrated.id if calibrated else "",
         conversions=conversions,
         findings=left_high(normalized or original, wish.recipe, conversions=conversions),
+    )
+
+
+def _nothing_to_lower(precision: Precision, reasons: str) -> InvalidInput:
+    return InvalidInput(
+        f"No node of the model can be lowered to {precision.value}. {reasons}",
+        remedy="Try FP16." if precision.is_quantized else "Start from the model in FP32.",
     )

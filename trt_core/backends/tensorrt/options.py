@@ -77,11 +77,17 @@ def create_config(
     for path, flag in flags:
         _hold(config.get_flag(flag), path.partition(".")[2])
     _check_held(trt, config, options, pools, sources)
-    if version_of(trt)[0] < 10:
-        # Later versions let several contexts share a profile; 8.6 gives the second context of an engine none.
-        # Polygraphy would turn off every feature that it is not given, two of which 8.6 has on by itself.
-        config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
+    _share_profiles(trt, config)
     return config, (*notes, *(_dla(trt, config, options.dla_core) if options.dla_core is not None else ()))
+
+
+def _share_profiles(trt: Any, config: Any) -> None:
+    """Let several contexts share a profile, as later versions do; 8.6 gives the second context of an engine none.
+
+    Not by Polygraphy: it would turn off every feature that it is not given, two of which 8.6 has on by itself.
+    """
+    if version_of(trt)[0] < 10:
+        config.set_preview_feature(lookup(trt, "PreviewFeature.PROFILE_SHARING_0806"), True)
 
 
 def _check_held(
