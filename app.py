@@ -10,6 +10,7 @@ import streamlit as st
 if __name__ == "__main__":
     st.switch_page("pages/models.py", query_params=st.query_params.to_dict())
 else:
+    from pages.ui.plotly_route import plotly_route
     from pages.ui.warm import warming
 
-    app = st.App(__file__, lifespan=warming)
+    app = st.App(__file__, lifespan=warming, routes=[plotly_route()])

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.ui import text
 from pages.ui.build_charts import precision_figure, stage_figure
 from pages.ui.calibration_form import offer_cache, range_rows, show_cache
+from pages.ui.chart import draw_chart
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
@@ -18,7 +19,7 @@ from pages.ui.pickers import build_title, say_gone
 from pages.ui.state import select, selected
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from trt_core.domain.artifacts import BuildRecord, VariantRecord
 from trt_core.domain.precision import Precision
 from trt_core.errors import NotFound
@@ -48,7 +49,7 @@ def show_build(bench: Workbench, record: BuildRecord, *, cached: bool = False) -
 def _details(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> None:
     metrics(_cards(record))
     figure = precision_figure(record)
-    st.plotly_chart(figure, key="build.precision_chart", config=plot_config("requested-against-actual"))
+    draw_chart(figure, key="build.precision_chart", filename="requested-against-actual")
     with st.container(horizontal=True):
         link_to("fusion", label="Open the fusion map", changes={"build": record.id}, icon=":material/merge:")
         link_to("divergence", label="See where precision is lost", icon=":material/ssid_chart:")
@@ -66,7 +67,7 @@ def _details(bench: Workbench, record: BuildRecord, variant: VariantRecord) -> N
 
 
 def _time(record: BuildRecord) -> None:
-    st.plotly_chart(stage_figure(record.stages), key="build.stage_chart", config=plot_config("build-stages"))
+    draw_chart(stage_figure(record.stages), key="build.stage_chart", filename="build-stages")
     st.caption("Wall time of one run in the worker, on a machine that may have been busy.")
 
 

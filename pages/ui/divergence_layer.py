@@ -7,11 +7,12 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.divergence_charts import sqnr
 from pages.ui.divergence_run import RunView, metric_cells
 from pages.ui.divergence_values import values_figure
 from pages.ui.tables import show_table
-from pages.ui.theme import plot_config, precision_label
+from pages.ui.theme import precision_label
 from trt_core.analysis.divergence_pictures import FormatLimit, feeding, format_limits
 from trt_core.domain.divergence import LayerDivergence
 from trt_core.workbench import Workbench
@@ -50,10 +51,10 @@ def _values(bench: Workbench, view: RunView, layer: LayerDivergence) -> None:
         st.caption("No values were sampled for this layer.")
         return
     limits = limits_of(bench, view, layer)
-    st.plotly_chart(
+    draw_chart(
         values_figure(view.run, layer, limits),
         key="divergence.values",
-        config=plot_config(f"{view.run.id}-{layer.index}-values"),
+        filename=f"{view.run.id}-{layer.index}-values",
     )
     ranges = [
         f"{precision_label(item.label)} {text.figure(item.low)} to {text.figure(item.high)}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.divergence_charts import BAND_COLOURS, sqnr, sqnr_figure
 from pages.ui.divergence_layer import show_layer
 from pages.ui.divergence_run import RunView, answer, facts, layer_rows, origin_rows, output_rows, run_title
@@ -22,7 +24,7 @@ from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PRECISION_LABELS, plot_config, precision_label, precision_of
+from pages.ui.theme import PRECISION_LABELS, precision_label, precision_of
 from trt_core.analysis.divergence_pictures import Loss, bands
 from trt_core.domain.divergence import DivergenceRun
 from trt_core.workbench import Workbench
@@ -70,12 +72,11 @@ def _layers(bench: Workbench, view: RunView) -> None:
 
 def _picture(view: RunView) -> None:
     run = view.run
-    st.plotly_chart(
+    draw_chart(
         sqnr_figure(run, view.curves, view.losses, view.brackets),
         key="divergence.picture",
-        on_select=_picked,
-        selection_mode="points",
-        config=plot_config(f"{run.id}-layers"),
+        on_pick=_picked,
+        filename=f"{run.id}-layers",
     )
     st.caption(
         "Solid: the whole model in that precision. Dotted: each layer alone, on exact inputs. Flags: where a loss "
@@ -105,11 +106,8 @@ def _choose(position: int | None) -> None:
     select({"layer": "" if position is None else str(position)})
 
 
-def _picked() -> None:
-    points = st.session_state["divergence.picture"]["selection"]["points"]
-    data = points[0].get("customdata") if points else None
-    if data is not None:
-        _choose(int(data[0] if isinstance(data, (list, tuple)) else data))
+def _picked(mark: Sequence[Any]) -> None:
+    _choose(int(mark[0]))
 
 
 def _cards(view: RunView, loss: Loss) -> list[Metric]:

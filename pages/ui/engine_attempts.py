@@ -5,13 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_spread_charts import build_figure, latency_figure
 from pages.ui.frame import verdict
 from pages.ui.jobs import asked_already
 from pages.ui.stamp import stamp
 from pages.ui.state import select
 from pages.ui.tables import show_table
-from pages.ui.theme import plot_config
 from trt_core.analysis.rebuilds import LatencySpread, RebuildSpread, latency_spread
 from trt_core.domain.jobs import JobKind
 from trt_core.domain.rebuilds import MOST_BUILDS, RebuildRun, RebuildSpec
@@ -29,7 +29,7 @@ def show_attempts(bench: Workbench, study: EngineStudy) -> None:
     _more(bench, build_id)
     if len(found.attempts) > 1:
         figure = stamp(build_figure(found), [study.stamp])
-        st.plotly_chart(figure, key="engines.build_seconds", config=plot_config(f"{build_id}-builds"))
+        draw_chart(figure, key="engines.build_seconds", filename=f"{build_id}-builds")
     _latency(run)
     show_table(attempt_rows(found, run), key="engines.attempts", filename=f"{build_id}-attempts.csv")
     if found.changes:
@@ -115,7 +115,7 @@ def _latency(run: RebuildRun | None) -> None:
         st.caption(f":material/info: No latency and no outputs. {text.plain(run.not_run)}")
         return
     figure = stamp(latency_figure(run.latency), [run.stamp])
-    st.plotly_chart(figure, key="engines.attempt_latency", config=plot_config(f"{run.id}-latency"))
+    draw_chart(figure, key="engines.attempt_latency", filename=f"{run.id}-latency")
 
 
 def _more(bench: Workbench, build_id: str) -> None:

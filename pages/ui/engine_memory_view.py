@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_detail_charts import memory_figure, shapes_figure
 from pages.ui.frame import Metric, metrics
 from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
-from pages.ui.theme import plot_config
 from trt_core.analysis.engine_memory import MemoryMap, memory_at, memory_map
 from trt_core.domain.recordings import EngineStudy
 
@@ -66,7 +66,7 @@ def show_memory(study: EngineStudy) -> None:
     )
     if len(memory.live_bytes) <= _MOST_STEPS:
         figure = _lifetimes(memory, study)
-        st.plotly_chart(figure, key="engines.memory", config=plot_config(f"{study.id}-memory"))
+        draw_chart(figure, key="engines.memory", filename=f"{study.id}-memory")
         st.caption(
             "Each block is an activation, as wide as it lives; its height is its size, its place a greedy one (largest "
             f"first). Without any sharing they would take {text.mebibytes(memory.total_bytes)}. An estimate: the "
@@ -94,7 +94,7 @@ def _shapes(study: EngineStudy) -> None:
         st.caption("No batch is known: nothing tells how memory grows with the shape.")
         return
     figure = stamp(shapes_figure(found, study.record.activation_bytes), [study.stamp])
-    st.plotly_chart(figure, key="engines.memory_shapes", config=plot_config(f"{study.id}-memory-by-batch"))
+    draw_chart(figure, key="engines.memory_shapes", filename=f"{study.id}-memory-by-batch")
     largest = study.largest_batch
     known = f"the profiles end at batch {largest}" if largest else "the files do not say where the profile ends"
     st.caption(

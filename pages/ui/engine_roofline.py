@@ -9,9 +9,9 @@ import streamlit as st
 
 from pages.ui import text
 from pages.ui.bench import workbench
+from pages.ui.chart import draw_chart
 from pages.ui.engine_charts import roofline_figure
 from pages.ui.stamp import stamp
-from pages.ui.theme import plot_config
 from trt_core.analysis.engine_layers import LayerRow
 from trt_core.analysis.roofline import Bound, RoofPoint, roofline
 from trt_core.domain.device_rates import SHEETS, DeviceRates, rates_of
@@ -29,7 +29,7 @@ def show_roofline(study: EngineStudy, rows: Sequence[LayerRow]) -> None:
         rates = _rates(study)
         points = roofline(rows, rates)
         figure = stamp(roofline_figure(points, rates), [roof_sentence(study, rates), study.stamp])
-        st.plotly_chart(figure, key="engines.roofline", config=plot_config(f"{study.id}-roof"))
+        draw_chart(figure, key="engines.roofline", filename=f"{study.id}-roof")
         st.caption(text.plain(bound_sentence(points)))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.findings import show_findings
 from pages.ui.latency_charts import ecdf_figure, histogram_figure, time_figure
 from pages.ui.latency_runs import RunView
 from pages.ui.latency_violin import violin_figure
-from pages.ui.theme import plot_config
 from trt_core.analysis.latency import summarize
 from trt_core.analysis.latency_findings import run_findings
 from trt_core.domain.latency import LatencyConditions, LatencyRun
@@ -28,14 +28,14 @@ def show_samples(study: EngineStudy) -> None:
         f"p99 {text.milliseconds(found.p99_ms)} ({text.interval(found.p99_ci95_ms, 'ms')}), "
         f"{text.counted(found.count, 'sample')}."
     )
-    st.plotly_chart(ecdf_figure([view]), key="engines.ecdf", config=plot_config(f"{study.id}-ecdf"))
+    draw_chart(ecdf_figure([view]), key="engines.ecdf", filename=f"{study.id}-ecdf")
     left, middle, right = st.columns(3)
     with left:
-        st.plotly_chart(histogram_figure([view]), key="engines.histogram", config=plot_config(f"{study.id}-histogram"))
+        draw_chart(histogram_figure([view]), key="engines.histogram", filename=f"{study.id}-histogram")
     with middle:
-        st.plotly_chart(violin_figure([view]), key="engines.violin", config=plot_config(f"{study.id}-violin"))
+        draw_chart(violin_figure([view]), key="engines.violin", filename=f"{study.id}-violin")
     with right:
-        st.plotly_chart(time_figure([view]), key="engines.over_time", config=plot_config(f"{study.id}-over-time"))
+        draw_chart(time_figure([view]), key="engines.over_time", filename=f"{study.id}-over-time")
     show_findings(view.run.findings)
 
 

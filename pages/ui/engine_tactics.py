@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_detail_charts import tactic_figure
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
-from pages.ui.theme import plot_config
 from trt_core.analysis.tactics import CLOSE, LayerTuning, layer_tunings, tuning_findings
 from trt_core.domain.recordings import EngineStudy
 from trt_core.domain.tactics import TrialState, Tuning
@@ -52,7 +52,7 @@ def show_tactics(study: EngineStudy) -> None:
     tunings = _tunings(study, study.id)
     _cards(tuning)
     figure = stamp(tactic_figure([item for item in tunings if item.candidates]), [study.stamp])
-    st.plotly_chart(figure, key="engines.tactics", config=plot_config(f"{study.id}-tactics"))
+    draw_chart(figure, key="engines.tactics", filename=f"{study.id}-tactics")
     st.caption(
         "One column a layer. Below 1: a faster tactic in other formats, not taken because data would have to be "
         "reformatted for it. Layers that were not timed show the timings of the identical layer."

@@ -8,13 +8,14 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_charts import waterfall
 from pages.ui.findings import show_findings
 from pages.ui.frame import verdict
 from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from trt_core.analysis.engine_compare import Aligned, Alignment, EngineComparison, compare_engines, working_precisions
 from trt_core.analysis.engine_layers import LayerRow
 from trt_core.analysis.engine_why import why
@@ -49,7 +50,7 @@ def show_comparison(first: EngineStudy, second: EngineStudy) -> None:
     verdict(comparison_sentence(comparison, findings))
     if comparison.first.has_times and comparison.second.has_times:
         name = f"{first.id}-{second.id}"
-        st.plotly_chart(_waterfall(comparison), key="engines.waterfall", config=plot_config(name))
+        draw_chart(_waterfall(comparison), key="engines.waterfall", filename=name)
         st.caption(
             f"{_ALIGNED[comparison.alignment]}; each group has one cause. Layer times come from "
             "profiled runs and add up to more than the engine takes: read the differences, not the sums."

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_charts import time_bars, transition_figure, treemap
 from pages.ui.engine_files import show_requested
 from pages.ui.engine_roofline import show_roofline
@@ -16,7 +17,7 @@ from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.once import once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from trt_core.analysis.engine_layers import Group, LayerRow, Role, grouped, has_matrix_work, layer_rows, transitions
 from trt_core.analysis.engine_lint import lint
 from trt_core.domain.precision import Precision
@@ -84,7 +85,7 @@ def show_time(study: EngineStudy) -> None:
     if not study.has_times:
         st.info("No layer times were recorded: the bars show the bytes that each layer reads and writes.")
     figure = _bars(study)
-    st.plotly_chart(figure, key="engines.bars", config=plot_config(f"{study.id}-layers"))
+    draw_chart(figure, key="engines.bars", filename=f"{study.id}-layers")
     left, right = st.columns(2)
     with left:
         st.caption("By what the layers are there for")
@@ -94,13 +95,13 @@ def show_time(study: EngineStudy) -> None:
         _groups(by_precision(rows), "engines.by_precision", study)
     if study.has_times:
         figure = _treemap(study)
-        st.plotly_chart(figure, key="engines.treemap", config=plot_config(f"{study.id}-treemap"))
+        draw_chart(figure, key="engines.treemap", filename=f"{study.id}-treemap")
     show_roofline(study, rows)
     st.caption("Precision transitions: tensors by the precision of the layer that writes them and the one that reads.")
     found = transitions(study)
     if found:
         figure = stamp(transition_figure(found), [study.stamp])
-        st.plotly_chart(figure, key="engines.matrix", config=plot_config(f"{study.id}-transitions"))
+        draw_chart(figure, key="engines.matrix", filename=f"{study.id}-transitions")
 
 
 @once(8)

@@ -54,7 +54,7 @@ code { unicode-bidi: isolate; }
 h1 { font-size: 2rem !important; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 [data-testid="stCaptionContainer"] code { color: inherit; }
-[data-testid="stPlotlyChart"]
+.chart
 :is([class$="tick"] text, .infolayer [class$="title"] text, .annotation-text-g text, .bartext-outside) {
   fill: currentColor !important;
 }

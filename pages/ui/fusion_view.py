@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.fusion_charts import STATE_COLOURS, STATE_SIGNS, flow_figure, link_figure
@@ -23,7 +24,6 @@ from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import plot_config
 from trt_core.analysis.fusion_pictures import colour_keys, layers_of_nodes, nodes_held
 from trt_core.analysis.fusion_times import heat_keys
 from trt_core.analysis.graph_groups import GroupedGraph, group_graph
@@ -92,12 +92,11 @@ def show_layers(fusion: FusionMap, times_ms: Mapping[int, float] | None = None) 
     """The strip of engine layers, with their times where those are given; a click chooses one."""
     names = {layer.index: layer.name for layer in fusion.layers}
     chosen = chosen_position("layer", names, "this build")
-    st.plotly_chart(
+    draw_chart(
         layer_figure(fusion, chosen, times_ms),
         key="fusion.strip",
-        on_select=_picked_bar,
-        selection_mode="points",
-        config=plot_config(f"{fusion.build_id}-layers"),
+        on_pick=_picked_bar,
+        filename=f"{fusion.build_id}-layers",
     )
     left, right = st.columns(2, gap="large")
     with left:
@@ -139,22 +138,13 @@ def _choose(name: str, position: int | None) -> None:
     select({name: "" if position is None else str(position)})
 
 
-def _picked_bar() -> None:
-    points = st.session_state["fusion.strip"]["selection"]["points"]
-    if points:
-        _choose("layer", _first(points[0].get("customdata")))
+def _picked_bar(mark: Sequence[Any]) -> None:
+    _choose("layer", int(mark[0]))
 
 
-def _picked_mark() -> None:
-    points = st.session_state["fusion.links"]["selection"]["points"]
-    data = points[0].get("customdata") if points else None
-    if data:
-        _choose(str(data[0]), int(data[1]))
-        st.session_state[_PICKED] = True
-
-
-def _first(data: Any) -> int:
-    return int(data[0] if isinstance(data, (list, tuple)) else data)
+def _picked_mark(mark: Sequence[Any]) -> None:
+    _choose(str(mark[0]), int(mark[1]))
+    st.session_state[_PICKED] = True
 
 
 def _show_layer(fusion: FusionMap, index: int) -> None:
@@ -217,12 +207,11 @@ def _both_ways(fusion: FusionMap) -> None:
     if st.session_state.pop(_PICKED, False):
         st.rerun()  # a click in these tabs draws only them again, and what was chosen stands above them, too
     if len(fusion.nodes) <= _MOST_LINES:
-        st.plotly_chart(
+        draw_chart(
             link_figure(fusion, layer=st.session_state.get(LAYER), node=st.session_state.get(NODE)),
             key="fusion.links",
-            on_select=_picked_mark,
-            selection_mode="points",
-            config=plot_config(f"{fusion.build_id}-links"),
+            on_pick=_picked_mark,
+            filename=f"{fusion.build_id}-links",
         )
         st.caption("Nodes in file order above, layers in execution order below. Click either to see where it leads.")
     else:
@@ -234,7 +223,7 @@ def _both_ways(fusion: FusionMap) -> None:
 
 def _flows(fusion: FusionMap) -> None:
     st.markdown("**Where the ops end**")
-    st.plotly_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", config=plot_config(f"{fusion.build_id}-flows"))
+    draw_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", filename=f"{fusion.build_id}-flows")
 
 
 def _ink() -> str:

@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.divergence_charts import sqnr
 from pages.ui.expanders import show_expander
 from pages.ui.findings import show_findings
@@ -22,7 +23,6 @@ from pages.ui.report_inside import inside_report
 from pages.ui.state import select, selected
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import plot_config
 from trt_core.analysis.engine_words import answer, refusal, step_words
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.divergence import DivergenceRun
@@ -90,7 +90,7 @@ def show_look(run: EngineDivergence) -> None:
     if (reason := refusal(run)) and reason not in answer(run):
         st.warning(text.plain(reason))
     if run.believed:
-        st.plotly_chart(look_figure(run), key="inside.picture", config=plot_config(f"{run.id}-inside"))
+        draw_chart(look_figure(run), key="inside.picture", filename=f"{run.id}-inside")
     _evidence(run)
 
 

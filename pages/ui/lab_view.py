@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.tables import Row, show_table
-from pages.ui.theme import NEUTRAL, PRECISION_LABELS, plot_config, plot_layout
+from pages.ui.theme import NEUTRAL, PRECISION_LABELS, plot_layout
 from trt_core.domain.calibration_lab import CalibrationLab
 from trt_core.domain.precision import CalibrationMethod
 from trt_core.domain.triage import TriageRun
@@ -35,7 +36,7 @@ def show_lab(run: TriageRun) -> None:
         f"samples. Percentile is the {lab.percentile:g}th. The least rounding error is not always the best accuracy: "
         "validate what you choose."
     )
-    st.plotly_chart(samples_figure(lab), key="triage.lab", config=plot_config(f"{run.id}-lab"))
+    draw_chart(samples_figure(lab), key="triage.lab", filename=f"{run.id}-lab")
     show_table(lab_rows(lab), key="triage.lab_table", filename=f"{run.id}-lab.csv", height=420)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.engine_files import download_files
 from pages.ui.latency_runs import RunView, stamp_of
 from pages.ui.stamp import HALF, stamp
 from pages.ui.tables import show_table
-from pages.ui.theme import plot_config, plot_layout
+from pages.ui.theme import plot_layout
 from trt_core.domain.latency import GpuSample
 from trt_core.services.trtexec_export import files_of_run, why_no_files
 
@@ -34,7 +35,7 @@ def show_gpu(views: Sequence[RunView], name: str) -> None:
     for (title, of), column in zip(_SERIES, columns, strict=True):
         with column:
             key = title.partition(",")[0].replace(" ", "-")
-            st.plotly_chart(_figure(sampled, title, of), key=f"latency.gpu.{key}", config=plot_config(f"{name}-{key}"))
+            draw_chart(_figure(sampled, title, of), key=f"latency.gpu.{key}", filename=f"{name}-{key}")
     st.caption("Ten samples a second by a thread of the measurement. The first one may show a GPU that was idle.")
     show_table(_rows(sampled), key="latency.gpu", filename=f"{name}-gpu.csv", height=320)
 

@@ -9,6 +9,7 @@ from functools import partial
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.cost_view import show_cost
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
@@ -31,7 +32,6 @@ from pages.ui.seen import show_when_seen
 from pages.ui.state import select
 from pages.ui.tables import csv_text, show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.latency_compare import LatencyComparison, Verdict
 from trt_core.analysis.latency_pictures import NodeTime, node_times, op_times
@@ -126,7 +126,7 @@ def show_runs(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> No
     else:
         show_table(summary_rows(views), key="latency.summary", filename="latency-runs.csv")
     name = "-".join(view.run.id for view in views[:2])
-    st.plotly_chart(ecdf_figure(views), key="latency.ecdf", config=plot_config(f"{name}-ecdf"))
+    draw_chart(ecdf_figure(views), key="latency.ecdf", filename=f"{name}-ecdf")
     st.caption(
         "Each curve tells which share of the samples took at most that long. The band holds the whole curve at 95 % "
         f"(Dvoretzky, Kiefer and Wolfowitz), for independent samples. {beyond(views)}"
@@ -141,9 +141,9 @@ def _spread(views: Sequence[RunView], name: str) -> None:
     """How the samples spread, and over time."""
     left, right = st.columns(2)
     with left:
-        st.plotly_chart(histogram_figure(views), key="latency.histogram", config=plot_config(f"{name}-histogram"))
+        draw_chart(histogram_figure(views), key="latency.histogram", filename=f"{name}-histogram")
     with right:
-        st.plotly_chart(time_figure(views), key="latency.time", config=plot_config(f"{name}-over-time"))
+        draw_chart(time_figure(views), key="latency.time", filename=f"{name}-over-time")
 
 
 def _cards(view: RunView) -> list[Metric]:
@@ -197,7 +197,7 @@ def _percentiles(views: Sequence[RunView], name: str) -> None:
 
 
 def _violin(views: Sequence[RunView], name: str) -> None:
-    st.plotly_chart(violin_figure(views), key="latency.violin", config=plot_config(f"{name}-violin"))
+    draw_chart(violin_figure(views), key="latency.violin", filename=f"{name}-violin")
     st.caption("Density up to the 99.5th percentile, quartiles as a bar, the slowest samples as marks.")
 
 
@@ -240,7 +240,7 @@ def _cold(views: Sequence[RunView], name: str) -> None:
     if not warm:
         st.caption("These runs had no warm-up: the cold start is among their samples.")
         return
-    st.plotly_chart(warmup_figure(warm), key="latency.warmup_chart", config=plot_config(f"{name}-warm-up"))
+    draw_chart(warmup_figure(warm), key="latency.warmup_chart", filename=f"{name}-warm-up")
     st.caption("Inferences before the samples, the first one with a cold cache. They are in no statistic above.")
 
 
@@ -261,7 +261,7 @@ def _nodes(views: Sequence[RunView]) -> None:
     st.markdown(f"**{view.name}**: a separate profiled run, slower than the samples. The shares count.")
     slowest = _slowest(view.run)
     figure = node_figure(slowest[:_MOST_NODES], view)
-    st.plotly_chart(figure, key="latency.nodes", config=plot_config(f"{view.run.id}-nodes"))
+    draw_chart(figure, key="latency.nodes", filename=f"{view.run.id}-nodes")
     ops = [
         {"op": op, "nodes": count, "mean, ms": spent, "share": text.percent(share)}
         for op, count, spent, share in op_times(view.run.layers)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from pages.ui.chart import TEXT, figure_text
+
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
@@ -60,9 +62,9 @@ def once(most: int) -> Callable[[Callable[Given, Made]], Callable[Given, Made]]:
 
 
 def figure_once(most: int) -> Callable[[Callable[Given, Any]], Callable[Given, Any]]:
-    """The same for a Plotly figure that nobody changes afterwards, and its dictionary made once, too.
+    """The same for a Plotly figure that nobody changes afterwards, and its text for the browser made once, too.
 
-    Streamlit asks for it in every run, and to copy thousands of words out of a figure takes longer than all the rest.
+    It is asked for in every run, and to copy thousands of words out of a figure takes longer than all the rest.
     """
 
     def wrap(make: Callable[Given, Any]) -> Callable[Given, Any]:
@@ -70,8 +72,7 @@ def figure_once(most: int) -> Callable[[Callable[Given, Any]], Callable[Given, A
         @wraps(make)
         def made(*args: Given.args, **kwargs: Given.kwargs) -> Any:
             figure = make(*args, **kwargs)
-            plain = figure.to_dict()
-            figure.to_dict = lambda: plain
+            figure.__dict__[TEXT] = figure_text(figure)
             return figure
 
         return made

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.divergence_charts import sqnr
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
@@ -18,7 +19,7 @@ from pages.ui.sensitivity_charts import map_figure
 from pages.ui.state import select
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from trt_core.analysis.divergence_pictures import Bracket, brackets
 from trt_core.analysis.sensitivity_map import map_rows
 from trt_core.domain.findings import Finding
@@ -75,7 +76,7 @@ def show_sensitivity(bench: Workbench, view: SensitivityView) -> None:
     st.caption(f":material/science: {text.plain(run.method)} Data: {text.plain(run.data)}.")
     metrics([_card(run, part) for part in run.precisions])
     if run.layers:
-        st.plotly_chart(map_figure(run, view.spans), key="sensitivity.map", config=plot_config(f"{run.id}-map"))
+        draw_chart(map_figure(run, view.spans), key="sensitivity.map", filename=f"{run.id}-map")
         st.caption(
             "One colour scale for all strips: dark is lost. Accumulated: the whole model low. Isolated: this layer "
             "low, its inputs exact. Bars: what the metric gains when this layer alone goes back; hollow ones are "

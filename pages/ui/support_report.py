@@ -8,13 +8,14 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.links import link_to
 from pages.ui.once import figure_once, once
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_config, plot_layout, room
+from pages.ui.theme import PROOF_COLOURS, SEVERITY_BADGES, plot_layout, room
 from trt_core.domain.artifacts import ModelRecord
 from trt_core.domain.findings import Finding, Severity
 from trt_core.domain.requests import InspectSpec
@@ -29,7 +30,7 @@ def show_report(bench: Workbench, model: ModelRecord, report: SupportReport) -> 
     """Everything about one report."""
     verdict(support_sentence(report))
     _cards(bench, report)
-    st.plotly_chart(strip(report), key="support.strip", config=plot_config(f"{model.id}-support"))
+    draw_chart(strip(report), key="support.strip", filename=f"{model.id}-support")
     for node in report.unsupported[:_CALLED_OUT]:
         _call_out(node)
     show_tabs(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.cost_view import show_cost
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.latency_runs import transfers_sentence
@@ -16,7 +17,6 @@ from pages.ui.state import select
 from pages.ui.sweep_charts import Limit, label_of, matrix_figure, throughput_figure
 from pages.ui.tables import show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import plot_config
 from trt_core.analysis.cost import OperatingPoint
 from trt_core.analysis.sweeps import PERCENTILES, against_references, latency_at, split_profiles, sweet_spot
 from trt_core.domain.sweeps import Sweep, SweepHead, SweepPoint
@@ -40,9 +40,9 @@ def show_sweep(bench: Workbench, sweep: Sweep, others: Sequence[SweepHead]) -> L
     if best is not None:
         _cards(best, measured, limit.percentile)
     figure = stamp(matrix_figure(sweep.points, best, limit), [said])
-    st.plotly_chart(figure, key="sweeps.matrix", config=plot_config(sweep.head.id))
+    draw_chart(figure, key="sweeps.matrix", filename=sweep.head.id)
     figure = stamp(throughput_figure(sweep.points, best, limit), [said])
-    st.plotly_chart(figure, key="sweeps.throughput", config=plot_config(f"{sweep.head.id}-throughput"))
+    draw_chart(figure, key="sweeps.throughput", filename=f"{sweep.head.id}-throughput")
     show_tabs(
         {
             "Points": lambda: _points(sweep),

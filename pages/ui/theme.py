@@ -90,26 +90,14 @@ def precision_label(precision: Precision | str) -> str:
     return f"{PRECISION_LABELS[known]} ({PRECISION_LETTERS[known]})"
 
 
-def plot_config(filename: str) -> dict[str, Any]:
-    """Plotly's settings for every chart: its PNG button on, everything that would call outside off."""
-    return {
-        "displaylogo": False,
-        "responsive": True,
-        "toImageButtonOptions": {"format": "png", "filename": filename, "scale": 2},
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-        "showTips": False,
-    }
-
-
 _TEMPLATE = "enginescope"
 
 
 @cache
 def _template() -> str:
-    """The name of a template in place of Streamlit's own, whose forty colours the browser replaces one by one.
+    """The name of a template in place of Streamlit's own, whose colours only Streamlit's own charts understand.
 
-    It does so in the whole text of a figure: most of the time that it took to read one of thousands of points. Every
-    trace of ours has its colours; axes and text get theirs from Streamlit in any case.
+    Every trace of ours has its colours; `chart.js` gives axes and text those of the page.
     """
     import plotly.io as pio
 
@@ -118,7 +106,7 @@ def _template() -> str:
 
 
 def plot_layout(*, height: int, **changes: Any) -> dict[str, Any]:
-    """The layout that every chart starts from; colours of axes and text come from Streamlit's theme.
+    """The layout that every chart starts from; colours of axes and text come from the page (`chart.js`).
 
     One with axes takes `margin=room()`: what does not fit, Plotly makes room for, but by drawing the whole chart again.
     """

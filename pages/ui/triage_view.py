@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from pages.ui import text
+from pages.ui.chart import draw_chart
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
 from pages.ui.inside_square import show_blame
@@ -18,7 +20,7 @@ from pages.ui.save import save_button
 from pages.ui.state import select
 from pages.ui.tables import Row, show_table
 from pages.ui.tabs import show_tabs
-from pages.ui.theme import PRECISION_LABELS, plot_config
+from pages.ui.theme import PRECISION_LABELS
 from pages.ui.triage_charts import curve_figure, strip_figure
 from pages.ui.triage_words import search_title, triage_sentence
 from trt_core.domain.plans import plan_text
@@ -60,17 +62,16 @@ def show_run(bench: Workbench, stored: TriageRun) -> TriageRun:
     latencies = bench.plan_latency.of(run)
     left, right = st.columns([3, 2])
     with left:
-        st.plotly_chart(
+        draw_chart(
             curve_figure(run, latencies),
             key="triage.curve",
-            on_select=partial(_picked, run.id),
-            selection_mode="points",
-            config=plot_config(f"{run.id}-curve"),
+            on_pick=partial(_picked, run.id),
+            filename=f"{run.id}-curve",
         )
         st.caption(f"Click a point to take its plan. {_about_latency(bench, run, latencies)}")
     with right:
         st.markdown("**The plan**")
-        st.plotly_chart(strip_figure(run), key="triage.strip", config=plot_config(f"{run.id}-plan"))
+        draw_chart(strip_figure(run), key="triage.strip", filename=f"{run.id}-plan")
         st.markdown("\n".join(f"- {text.code(node, 70)}" for node in run.after.kept[:12]) or "Nothing is kept.")
         _actions(bench, run)
     show_findings(run.findings, most=3)
@@ -103,11 +104,8 @@ def _rejudged(bench: Workbench, run: TriageRun) -> TriageRun:
     return run if given == run.tolerance * unit else bench.triage.rejudged(run, given / unit)
 
 
-def _picked(run_id: str) -> None:
-    points = st.session_state["triage.curve"]["selection"]["points"]
-    data = points[0].get("customdata") if points else None
-    if data is not None:
-        st.session_state[f"triage.point.{run_id}"] = int(data[0] if isinstance(data, (list, tuple)) else data)
+def _picked(run_id: str, mark: Sequence[Any]) -> None:
+    st.session_state[f"triage.point.{run_id}"] = int(mark[0])
 
 
 def _at_picked(bench: Workbench, run: TriageRun) -> TriageRun:

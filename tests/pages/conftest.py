@@ -14,6 +14,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import chart
+from pages.ui.chart import figure_text
 from tests import models
 from tests.pages.colours import colourless
 from trt_core.domain.artifacts import ModelRecord
@@ -33,15 +35,16 @@ def _no_cache_of_another_test() -> None:
 @pytest.fixture(autouse=True)
 def _every_trace_has_a_colour(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No figure that a page draws in any test leaves a colour to Plotly, whose own vanish on one theme or the other."""
-    figures, draw = [], st.plotly_chart
+    drawn: list[Any] = []
 
-    def drawn(figure: Any, **options: object) -> object:
-        figures.append(figure)
-        return draw(figure, **options)
+    def noted(figure: Any) -> bytes:
+        drawn.append(figure)
+        return figure_text(figure)
 
-    monkeypatch.setattr(st, "plotly_chart", drawn)
+    monkeypatch.setattr(chart, "figure_text", noted)
     yield
-    assert [part for figure in figures for part in colourless(figure)] == []
+    assert [part for figure in drawn for part in colourless(figure)] == []
+    assert {figure.layout.template.layout.colorway for figure in drawn} <= {None}, "Streamlit's, which only it can read"
 
 
 @pytest.fixture
@@ -95,6 +98,16 @@ def tabs(app: AppTest) -> list[str]:
     """The labels of all tabs of a page."""
     rows = [item.proto.json for item in app.get("bidi_component") if item.proto.component_name == "enginescope.tabs"]
     return [tab["label"] for row in rows for tab in json.loads(row)["tabs"]]
+
+
+def charts(app: AppTest) -> list[dict[str, Any]]:
+    """The figures of a page in their order, as the browser gets them."""
+    return [json.loads(told.split(b"\n", 1)[1]) for told in charts_told(app)]
+
+
+def charts_told(app: AppTest) -> list[bytes]:
+    """All that the browser is told of each chart of a page."""
+    return [item.proto.bytes for item in app.get("bidi_component") if item.proto.component_name == "enginescope.chart"]
 
 
 def saves(app: AppTest) -> list[str]:

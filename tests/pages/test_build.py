@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 
 from tests import models
-from tests.pages.conftest import open_expanders, open_tabs, saves, scroll_to
+from tests.pages.conftest import charts, open_expanders, open_tabs, saves, scroll_to
 from tests.pages.engines import asked, opened, stocked, words
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BuildSpec, QuantizeSpec
@@ -227,8 +227,8 @@ def test_names_from_a_model_are_text_on_both_pages(tmp_path):
             outside_code = re.sub(r"`[^`]*`", "", element.value)
             assert "![x](" not in outside_code
             assert "<img" not in outside_code
-        for box in app.get("plotly_chart"):
-            assert "<img" not in json.dumps(json.loads(box.proto.spec))
+        assert "<img" not in json.dumps(charts(app))
+    assert charts(app)
 
 
 @pytest.mark.usefixtures("_stocked")

@@ -11,7 +11,7 @@ import pytest
 
 from pages.ui.divergence_charts import sqnr, sqnr_figure
 from pages.ui.divergence_run import layer_rows, origin_rows, run_title, run_view
-from tests.pages.conftest import cards, words
+from tests.pages.conftest import cards, charts, charts_told, words
 from trt_core.analysis.divergence_pictures import curves
 from trt_core.domain.artifacts import ArtifactKind
 from trt_core.domain.codec import to_plain
@@ -162,8 +162,8 @@ def test_a_run_answers_for_each_precision_and_says_that_it_is_simulated(mlp, run
         "INT8 (I) worst layer",
         "INT8 (I) loss begins",
     ]
-    (picture,) = app.get("plotly_chart")
-    spec = picture.proto.spec or picture.proto.figure.spec
+    (picture,) = charts(app)
+    spec = json.dumps(picture, ensure_ascii=False)
     assert "Simulated in ONNX Runtime" in spec
     assert "INT8 (I) isolated" in spec
 
@@ -175,7 +175,7 @@ def test_a_chosen_layer_shows_its_values_its_errors_and_what_feeds_it(mlp, run, 
 
     assert not app.exception
     assert f"Layer {len(run.layers) - 1}" in words(app)
-    assert len(app.get("plotly_chart")) == 2
+    assert len(charts(app)) == 2
     assert "What feeds it" in words(app)
     errors = app.dataframe[0].value
     assert list(errors["precision"]) == ["FP16 (H)", "INT8 (I)", "FP16 (H)", "INT8 (I)"]
@@ -184,7 +184,7 @@ def test_a_chosen_layer_shows_its_values_its_errors_and_what_feeds_it(mlp, run, 
 
 def test_the_picture_is_the_same_whatever_layer_is_chosen_and_the_choice_is_in_the_address(mlp, run, open_page):
     def picture(app):
-        return app.get("plotly_chart")[0].proto.SerializeToString()
+        return charts_told(app)[0]
 
     app = open_page("divergence", model=mlp.id, divergence=run.id)
     before = picture(app)

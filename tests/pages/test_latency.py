@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from pages.ui.latency_runs import run_precision, run_views, transfers_sentence
 from pages.ui.latency_tables import estimate, sample_rows
 from pages.ui.latency_view import compared, findings_of
 from pages.ui.tables import csv_text
-from tests.pages.conftest import cards, scroll_to, words
+from tests.pages.conftest import cards, charts, scroll_to, words
 from trt_core.domain.latency import LatencyRequest
 from trt_core.domain.precision import Precision, Recipe
 from trt_core.domain.requests import BenchSpec, BuildSpec, QuantizeSpec
@@ -30,8 +31,7 @@ def fp16(bench, model):
 
 
 def plots(app):
-    specs = [element.proto.spec or element.proto.figure.spec for element in app.get("plotly_chart")]
-    return [spec.replace("\\u003c", "<").replace("\\u003e", ">").replace("<br>", " ") for spec in specs]
+    return [json.dumps(figure, ensure_ascii=False).replace("<br>", " ") for figure in charts(app)]
 
 
 def test_an_empty_workspace_offers_the_sample_that_fills_the_page(bench, open_page):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pages.ui.sweep_form import numbers
-from tests.pages.conftest import cards, words
+from tests.pages.conftest import cards, charts, words
 from trt_core.domain.sweeps import SweepSpec
 from trt_core.errors import InvalidInput, JobCancelled
 from trt_core.testing import CollectingReporter
@@ -92,4 +92,4 @@ def test_a_dead_sweep_is_told_and_not_answered_with_another(bench, mlp, open_pag
 
     assert "w-00000000dead" in app.error[0].value.replace("\\", "")
     assert app.selectbox(key="sweeps.sweep").value is None
-    assert not app.get("plotly_chart")
+    assert not charts(app)

@@ -1,0 +1,145 @@
+// Draws a Plotly figure once the page has a moment: words come first. One Plotly serves all charts of a window.
+
+const FULLSCREEN = { width: 24, height: 24, path: "M3 9V3h6v2H5v4zM15 3h6v6h-2V5h-4zM3 15h2v4h4v2H3zM19 15h2v6h-6v-2h4z" };
+const SOON_MS = 1000; // the longest that a busy page puts a chart off
+const whenIdle = window.requestIdleCallback ?? ((draw) => setTimeout(draw, 50)); // Safari has none
+const notAnyMore = window.cancelIdleCallback ?? clearTimeout;
+
+// Beside Streamlit's own scripts: the dashboard may be served under a path that only they know.
+function plotly(name) {
+  window.enginescopePlotly ??= new Promise((done, fail) => {
+    const own = document.querySelector('script[src*="/static/js/"]');
+    const script = document.createElement("script");
+    script.src = new URL(`../../${name}`, own?.src ?? `${location.origin}/static/js/`);
+    const lost = () => {
+      window.enginescopePlotly = undefined; // the next chart asks again
+      fail(new Error(script.src));
+    };
+    script.onload = () => (window.Plotly ? done(window.Plotly) : lost()); // a proxy may answer with a page
+    script.onerror = lost;
+    document.head.append(script);
+  });
+  return window.enginescopePlotly;
+}
+
+// Ink and ground of the page; what a figure says itself stays.
+function themed(layout, place) {
+  const css = getComputedStyle(place);
+  const ground = css.getPropertyValue("--st-background-color") || "#ffffff";
+  const axis = {
+    gridcolor: "rgba(128,128,128,0.2)",
+    zerolinecolor: "rgba(128,128,128,0.2)",
+    linecolor: css.color,
+    ticklabelstandoff: 6,
+  };
+  const look = {
+    font: { color: css.color, family: css.fontFamily, size: 12 },
+    paper_bgcolor: ground,
+    plot_bgcolor: ground,
+    hoverlabel: { bgcolor: ground, bordercolor: "rgba(128,128,128,0.5)", font: { color: css.color, size: 13 } },
+    xaxis: { ...axis, showgrid: false, title: { font: { size: 14 }, standoff: 12 } },
+    yaxis: { ...axis, title: { font: { size: 14 }, standoff: 16 } },
+    legend: { font: { size: 12 }, title: { font: { size: 12 } } },
+  };
+  const template = { ...layout.template, layout: { ...look, ...layout.template?.layout } };
+  return { ...layout, template };
+}
+
+// 64 characters of a digest, a line of words, the figure; see `packed` in chart.py.
+const DIGEST = 64;
+const text = (bytes, from, to) => new TextDecoder().decode(bytes.subarray(from, to));
+
+class Chart {
+  constructor(place) {
+    this.place = place;
+    // Made once: Plotly begins anew, and forgets what a reader moved, where its settings are others.
+    this.buttons = [{ name: "fullscreen", title: "Fullscreen, or back", icon: FULLSCREEN, click: () => this.turn() }];
+    this.grown = new ResizeObserver(() => this.fit());
+    this.grown.observe(place);
+  }
+
+  take(told, tell) {
+    this.tell = tell;
+    const css = getComputedStyle(this.place);
+    const mark = [text(told, 0, DIGEST), css.color, css.getPropertyValue("--st-background-color")].join();
+    if (mark === this.mark) return;
+    const line = told.indexOf(10, DIGEST);
+    this.mark = mark;
+    this.told = told.subarray(line + 1);
+    this.data = JSON.parse(text(told, DIGEST, line));
+    this.place.style.height = `${this.data.height}px`;
+    this.place.dataset.chart = "waits";
+    this.later();
+  }
+
+  later() {
+    notAnyMore(this.next);
+    this.next = whenIdle(() => this.draw(), { timeout: SOON_MS });
+  }
+
+  async draw() {
+    const { place, data } = this;
+    let Plotly;
+    try {
+      Plotly = await plotly(data.script);
+    } catch {
+      place.textContent = "The chart could not be drawn: its program did not come from the server. Reload the page.";
+      place.dataset.chart = "failed";
+      return;
+    }
+    // Hidden by a tab: `fit` draws when it is shown.
+    if (data !== this.data || !place.isConnected || !place.clientWidth) return;
+    const figure = JSON.parse(text(this.told));
+    const layout = { ...themed(figure.layout, place), ...this.size(), autosize: false, uirevision: data.filename };
+    if (data.picks) Object.assign(layout, { clickmode: "event", dragmode: "pan", hovermode: layout.hovermode ?? "closest" });
+    if (!place.classList.contains("js-plotly-plot")) place.textContent = ""; // the words of an attempt that failed
+    await Plotly.react(place, figure.data, layout, { ...data.config, modeBarButtonsToAdd: this.buttons });
+    if (data !== this.data) return;
+    place.dataset.chart = "drawn";
+    place.removeAllListeners("plotly_click");
+    if (data.picks) place.on("plotly_click", (event) => this.pick(event.points[0]));
+  }
+
+  // Each click has its moment, for Streamlit hears a value only when it is new.
+  pick(point) {
+    const custom = point?.customdata;
+    if (custom !== undefined && custom !== null) {
+      this.tell("picked", { mark: [custom].flat(), filename: this.data.filename, at: Date.now() });
+    }
+  }
+
+  size() {
+    const full = document.fullscreenElement === this.place;
+    return { width: Math.max(this.place.clientWidth, 150), height: full ? this.place.clientHeight : this.data.height };
+  }
+
+  fit() {
+    if (!this.data || !this.place.clientWidth) return;
+    if (this.place.dataset.chart === "waits") return this.later();
+    if (this.place.dataset.chart !== "drawn") return;
+    const { width, height } = this.size();
+    const now = this.place.layout;
+    if (now.width !== width || now.height !== height) window.Plotly.relayout(this.place, { width, height });
+  }
+
+  turn() {
+    return document.fullscreenElement === this.place ? document.exitFullscreen() : this.place.requestFullscreen();
+  }
+
+  end() {
+    notAnyMore(this.next);
+    this.grown.disconnect();
+    this.data = undefined;
+    if (this.place.dataset.chart === "drawn") window.Plotly.purge(this.place);
+  }
+}
+
+export default function ({ data, parentElement, setStateValue }) {
+  const place = parentElement.querySelector(".chart");
+  const chart = (place.chart ??= new Chart(place));
+  chart.take(data, setStateValue);
+  return () => {
+    chart.end();
+    place.chart = undefined;
+  };
+}
