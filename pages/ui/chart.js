@@ -22,24 +22,23 @@ function plotly(name) {
   return window.enginescopePlotly;
 }
 
-// Ink and ground of the page; what a figure says itself stays.
+// Ink, ground and lines of the page, and room for labels; what a figure says itself stays.
 function themed(layout, place) {
   const css = getComputedStyle(place);
   const ground = css.getPropertyValue("--st-background-color") || "#ffffff";
-  const axis = {
-    gridcolor: "rgba(128,128,128,0.2)",
-    zerolinecolor: "rgba(128,128,128,0.2)",
-    linecolor: css.color,
-    ticklabelstandoff: 6,
-  };
+  const line = css.getPropertyValue("--st-border-color-light") || "rgba(128,128,128,0.2)";
+  const axis = { gridcolor: line, zerolinecolor: line, tickcolor: line, automargin: true };
+  const title = (standoff) => ({ font: { size: 14 }, standoff });
   const look = {
     font: { color: css.color, family: css.fontFamily, size: 12 },
+    title: { xanchor: "left", x: 0, font: { size: 16 } },
     paper_bgcolor: ground,
     plot_bgcolor: ground,
-    hoverlabel: { bgcolor: ground, bordercolor: "rgba(128,128,128,0.5)", font: { color: css.color, size: 13 } },
-    xaxis: { ...axis, showgrid: false, title: { font: { size: 14 }, standoff: 12 } },
-    yaxis: { ...axis, title: { font: { size: 14 }, standoff: 16 } },
-    legend: { font: { size: 12 }, title: { font: { size: 12 } } },
+    margin: { pad: 8 },
+    hoverlabel: { bgcolor: ground, bordercolor: line, font: { color: css.color, size: 12 } },
+    xaxis: { ...axis, showgrid: false, zeroline: false, title: title(20) },
+    yaxis: { ...axis, title: title(24) },
+    coloraxis: { colorbar: { thickness: 16, outlinewidth: 0, title: { font: { size: 14 } } } },
   };
   const template = { ...layout.template, layout: { ...look, ...layout.template?.layout } };
   return { ...layout, template };
@@ -49,11 +48,26 @@ function themed(layout, place) {
 const DIGEST = 64;
 const text = (bytes, from, to) => new TextDecoder().decode(bytes.subarray(from, to));
 
+// What was drawn and left is shown again as it was left: a reader goes to and fro between pages.
+const KEPT = 8;
+const left = (window.enginescopeCharts ??= new Map());
+
+function leave(mark, plot) {
+  left.set(mark, plot);
+  if (left.size <= KEPT) return;
+  const [oldest, unwanted] = left.entries().next().value;
+  left.delete(oldest);
+  window.Plotly.purge(unwanted);
+}
+
+// Made once: Plotly begins anew, and forgets what a reader moved, where its settings are others.
+const BUTTONS = [
+  { name: "fullscreen", title: "Fullscreen, or back", icon: FULLSCREEN, click: (plot) => plot.chart.turn() },
+];
+
 class Chart {
   constructor(place) {
     this.place = place;
-    // Made once: Plotly begins anew, and forgets what a reader moved, where its settings are others.
-    this.buttons = [{ name: "fullscreen", title: "Fullscreen, or back", icon: FULLSCREEN, click: () => this.turn() }];
     this.grown = new ResizeObserver(() => this.fit());
     this.grown.observe(place);
   }
@@ -64,12 +78,28 @@ class Chart {
     const mark = [text(told, 0, DIGEST), css.color, css.getPropertyValue("--st-background-color")].join();
     if (mark === this.mark) return;
     const line = told.indexOf(10, DIGEST);
+    const before = { mark: this.mark, plot: this.plot, isDrawn: this.place.dataset.chart === "drawn" };
     this.mark = mark;
     this.told = told.subarray(line + 1);
     this.data = JSON.parse(text(told, DIGEST, line));
     this.place.style.height = `${this.data.height}px`;
-    this.place.dataset.chart = "waits";
-    this.later();
+    const again = left.get(mark);
+    left.delete(mark);
+    if (again) {
+      this.show(again);
+      this.fit();
+      if (before.isDrawn) leave(before.mark, before.plot);
+    } else {
+      this.place.dataset.chart = "waits";
+      this.later();
+    }
+  }
+
+  show(plot) {
+    this.plot = plot;
+    plot.chart = this;
+    if (plot.parentNode !== this.place) this.place.replaceChildren(plot);
+    this.place.dataset.chart = "drawn";
   }
 
   later() {
@@ -83,8 +113,10 @@ class Chart {
     try {
       Plotly = await plotly(data.script);
     } catch {
+      if (data !== this.data) return;
       place.textContent = "The chart could not be drawn: its program did not come from the server. Reload the page.";
       place.dataset.chart = "failed";
+      this.plot = undefined;
       return;
     }
     // Hidden by a tab: `fit` draws when it is shown.
@@ -92,12 +124,14 @@ class Chart {
     const figure = JSON.parse(text(this.told));
     const layout = { ...themed(figure.layout, place), ...this.size(), autosize: false, uirevision: data.filename };
     if (data.picks) Object.assign(layout, { clickmode: "event", dragmode: "pan", hovermode: layout.hovermode ?? "closest" });
-    if (!place.classList.contains("js-plotly-plot")) place.textContent = ""; // the words of an attempt that failed
-    await Plotly.react(place, figure.data, layout, { ...data.config, modeBarButtonsToAdd: this.buttons });
+    const plot = this.plot ?? document.createElement("div");
+    if (plot !== this.plot) place.replaceChildren(plot);
+    await Plotly.react(plot, figure.data, layout, { ...data.config, modeBarButtonsToAdd: BUTTONS });
     if (data !== this.data) return;
-    place.dataset.chart = "drawn";
-    place.removeAllListeners("plotly_click");
-    if (data.picks) place.on("plotly_click", (event) => this.pick(event.points[0]));
+    plot.removeAllListeners("plotly_click");
+    if (data.picks) plot.on("plotly_click", (event) => plot.chart.pick(event.points[0]));
+    this.show(plot);
+    this.fit();
   }
 
   // Each click has its moment, for Streamlit hears a value only when it is new.
@@ -118,8 +152,8 @@ class Chart {
     if (this.place.dataset.chart === "waits") return this.later();
     if (this.place.dataset.chart !== "drawn") return;
     const { width, height } = this.size();
-    const now = this.place.layout;
-    if (now.width !== width || now.height !== height) window.Plotly.relayout(this.place, { width, height });
+    const now = this.plot.layout;
+    if (now.width !== width || now.height !== height) window.Plotly.relayout(this.plot, { width, height });
   }
 
   turn() {
@@ -130,7 +164,8 @@ class Chart {
     notAnyMore(this.next);
     this.grown.disconnect();
     this.data = undefined;
-    if (this.place.dataset.chart === "drawn") window.Plotly.purge(this.place);
+    if (this.place.dataset.chart === "drawn") leave(this.mark, this.plot);
+    else if (this.plot) window.Plotly.purge(this.plot);
   }
 }
 

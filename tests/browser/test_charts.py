@@ -12,6 +12,7 @@ from tests.browser.site import ROOT, running, watched
 
 pytestmark = pytest.mark.browser
 DRAWN = '.chart[data-chart="drawn"]'
+PLOT = f"{DRAWN} .js-plotly-plot"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def page(browser, address):
 
 def _top(page):
     """The highest mark on the vertical axis."""
-    return page.locator(DRAWN).first.evaluate("chart => chart.layout.yaxis.range[1]")
+    return page.locator(PLOT).first.evaluate("plot => plot.layout.yaxis.range[1]")
 
 
 def test_the_program_is_kept_by_the_browser_and_packed(page, address):
@@ -55,21 +56,46 @@ def test_a_run_of_the_page_neither_draws_a_chart_again_nor_takes_what_a_reader_m
     page.mouse.down()
     page.mouse.move(box["x"] + 20, box["y"] + 60, steps=4)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.chart').layout.yaxis.range[1] > 11")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').layout.yaxis.range[1] > 11")
     moved = _top(page)
-    page.locator(DRAWN).evaluate(
-        "chart => chart.on('plotly_afterplot', () => { window.plots = (window.plots ?? 0) + 1 })"
-    )
+    page.locator(PLOT).evaluate("plot => plot.on('plotly_afterplot', () => { window.plots = (window.plots ?? 0) + 1 })")
 
     page.get_by_role("button", name="Again").click()
     expect(page.get_by_text("Run 2 of the page")).to_be_visible()
     settle(page)
     assert page.evaluate("window.plots") is None
     page.get_by_text("Higher").click()
-    page.wait_for_function("document.querySelector('.chart').data[0].y[2] === 8")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').data[0].y[2] === 8")
     assert _top(page) == moved
     page.get_by_text("Other result").click()
-    page.wait_for_function("document.querySelector('.chart').layout.yaxis.range[1] === 10")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').layout.yaxis.range[1] === 10")
+
+
+def test_a_chart_that_comes_back_is_shown_as_it_was_left_and_not_drawn_again(page):
+    page.evaluate(
+        "() => { const react = window.Plotly.react; window.draws = 0;"
+        " window.Plotly.react = (...all) => { window.draws += 1; return react(...all) } }"
+    )
+    page.locator(PLOT).evaluate("plot => { plot.mine = true }")
+    page.get_by_text("Gone").click()
+    expect(page.locator(DRAWN)).to_have_count(0)
+    page.set_viewport_size({"width": 900, "height": 800})
+
+    page.get_by_text("Gone").click()
+
+    page.wait_for_function(
+        "(plot => plot?.mine && plot.layout.width === plot.clientWidth)(document.querySelector('.js-plotly-plot'))"
+    )
+    assert page.evaluate("window.draws") == 0
+    box = page.locator(f"{DRAWN} g.point").nth(2).bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_text("mark [30]")).to_be_visible()
+    for _ in range(2):  # what changes in its place is drawn
+        page.get_by_text("Higher").click()
+        page.wait_for_function("document.querySelector('.chart').dataset.chart === 'drawn'")
+        settle(page)
+    assert page.evaluate("window.draws") == 2
 
 
 def test_a_click_tells_what_the_mark_stands_for_and_the_same_mark_again(page):
@@ -85,15 +111,15 @@ def test_a_chart_is_as_wide_as_its_place_and_as_large_as_the_screen_when_asked(p
     chart = page.locator(DRAWN)
     page.set_viewport_size({"width": 700, "height": 800})
     page.wait_for_function(
-        "(c => c.layout.width === c.clientWidth && c.clientWidth < 700)(document.querySelector('.chart'))"
+        "(c => c.layout.width === c.clientWidth && c.clientWidth < 700)(document.querySelector('.js-plotly-plot'))"
     )
-    assert chart.evaluate("chart => chart.layout.height") == 300
+    assert page.locator(PLOT).evaluate("plot => plot.layout.height") == 300
 
     chart.hover()
     chart.locator('[data-title^="Fullscreen"]').click()
-    page.wait_for_function("document.querySelector('.chart').layout.height > 500")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').layout.height > 500")
     page.evaluate("document.exitFullscreen()")
-    page.wait_for_function("document.querySelector('.chart').layout.height === 300")
+    page.wait_for_function("document.querySelector('.js-plotly-plot').layout.height === 300")
 
 
 def test_a_chart_takes_the_colours_of_the_page_when_they_change(page):
@@ -103,7 +129,7 @@ def test_a_chart_takes_the_colours_of_the_page_when_they_change(page):
     page.emulate_media(color_scheme="dark")
 
     page.wait_for_function(f"({ground})(document.querySelector('.chart')) !== 'rgb(255, 255, 255)'")
-    assert page.locator(DRAWN).evaluate("chart => chart._fullLayout.font.color") == page.evaluate(
+    assert page.locator(PLOT).evaluate("plot => plot._fullLayout.font.color") == page.evaluate(
         "getComputedStyle(document.querySelector('.chart')).color"
     )
 
@@ -115,7 +141,7 @@ def test_a_chart_in_a_tab_is_drawn_when_the_tab_is_opened(page):
     page.set_viewport_size({"width": 900, "height": 800})
     page.get_by_role("tab", name="Picture").click()
     page.wait_for_function(
-        "[...document.querySelectorAll('.chart')].every(c => c.clientWidth && c.layout.width === c.clientWidth)"
+        "[...document.querySelectorAll('.js-plotly-plot')].every(c => c.clientWidth && c.layout.width === c.clientWidth)"
     )
 
 

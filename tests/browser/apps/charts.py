@@ -26,9 +26,10 @@ def _page() -> None:
     st.button("Again")
     last = 8 if st.checkbox("Higher") else 3
     other = st.checkbox("Other result")
-    draw_chart(
-        _bars(last), key="bars", filename="other" if other else "bars", on_pick=lambda mark: state.update(mark=mark)
-    )
+    if not st.checkbox("Gone"):
+        draw_chart(
+            _bars(last), key="bars", filename="other" if other else "bars", on_pick=lambda mark: state.update(mark=mark)
+        )
     show_tabs(
         {"Words": lambda: st.text("words"), "Picture": lambda: draw_chart(_bars(5), key="b", filename="b")}, key="t"
     )
