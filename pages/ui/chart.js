@@ -13,7 +13,7 @@ function plotly(name) {
     script.src = new URL(`../../${name}`, own?.src ?? `${location.origin}/static/js/`);
     const lost = () => {
       window.enginescopePlotly = undefined; // the next chart asks again
-      fail(new Error(script.src));
+      fail(new Error("its program did not come from the server."));
     };
     script.onload = () => (window.Plotly ? done(window.Plotly) : lost()); // a proxy may answer with a page
     script.onerror = lost;
@@ -54,6 +54,7 @@ const left = (window.enginescopeCharts ??= new Map());
 
 function leave(mark, plot) {
   left.set(mark, plot);
+  window.Plotly.Fx.unhover(plot);
   if (left.size <= KEPT) return;
   const [oldest, unwanted] = left.entries().next().value;
   left.delete(oldest);
@@ -61,9 +62,15 @@ function leave(mark, plot) {
 }
 
 // Made once: Plotly begins anew, and forgets what a reader moved, where its settings are others.
-const BUTTONS = [
-  { name: "fullscreen", title: "Fullscreen, or back", icon: FULLSCREEN, click: (plot) => plot.chart.turn() },
-];
+const BUTTONS = document.fullscreenEnabled
+  ? [{ name: "fullscreen", title: "Fullscreen, or back", icon: FULLSCREEN, click: (plot) => plot.chart.turn() }]
+  : [];
+
+// What a reader moved or hid stays while the same is shown: the same result, on the same axes, in the same traces.
+function revision(name, { data, layout }) {
+  const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
+  return JSON.stringify([name, axes.map((key) => layout[key].title), data.filter((one) => one.showlegend !== false).map((one) => one.name)]);
+}
 
 class Chart {
   constructor(place) {
@@ -78,7 +85,7 @@ class Chart {
     const mark = [text(told, 0, DIGEST), css.color, css.getPropertyValue("--st-background-color")].join();
     if (mark === this.mark) return;
     const line = told.indexOf(10, DIGEST);
-    const before = { mark: this.mark, plot: this.plot, isDrawn: this.place.dataset.chart === "drawn" };
+    const before = this.mark;
     this.mark = mark;
     this.told = told.subarray(line + 1);
     this.data = JSON.parse(text(told, DIGEST, line));
@@ -86,9 +93,11 @@ class Chart {
     const again = left.get(mark);
     left.delete(mark);
     if (again) {
+      notAnyMore(this.next);
+      if (this.place.dataset.chart === "drawn") leave(before, this.plot);
+      else this.drop();
       this.show(again);
       this.fit();
-      if (before.isDrawn) leave(before.mark, before.plot);
     } else {
       this.place.dataset.chart = "waits";
       this.later();
@@ -108,38 +117,58 @@ class Chart {
   }
 
   async draw() {
-    const { place, data } = this;
-    let Plotly;
+    const { data } = this;
     try {
-      Plotly = await plotly(data.script);
-    } catch {
-      if (data !== this.data) return;
-      place.textContent = "The chart could not be drawn: its program did not come from the server. Reload the page.";
-      place.dataset.chart = "failed";
-      this.plot = undefined;
-      return;
+      await this.put(await plotly(data.script), data);
+    } catch (error) {
+      if (data === this.data) this.fail(error);
     }
+  }
+
+  async put(Plotly, data) {
+    const { place } = this;
     // Hidden by a tab: `fit` draws when it is shown.
     if (data !== this.data || !place.isConnected || !place.clientWidth) return;
     const figure = JSON.parse(text(this.told));
-    const layout = { ...themed(figure.layout, place), ...this.size(), autosize: false, uirevision: data.filename };
-    if (data.picks) Object.assign(layout, { clickmode: "event", dragmode: "pan", hovermode: layout.hovermode ?? "closest" });
+    const layout = { ...themed(figure.layout, place), ...this.size(), autosize: false };
+    layout.uirevision = revision(data.filename, figure);
+    if (data.picks) {
+      Object.assign(layout, { clickmode: layout.clickmode ?? "event", dragmode: "pan" });
+      layout.hovermode ??= "closest";
+    }
     const plot = this.plot ?? document.createElement("div");
     if (plot !== this.plot) place.replaceChildren(plot);
+    this.plot = plot;
     await Plotly.react(plot, figure.data, layout, { ...data.config, modeBarButtonsToAdd: BUTTONS });
     if (data !== this.data) return;
     plot.removeAllListeners("plotly_click");
-    if (data.picks) plot.on("plotly_click", (event) => plot.chart.pick(event.points[0]));
+    if (data.picks) plot.on("plotly_click", (event) => plot.chart.pick(event.points[0], data.filename));
     this.show(plot);
     this.fit();
   }
 
+  // The next run asks again, whatever it brings.
+  fail(error) {
+    const words = document.createElement("p");
+    words.setAttribute("role", "alert");
+    words.textContent = `The chart could not be drawn: ${error.message} Reload the page.`;
+    this.drop();
+    this.place.replaceChildren(words);
+    this.place.dataset.chart = "failed";
+    this.mark = undefined;
+  }
+
+  drop() {
+    if (this.plot) window.Plotly?.purge(this.plot);
+    this.plot = undefined;
+  }
+
   // Each click has its moment, for Streamlit hears a value only when it is new.
-  pick(point) {
+  pick(point, filename) {
     const custom = point?.customdata;
-    if (custom !== undefined && custom !== null) {
-      this.tell("picked", { mark: [custom].flat(), filename: this.data.filename, at: Date.now() });
-    }
+    if (custom === undefined || custom === null) return;
+    const mark = ArrayBuffer.isView(custom) ? [...custom] : [custom].flat();
+    this.tell("picked", { mark, filename, at: Date.now() });
   }
 
   size() {
@@ -165,7 +194,7 @@ class Chart {
     this.grown.disconnect();
     this.data = undefined;
     if (this.place.dataset.chart === "drawn") leave(this.mark, this.plot);
-    else if (this.plot) window.Plotly.purge(this.plot);
+    else this.drop();
   }
 }
 
@@ -173,7 +202,9 @@ export default function ({ data, parentElement, setStateValue }) {
   const place = parentElement.querySelector(".chart");
   const chart = (place.chart ??= new Chart(place));
   chart.take(data, setStateValue);
+  // Streamlit also ends calls that another one overtook: only a place that has left the page is done with.
   return () => {
+    if (place.isConnected || place.chart !== chart) return;
     chart.end();
     place.chart = undefined;
   };

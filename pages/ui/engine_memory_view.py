@@ -11,7 +11,7 @@ from pages.ui import text
 from pages.ui.chart import draw_chart
 from pages.ui.engine_detail_charts import memory_figure, shapes_figure
 from pages.ui.frame import Metric, metrics
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from trt_core.analysis.engine_memory import MemoryMap, memory_at, memory_map
@@ -79,7 +79,7 @@ def show_memory(study: EngineStudy) -> None:
         show_table(rows, key="engines.workspace", filename=f"{study.id}-workspace.csv", height=300)
 
 
-@once(8)
+@figure_once(8)
 def _lifetimes(memory: MemoryMap, study: EngineStudy) -> Any:
     return stamp(memory_figure(memory, study.record.activation_bytes), [study.stamp])
 

@@ -14,7 +14,7 @@ from pages.ui.engine_files import show_requested
 from pages.ui.engine_roofline import show_roofline
 from pages.ui.findings import show_findings
 from pages.ui.frame import Metric, metrics, verdict
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS
@@ -104,12 +104,12 @@ def show_time(study: EngineStudy) -> None:
         draw_chart(figure, key="engines.matrix", filename=f"{study.id}-transitions")
 
 
-@once(8)
+@figure_once(8)
 def _bars(study: EngineStudy) -> Any:
     return stamp(time_bars(rows_of(study)), [study.stamp])
 
 
-@once(8)
+@figure_once(8)
 def _treemap(study: EngineStudy) -> Any:
     return stamp(treemap(rows_of(study)), [study.stamp])
 

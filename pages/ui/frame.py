@@ -58,6 +58,7 @@ h1 { font-size: 2rem !important; }
 :is([class$="tick"] text, .infolayer [class$="title"] text, .annotation-text-g text, .bartext-outside) {
   fill: currentColor !important;
 }
+@media print { .chart :is(.svg-container, .main-svg) { width: 100% !important; } }
 [data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-baseweb="tag"] {
   color: light-dark(#fff, #14191b) !important;
 }

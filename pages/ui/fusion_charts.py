@@ -8,7 +8,7 @@ from typing import Any
 
 from pages.ui import text
 from pages.ui.fusion_strip import PICKED, layer_hover
-from pages.ui.once import once
+from pages.ui.once import figure_once
 from pages.ui.theme import (
     ALARM,
     NEUTRAL,
@@ -65,7 +65,7 @@ def link_figure(fusion: FusionMap, *, layer: int | None, node: int | None) -> An
         found = [item for item in fusion.layers if item.precision is precision]
         if found:
             _layer_marks(figure, picture, found, layer)
-    figure.update_layout(**plot_layout(height=430, clickmode="event+select", hovermode="closest"))
+    figure.update_layout(**plot_layout(height=430, hovermode="closest"))
     figure.update_xaxes(visible=False, range=[-0.01, 1.01])
     figure.update_yaxes(
         range=[-0.15, 1.15],
@@ -144,12 +144,9 @@ def _layer_marks(figure: Any, picture: LinkPicture, layers: list[MappedLayer], c
     )
 
 
-@once(16)
-def flow_figure(fusion: FusionMap, *, ink: str) -> Any:
-    """Sankey diagram from op types to the precision of the layers that hold them, or to the state without one.
-
-    `ink` is the colour of text, which this kind of chart does not take from the theme.
-    """
+@figure_once(16)
+def flow_figure(fusion: FusionMap) -> Any:
+    """Sankey diagram from op types to the precision of the layers that hold them, or to the state without one."""
     import plotly.graph_objects as go
 
     flows = op_flows(fusion)
@@ -163,7 +160,7 @@ def flow_figure(fusion: FusionMap, *, ink: str) -> Any:
     colours = [NEUTRAL] * len(ops) + [_end_colour(end) for end in ends]
     figure = go.Figure(
         go.Sankey(
-            textfont={"size": 13, "color": ink, "shadow": "none"},
+            textfont={"size": 13, "shadow": "none"},
             node={"label": labels, "color": colours, "pad": 14, "thickness": 16, "line": {"width": 0}},
             link={
                 "source": [ops.index(flow.op_type) for flow in flows],

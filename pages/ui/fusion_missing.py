@@ -43,8 +43,6 @@ def _marks(figure: Any, missing: Sequence[MissingFusion], asked: Mapping[str, An
         y=[-item.level - 0.5 for item in missing],
         mode="markers",
         marker={"size": 16, "opacity": 0, "color": NEUTRAL, "maxdisplayed": 1},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
         **asked,
     )
 
@@ -66,8 +64,6 @@ def _words(figure: Any, missing: Sequence[MissingFusion], *, room: float, asked:
         constraintext="inside",
         textfont={"size": 11, "color": NEUTRAL},
         marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
         **asked,
     )
 

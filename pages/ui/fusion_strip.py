@@ -45,7 +45,6 @@ def layer_figure(fusion: FusionMap, chosen: int | None, times_ms: Mapping[int, f
             barmode="overlay",
             bargap=0.06,
             margin=room(ticks=74 if sized else 12),
-            clickmode="event+select",
             # Thousands of blocks are thinner than what a pointer hits: the one in its column is meant.
             hovermode="x" if many else "closest",
         )
@@ -133,8 +132,6 @@ def _bars(
         textposition="inside",
         insidetextanchor="middle",
         textangle=0,
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
         hovertext=[layer_hover(layer) for layer in layers],
         hovertemplate="%{hovertext}<extra></extra>",
         yaxis=f"y{row}",
@@ -180,8 +177,6 @@ def _marks(
         y=heights,
         mode="markers",
         marker={"color": NEUTRAL, "opacity": 0, "maxdisplayed": 1},
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
         customdata=[layer.index for layer in layers],
         showlegend=False,
         hovertext=said,

@@ -223,11 +223,7 @@ def _both_ways(fusion: FusionMap) -> None:
 
 def _flows(fusion: FusionMap) -> None:
     st.markdown("**Where the ops end**")
-    draw_chart(flow_figure(fusion, ink=_ink()), key="fusion.flows", filename=f"{fusion.build_id}-flows")
-
-
-def _ink() -> str:
-    return "#e4e9e7" if st.context.theme.type == "dark" else "#1c2321"
+    draw_chart(flow_figure(fusion), key="fusion.flows", filename=f"{fusion.build_id}-flows")
 
 
 def _graph(bench: Workbench, fusion: FusionMap, model_id: str, times_ms: Mapping[int, float] | None) -> None:

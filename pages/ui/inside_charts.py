@@ -6,7 +6,7 @@ from typing import Any
 
 from pages.ui import text
 from pages.ui.divergence_charts import sqnr
-from pages.ui.once import once
+from pages.ui.once import figure_once
 from pages.ui.stamp import stamp
 from pages.ui.theme import NEUTRAL, plot_layout, precision_colour, precision_label
 from trt_core.domain.engine_divergence import EngineDivergence
@@ -14,7 +14,7 @@ from trt_core.domain.engine_divergence import EngineDivergence
 _TOP_DB, _BOTTOM_DB = 100.0, -10.0  # what lies beyond is drawn on the edge, and said on hover
 
 
-@once(8)
+@figure_once(8)
 def look_figure(run: EngineDivergence) -> Any:
     """SQNR of believed inner tensors in topological order, with the floor below which an output is wrong."""
     from plotly.graph_objects import Figure

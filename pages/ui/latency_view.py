@@ -125,7 +125,7 @@ def show_runs(views: Sequence[RunView], comparisons: Sequence[Comparison]) -> No
         metrics(_cards(views[0]))
     else:
         show_table(summary_rows(views), key="latency.summary", filename="latency-runs.csv")
-    name = "-".join(view.run.id for view in views[:2])
+    name = "-".join(view.run.id for view in views)
     draw_chart(ecdf_figure(views), key="latency.ecdf", filename=f"{name}-ecdf")
     st.caption(
         "Each curve tells which share of the samples took at most that long. The band holds the whole curve at 95 % "

@@ -6,6 +6,7 @@ Streamlit holds the same program, but only its own chart can reach it.
 from __future__ import annotations
 
 import gzip
+import threading
 from functools import cache
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 _YEAR_S = 31_536_000
+_PACKING = threading.Lock()
 
 
 @cache
@@ -40,14 +42,21 @@ def _serve(request: Request) -> Response:
     from starlette.responses import Response
 
     headers = {"Cache-Control": f"public, max-age={_YEAR_S}, immutable", "Vary": "Accept-Encoding"}
+    headers["X-Content-Type-Options"] = "nosniff"
     is_packed = "gzip" in request.headers.get("accept-encoding", "")
     if is_packed:
         headers["Content-Encoding"] = "gzip"
-    return Response(_packed() if is_packed else _program(), media_type="text/javascript", headers=headers)
+    return Response(packed_program() if is_packed else _program(), media_type="text/javascript", headers=headers)
 
 
 def _program() -> bytes:
     return Path(str(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))).read_bytes()
+
+
+def packed_program() -> bytes:
+    """The program in gzip: packed once, whoever asks first."""
+    with _PACKING:
+        return _packed()
 
 
 @cache

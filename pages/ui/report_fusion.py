@@ -16,8 +16,6 @@ from trt_core.domain.artifacts import BuildRecord
 from trt_core.domain.fusion import FusionMap
 from trt_core.workbench import Workbench
 
-_INK = "#1c2321"
-
 
 def build_report(bench: Workbench, record: BuildRecord, fusion: FusionMap) -> Report:
     """Everything that the build and fusion pages show of one engine."""
@@ -31,7 +29,7 @@ def build_report(bench: Workbench, record: BuildRecord, fusion: FusionMap) -> Re
         parts=[
             Plot(title="Requested against actual", figure=stamp(precision_figure(record), says)),
             Plot(title="Engine layers in execution order", figure=stamped(layer_figure(fusion, None), says)),
-            Plot(title="Where the ops end", figure=flow_figure(fusion, ink=_INK)),
+            Plot(title="Where the ops end", figure=flow_figure(fusion)),
             Table(title="Expected fusions", rows=pattern_rows(fusion)),
             Table(title="Engine layers", rows=layer_rows(fusion, fusion.layers)),
             Table(title="Nodes", rows=node_rows(fusion.nodes)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pages.ui import text
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 from pages.ui.stamp import stamp
 from pages.ui.theme import NEUTRAL, PRECISION_LETTERS, plot_layout, precision_colour, precision_label, room
 from trt_core.domain.precision import Precision
@@ -156,7 +156,7 @@ def _limit(figure: Any, run: TriageRun) -> None:
         )
 
 
-@once(16)
+@figure_once(16)
 def strip_figure(run: TriageRun) -> Any:
     """The plan in the order of the file: one cell a node, its colour and letter the precision it gets."""
     import plotly.graph_objects as go

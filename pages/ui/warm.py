@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from pages.ui.plotly_route import packed_program
 from trt_core.errors import TrtCoreError
 
 _LOG = logging.getLogger("enginescope.pages")
@@ -45,6 +46,7 @@ def warm_up() -> None:
         time.sleep(_PAUSE_S)
         with _all_kept():
             ready_to_draw()
+        packed_program()
 
 
 @contextmanager

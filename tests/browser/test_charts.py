@@ -44,6 +44,7 @@ def test_the_program_is_kept_by_the_browser_and_packed(page, address):
     assert script.startswith(f"{address}/charts/plotly-")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in answer.headers["cache-control"]
     plain = page.request.get(script, headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers

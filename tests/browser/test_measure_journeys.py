@@ -113,6 +113,10 @@ def test_a_comparison_names_the_layer_that_int8_hurts_and_a_click_opens_it(visit
     click_mark(page, marks.nth(40))
 
     expect(page.get_by_text("Layer 40", exact=True)).to_be_visible(timeout=20_000)
+    picked = page.locator(".js-plotly-plot").first.evaluate(
+        "plot => plot.data.flatMap(one => one.selectedpoints ?? [])"
+    )
+    assert picked == [40], "the browser itself marks what was clicked"
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     reader = open_report(page, browser, tmp_path)
     expect(reader.get_by_text("Simulated in ONNX Runtime").first).to_be_visible()
