@@ -85,27 +85,17 @@ class Chart {
     const mark = [text(told, 0, DIGEST), css.color, css.getPropertyValue("--st-background-color")].join();
     if (mark === this.mark) return;
     const line = told.indexOf(10, DIGEST);
-    const before = this.mark;
     this.mark = mark;
     this.told = told.subarray(line + 1);
     this.data = JSON.parse(text(told, DIGEST, line));
     this.place.style.height = `${this.data.height}px`;
-    const again = left.get(mark);
-    left.delete(mark);
-    if (again) {
-      notAnyMore(this.next);
-      if (this.place.dataset.chart === "drawn") leave(before, this.plot);
-      else this.drop();
-      this.show(again);
-      this.fit();
-    } else {
-      this.place.dataset.chart = "waits";
-      this.later();
-    }
+    this.place.dataset.chart = "waits";
+    this.later();
   }
 
   show(plot) {
     this.plot = plot;
+    this.shown = this.mark;
     plot.chart = this;
     if (plot.parentNode !== this.place) this.place.replaceChildren(plot);
     this.place.dataset.chart = "drawn";
@@ -129,6 +119,13 @@ class Chart {
     const { place } = this;
     // Hidden by a tab: `fit` draws when it is shown.
     if (data !== this.data || !place.isConnected || !place.clientWidth) return;
+    const again = left.get(this.mark);
+    if (again) {
+      left.delete(this.mark);
+      this.drop();
+      this.show(again);
+      return this.fit();
+    }
     const figure = JSON.parse(text(this.told));
     const layout = { ...themed(figure.layout, place), ...this.size(), autosize: false };
     layout.uirevision = revision(data.filename, figure);
@@ -139,6 +136,7 @@ class Chart {
     const plot = this.plot ?? document.createElement("div");
     if (plot !== this.plot) place.replaceChildren(plot);
     this.plot = plot;
+    this.shown = undefined;
     await Plotly.react(plot, figure.data, layout, { ...data.config, modeBarButtonsToAdd: BUTTONS });
     if (data !== this.data) return;
     plot.removeAllListeners("plotly_click");
@@ -159,8 +157,9 @@ class Chart {
   }
 
   drop() {
-    if (this.plot) window.Plotly?.purge(this.plot);
-    this.plot = undefined;
+    if (this.shown) leave(this.shown, this.plot);
+    else if (this.plot) window.Plotly?.purge(this.plot);
+    this.plot = this.shown = undefined;
   }
 
   // Each click has its moment, for Streamlit hears a value only when it is new.
@@ -193,8 +192,7 @@ class Chart {
     notAnyMore(this.next);
     this.grown.disconnect();
     this.data = undefined;
-    if (this.place.dataset.chart === "drawn") leave(this.mark, this.plot);
-    else this.drop();
+    this.drop();
   }
 }
 
