@@ -39,3 +39,4 @@ save_button("Save the run", lambda: f"run {which}", filename=f"{which}.txt", mim
 save_button("Save <b>it</b>", make, filename="words.csv", mime="text/csv", key="good")
 save_button("Save the log", fail, filename="log.txt", mime="text/plain", key="bad")
 st.button("Again")
+st.text(f"Showing {which}")
