@@ -69,7 +69,8 @@ const BUTTONS = document.fullscreenEnabled
 // What a reader moved or hid stays while the same is shown: the same result, on the same axes, in the same traces.
 function revision(name, { data, layout }) {
   const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
-  return JSON.stringify([name, axes.map((key) => layout[key].title), data.filter((one) => one.showlegend !== false).map((one) => one.name)]);
+  const traces = data.filter((one) => one.showlegend !== false);
+  return JSON.stringify([name, axes.map((key) => layout[key].title), traces.map((one) => one.name)]);
 }
 
 class Chart {

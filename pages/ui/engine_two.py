@@ -12,7 +12,7 @@ from pages.ui.chart import draw_chart
 from pages.ui.engine_charts import waterfall
 from pages.ui.findings import show_findings
 from pages.ui.frame import verdict
-from pages.ui.once import once
+from pages.ui.once import figure_once, once
 from pages.ui.stamp import stamp
 from pages.ui.tables import show_table
 from pages.ui.theme import PRECISION_LABELS
@@ -71,7 +71,7 @@ def aligned_rows(comparison: EngineComparison) -> list[dict[str, object]]:
     return [_row(group) for group in sorted(comparison.groups, key=lambda group: -abs(group.delta_ms))]
 
 
-_waterfall = once(8)(waterfall_figure)
+_waterfall = figure_once(8)(waterfall_figure)
 _rows = once(8)(aligned_rows)
 
 

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
@@ -49,6 +50,18 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], address: str, log: Pat
             if process.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"The server did not start. Its log:\n{log.read_text()}", pytrace=False)
             time.sleep(0.1)
+
+
+def small_app(name: str) -> Any:
+    """The fixture `address` of a module whose page is a script in `apps/`."""
+
+    @pytest.fixture(scope="module")
+    def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        log = tmp_path_factory.mktemp(name) / "server.log"
+        with running(f"tests/browser/apps/{name}.py", log, PYTHONPATH=str(ROOT)) as address:
+            yield address
+
+    return address
 
 
 @contextmanager

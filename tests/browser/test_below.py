@@ -6,16 +6,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import come_to, settle
-from tests.browser.site import ROOT, running, watched
+from tests.browser.site import small_app, watched
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    log = tmp_path_factory.mktemp("below") / "server.log"
-    with running("tests/browser/apps/below.py", log, PYTHONPATH=str(ROOT)) as address:
-        yield address
+address = small_app("below")
 
 
 @pytest.fixture

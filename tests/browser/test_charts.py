@@ -8,18 +8,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import settle
-from tests.browser.site import ROOT, running, watched
+from tests.browser.site import small_app, watched
 
 pytestmark = pytest.mark.browser
 DRAWN = '.chart[data-chart="drawn"]'
 PLOT = f"{DRAWN} .js-plotly-plot"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    log = tmp_path_factory.mktemp("charts") / "server.log"
-    with running("tests/browser/apps/charts.py", log, PYTHONPATH=str(ROOT)) as address:
-        yield address
+address = small_app("charts")
 
 
 @pytest.fixture

@@ -5,16 +5,10 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.site import ROOT, running, watched
+from tests.browser.site import small_app, watched
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    log = tmp_path_factory.mktemp("graph") / "server.log"
-    with running("tests/browser/apps/graph_app.py", log, PYTHONPATH=str(ROOT)) as address:
-        yield address
+address = small_app("graph_app")
 
 
 @pytest.fixture

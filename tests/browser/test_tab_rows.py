@@ -8,16 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import settle
-from tests.browser.site import ROOT, running, watched
+from tests.browser.site import small_app, watched
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    log = tmp_path_factory.mktemp("tabs") / "server.log"
-    with running("tests/browser/apps/tabbed.py", log, PYTHONPATH=str(ROOT)) as address:
-        yield address
+address = small_app("tabbed")
 
 
 @pytest.fixture
